@@ -1,0 +1,44 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Block sizes.  Register tiles are set per instruction set in kernels/; here are the cache blocks.
+ *
+ *   KC  rows packed at a time.  One AVX2 panel is KC * 12 * 8 B = 24 KiB: it stays in a 32 KiB L1 while the
+ *       left operand streams past it.  Each sum runs KC terms in a register before it is added to memory, so the
+ *       worst rounding error of a block grows with KC + rows/KC instead of rows.
+ *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
+ *       2048 rows that is < 1 % of the leaf for p <= 512, and above, where the buffer leaves the cache, 8192 rows
+ *       keep it there.
+ * Both are functions of p alone: with n, the thread count or the number of targets in them the bits would move.
+ *
+ * FLSQ_TEST_BLOCKSIZES builds with tiny blocks, so that small matrices reach every edge.
+ */
+#ifndef FLSQ_BLOCKSIZES_H
+#define FLSQ_BLOCKSIZES_H
+
+#ifdef FLSQ_TEST_BLOCKSIZES
+#define FLSQ_KC 8
+#define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
+#define FLSQ_TILE_PARALLEL_BYTES 2048
+#define FLSQ_GROUP_PANELS 2
+#define FLSQ_CHOLESKY_NB 24
+#define FLSQ_THREAD_FLOPS 0.0
+#else
+#define FLSQ_KC 256
+#define FLSQ_BLOCK_ROWS(p) ((p) <= 512 ? 2048 : 8192)
+/* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
+#define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
+/* Left panels that stay in L2 while the right panels stream: 10 * 24 KiB. */
+#define FLSQ_GROUP_PANELS 10
+/* Rows of a Cholesky block; a multiple of every NR. */
+#define FLSQ_CHOLESKY_NB 96
+/* A pass of fewer flops runs on one thread: opening a parallel region costs some 5 microseconds. */
+#define FLSQ_THREAD_FLOPS 1e6
+#endif
+
+/* Rows of a packed panel are allocated up to a multiple of this: the tallest register tile. */
+#define FLSQ_ROW_PADDING 24
+/* Doubles between panels beyond their rows: KC*NR*8 is a multiple of the 4 KiB at which L1 sets repeat. */
+#define FLSQ_PANEL_GAP 24
+
+#endif

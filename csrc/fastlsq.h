@@ -1,0 +1,122 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The public C contract: all that the Python boundary sees.
+ *
+ * Sizes are int64_t, strides are in bytes, dense outputs are row-major and contiguous.  Inputs are never modified.
+ * A function returns a status, never a count.  Every function may be called from several threads at once on
+ * different objects; a flsq_gram is used by one thread at a time.
+ */
+#ifndef FASTLSQ_H
+#define FASTLSQ_H
+#include <stdint.h>
+
+typedef enum flsq_status {
+    FLSQ_OK = 0,
+    FLSQ_NO_MEMORY = 1,             /* the workspace could not be allocated */
+    FLSQ_TOO_LARGE = 2,             /* a size overflows int64_t or size_t */
+    FLSQ_UNKNOWN_KERNEL = 3,        /* no kernel of that name was built */
+    FLSQ_UNSUPPORTED_KERNEL = 4,    /* built, but this CPU or its operating system cannot run it */
+    FLSQ_NOT_POSITIVE_DEFINITE = 5, /* a pivot of the Cholesky factorization was <= 0 or not a number */
+} flsq_status;
+
+typedef enum flsq_dtype {
+    FLSQ_F64, FLSQ_F32, FLSQ_F16,
+    FLSQ_I8, FLSQ_U8, FLSQ_I16, FLSQ_U16, FLSQ_I32, FLSQ_U32, FLSQ_I64, FLSQ_U64,
+    FLSQ_DTYPES
+} flsq_dtype;
+
+/* A user's array: element (i, j) lies at data + i*row_stride + j*col_stride.  Strides may be 0 or negative. */
+typedef struct flsq_matrix {
+    const void *data;
+    int64_t rows, columns;
+    int64_t row_stride, col_stride;
+    flsq_dtype dtype;
+} flsq_matrix;
+
+/* One block of observations as the passes see it: the columns Z = [X | 1 | Y], p + unit + k of them.
+ * Column c enters as z = x*scale[c] - offset[c]; the unit column stays 1.  weights.data may be NULL. */
+typedef struct flsq_rows {
+    flsq_matrix x;        /* n x p */
+    flsq_matrix y;        /* n x k, k may be 0 */
+    flsq_matrix weights;  /* n x 1 or data == NULL */
+    const double *scale;  /* p + unit + k powers of two, or NULL for all 1 */
+    const double *offset; /* p + unit + k, or NULL for all 0 */
+    int unit;             /* 1: a column of ones between X and Y */
+} flsq_rows;
+
+/* ---- machine -------------------------------------------------------------------------------------------------- */
+
+typedef struct flsq_kernels flsq_kernels;
+
+/* name NULL or "": the FASTLSQ_KERNEL environment variable, else the best kernel of this CPU.  *kernels is static. */
+flsq_status flsq_kernels_select(const char *name, const flsq_kernels **kernels);
+const char *flsq_kernels_name(const flsq_kernels *kernels);
+/* Name of built kernel number i (NULL past the last); *runs_here tells whether this CPU can run it. */
+const char *flsq_kernels_built(int i, int *runs_here);
+/* Name of CPU feature number i (NULL past the last); *present tells whether CPU and operating system have it. */
+const char *flsq_cpu_feature(int i, int *present);
+/* The _OPENMP date of the build, 0 for a serial build. */
+int flsq_openmp_version(void);
+/* 1 in a child of fork(), where the parent's thread pool does not exist and all passes run serially. */
+int flsq_is_forked_child(void);
+/* Fused multiply-adds with all operands in registers: seconds for `sweeps` of *flops_per_sweep each, all threads. */
+double flsq_probe_fma(const flsq_kernels *kernels, int n_threads, int64_t sweeps, double *flops_per_sweep);
+/* Seconds to read count doubles once, split over the threads in pages; *sum keeps the read alive. */
+double flsq_probe_read(const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum);
+
+/* ---- user arrays ---------------------------------------------------------------------------------------------- */
+
+/* First non-finite entry in row order; *row = -1 when there is none. */
+void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column);
+/* First negative (or NaN) entry of an n x 1 matrix; *row = -1 when there is none. */
+void flsq_find_negative(const flsq_matrix *a, int64_t *row);
+/* largest[columns] := max_i |a_ij|; NaN is ignored. */
+void flsq_column_max_abs(const flsq_matrix *a, double *largest);
+
+/* ---- Gram pass ------------------------------------------------------------------------------------------------ */
+
+/* Moments of Z = [X | 1 | Y] as a stack of partial sums over row blocks (see tree.h). */
+typedef struct flsq_gram flsq_gram;
+
+/* Rows of one block of the summation grid, for p columns of X. */
+int64_t flsq_gram_block_rows(int64_t p);
+flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **gram);
+/* Adds rows->x.rows observations.  On an error the state is unchanged; a non-finite value or an overflow is no error
+ * but shows in the diagonal. */
+flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threads);
+flsq_status flsq_gram_copy(const flsq_gram *gram, flsq_gram **copy);
+/* As if every column c had entered multiplied by 2^exponent[c]; exponents has p + unit + k entries. */
+void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents);
+/* diagonal[p + unit + k] of ZᵀWZ */
+void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal);
+/* zz: lead x (lead + k) with lead = p + unit, the rows [X | 1] of ZᵀWZ, X-part symmetric; yy: k, diag of YᵀWY. */
+flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy);
+/* Anonymous memory held by the state, in bytes. */
+int64_t flsq_gram_nbytes(const flsq_gram *gram);
+void flsq_gram_destroy(flsq_gram *gram);
+
+/* ---- residual pass -------------------------------------------------------------------------------------------- */
+
+/* r = Y - [X | 1] B in the units of rows->scale/offset; g = [X | 1]ᵀ W r; rss_t = sum_i w_i r_it².
+ * b: lead x k; g: lead x k; rss: k; r: n x k or NULL. */
+flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
+                          double *r, int n_threads);
+
+/* ---- p x p ---------------------------------------------------------------------------------------------------- */
+
+/* a (n x n, leading dimension ld): upper triangle in, R with RᵀR = A out; below the diagonal untouched.
+ * *pivot: the first failing row, or -1. */
+flsq_status flsq_cholesky(const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads,
+                          int64_t *pivot);
+/* x (n x k, in place): Rᵀ x = b, then R x = b. */
+void flsq_triangular_solve_transposed(const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, int64_t k,
+                                      double *x);
+void flsq_triangular_solve(const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, int64_t k, double *x);
+/* *norm := a lower bound, rarely more than 3 times too small, of ‖(RᵀR)⁻¹‖₁. */
+flsq_status flsq_inverse_norm_estimate(const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld,
+                                       double *norm);
+/* inverse (n x n, may not alias r) := (RᵀR)⁻¹, both triangles. */
+void flsq_cholesky_inverse(const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, double *inverse);
+
+#endif

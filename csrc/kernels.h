@@ -1,0 +1,75 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The micro-kernel contract.  A kernel set is one table of function pointers for one instruction set; every entry is
+ * serial, allocates nothing and may be called from any thread.
+ *
+ * Packed panels.  The columns of Z are cut into panels of NR = kernels->nr columns.  Inside a panel the rows follow
+ * one another, so that row k of panel J is the NR doubles at panels + J*panel_stride + k*NR:
+ *
+ *      Z, row-major, 5 columns            panel 0 (NR = 4)           panel 1
+ *      a0 b0 c0 d0 e0                     a0 b0 c0 d0                e0 0 0 0
+ *      a1 b1 c1 d1 e1           ->        a1 b1 c1 d1                e1 0 0 0
+ *      a2 b2 c2 d2 e2                     a2 b2 c2 d2                e2 0 0 0
+ *
+ * Both operands of a product read the same layout: the right one a vector of columns at a time, the left one a
+ * column at a time, broadcast.  Lanes past the last column hold zeros.  Panels start on 64-byte boundaries.
+ */
+#ifndef FLSQ_KERNELS_H
+#define FLSQ_KERNELS_H
+#include "internal.h"
+
+/* Copies rows x columns of source, starting at packed column `first`, into the panels.  Lanes outside
+ * [first, first + columns) keep what they held. */
+typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                          int64_t panel_stride, int64_t first);
+
+struct flsq_kernels {
+    const char *name;
+    uint32_t required_features; /* bits of cpu_features.h */
+    int64_t nr;                 /* columns of a panel */
+
+    /* ..._rows: elements of a row lie side by side, stride = bytes between rows;
+     * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
+    flsq_pack_fn *pack_rows_f64, *pack_rows_f32, *pack_columns_f64, *pack_columns_f32;
+    /* panel[k][j] := panel[k][j]*scale[j] - offset[j] */
+    void (*affine)(int64_t rows, const double *scale, const double *offset, double *panel);
+    /* target[k][j] := w[k]*source[k][j] */
+    void (*weigh)(int64_t rows, const double *w, const double *source, double *target);
+
+    /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR. */
+    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t columns, double *c);
+    /* the same for a and b of one panel: only i <= j is promised. */
+    void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t columns, double *c);
+
+    /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
+    void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);
+    /* g[j] += sum_k r[k]*z[k][j] for one panel. */
+    void (*gradient)(int64_t rows, const double *z, const double *r, double *g);
+    /* y[k][t] -= sum_j z[k][j]*b[j][t] over all panels: y is one panel of NR targets, b is panels*NR x NR.
+     * Rows of z and y are readable and writable up to the next multiple of FLSQ_ROW_PADDING. */
+    void (*residual_block)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,
+                           int64_t columns, double *y);
+    /* out[j] += sum_k a[k][j]*b[k][j] for one panel. */
+    void (*dot_columns)(int64_t rows, const double *a, const double *b, double *out);
+    /* sum_k a[k]*b[k] */
+    double (*dot)(int64_t n, const double *a, const double *b);
+    /* y[k] += alpha*x[k] */
+    void (*axpy)(int64_t n, double alpha, const double *x, double *y);
+
+    /* Upper Cholesky of a small n x n block, row-major, unblocked; returns the failing row or -1. */
+    int64_t (*cholesky_small)(int64_t n, double *a, int64_t ld);
+    /* One packed panel of n rows: x := R⁻ᵀ x with R upper triangular n x n, row-major. */
+    void (*triangular_panel)(int64_t n, const double *r, int64_t ld, double *panel);
+
+    /* `sweeps` rounds of independent multiply-adds in registers; returns the flops of one round. */
+    double (*probe_fma)(int64_t sweeps, double *sink);
+    double (*probe_read)(int64_t count, const double *data);
+};
+
+extern const flsq_kernels flsq_kernels_generic;
+extern const flsq_kernels flsq_kernels_avx2;
+extern const flsq_kernels flsq_kernels_avx512;
+extern const flsq_kernels flsq_kernels_neon;
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The one body of every micro-kernel, written in GCC/Clang vector extensions.  A file in this folder sets
+ *   FLSQ_ISA    suffix of the names, e.g. avx2          FLSQ_VL  doubles per vector
+ *   FLSQ_NV     vectors per panel row (NR = VL*NV)      FLSQ_MR1..4  rows of a register tile 1..4 vectors wide
+ *   FLSQ_FEATURES  the CPU features it needs
+ * opens the target pragma of its instruction set and includes this file; ../kernels.h states the contract.
+ *
+ * Everything is an outer product vectorised over columns: C[i, j..j+VL) += a[i] * b[j..j+VL).  Each entry of C is
+ * one chain of fused multiply-adds over the rows in their order, so neither lane count nor tile shape changes it.
+ */
+#include "../blocksizes.h"
+#include "../kernels.h"
+#include <math.h>
+#include <string.h>
+
+#define NR (FLSQ_VL * FLSQ_NV)
+#define NAME(stem) FLSQ_CONCAT(stem, FLSQ_ISA)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
+typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(4), may_alias)); /* any address */
+typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(4), may_alias));
+
+INLINE vec load(const double *p) { return *(const loose_vec *)p; }
+INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
+INLINE vec broadcast(double x) { return x - (vec){0}; }
+
+/* Sum of the lanes, halves first: (l0 + l2) + (l1 + l3) for four lanes. */
+INLINE double lane_sum(vec v)
+{
+    double lane[FLSQ_VL];
+    store(lane, v);
+    for (int half = FLSQ_VL / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+/* Calls body(1), body(2) ... for the number of vectors that hold `columns` lanes, as a compile-time constant. */
+#define VECTORS(columns) ((columns + FLSQ_VL - 1) / FLSQ_VL)
+#if FLSQ_NV == 2
+#define SWITCH_VECTORS(nv, body) switch (nv) { case 1: body(1); break; case 2: body(2); break; }
+#elif FLSQ_NV == 3
+#define SWITCH_VECTORS(nv, body)                                                                                   \
+    switch (nv) { case 1: body(1); break; case 2: body(2); break; case 3: body(3); break; }
+#elif FLSQ_NV == 4
+#define SWITCH_VECTORS(nv, body)                                                                                   \
+    switch (nv) { case 1: body(1); break; case 2: body(2); break; case 3: body(3); break; case 4: body(4); break; }
+#endif
+#define TILE_ROWS(nv) ((nv) == 1 ? FLSQ_MR1 : (nv) == 2 ? FLSQ_MR2 : (nv) == 3 ? FLSQ_MR3 : FLSQ_MR4)
+
+#include "tiles_template.h"
+#include "rows_template.h"
+#include "factor_template.h"
+
+#define FLSQ_SOURCE double
+#define FLSQ_SOURCE_NAME f64
+#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
+#include "pack_template.h"
+#undef FLSQ_SOURCE
+#undef FLSQ_SOURCE_NAME
+#undef LOAD_SOURCE
+#define FLSQ_SOURCE float
+#define FLSQ_SOURCE_NAME f32
+#define LOAD_SOURCE(p) __builtin_convertvector(*(const loose_half *)(p), vec)
+#include "pack_template.h"
+
+#define STRINGIZE_(x) #x
+#define STRINGIZE(x) STRINGIZE_(x)
+const flsq_kernels NAME(kernels) = {
+    .name = STRINGIZE(FLSQ_ISA),
+    .required_features = FLSQ_FEATURES,
+    .nr = NR,
+    .pack_rows_f64 = pack_rows_f64,
+    .pack_rows_f32 = pack_rows_f32,
+    .pack_columns_f64 = pack_columns_f64,
+    .pack_columns_f32 = pack_columns_f32,
+    .affine = affine,
+    .weigh = weigh,
+    .gram_block = gram_block,
+    .gram_diagonal = gram_diagonal,
+    .residual = residual,
+    .gradient = gradient,
+    .residual_block = residual_block,
+    .dot_columns = dot_columns,
+    .dot = dot,
+    .axpy = axpy,
+    .cholesky_small = cholesky_small,
+    .triangular_panel = triangular_panel,
+    .probe_fma = probe_fma,
+    .probe_read = probe_read,
+};

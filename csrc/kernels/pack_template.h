@@ -1,0 +1,108 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Packing of contiguous float64 or float32 input into panels.  Included by kernel_template.h once for each source
+ * type, with FLSQ_SOURCE, FLSQ_SOURCE_NAME and LOAD_SOURCE (VL elements at any address, as doubles).
+ * Other types and strides are packed by ../pack.c.
+ */
+#define PACK_NAME__(stem, type) stem##_##type
+#define PACK_NAME_(stem, type) PACK_NAME__(stem, type)
+#define PACK_NAME(stem) PACK_NAME_(stem, FLSQ_SOURCE_NAME)
+
+/* Rows that are read side by side while the panels of one row group are written. */
+#ifndef ROW_GROUP
+#define ROW_GROUP 8
+#endif
+
+/* width <= NR lanes of `rows` rows.  nv whole vectors; where width is no multiple of VL the last vector overlaps the
+ * one before it, so that no lane past the segment is read or written. */
+INLINE void PACK_NAME(copy_rows)(int nv, const char *source, int64_t stride, int64_t rows, int64_t width,
+                                 double *target)
+{
+    const int64_t last = width - FLSQ_VL;
+    for (int64_t k = 0; k < rows; k++) {
+        const FLSQ_SOURCE *const row = (const FLSQ_SOURCE *)(source + k * stride);
+        UNROLL
+        for (int v = 0; v < nv - 1; v++)
+            store(target + k * NR + v * FLSQ_VL, LOAD_SOURCE(row + v * FLSQ_VL));
+        store(target + k * NR + last, LOAD_SOURCE(row + last));
+    }
+}
+
+INLINE void PACK_NAME(copy_segment)(const char *source, int64_t stride, int64_t rows, int64_t width, double *target)
+{
+    if (width < FLSQ_VL) {
+        for (int64_t k = 0; k < rows; k++)
+            for (int64_t j = 0; j < width; j++) {
+                FLSQ_SOURCE element;
+                memcpy(&element, source + k * stride + j * (int64_t)sizeof element, sizeof element);
+                target[k * NR + j] = element;
+            }
+        return;
+    }
+#define COPY(nv) PACK_NAME(copy_rows)(nv, source, stride, rows, width, target)
+    SWITCH_VECTORS(VECTORS(width), COPY)
+#undef COPY
+}
+
+static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                                 int64_t panel_stride, int64_t first)
+{
+    const int64_t group = first / NR == (first + columns - 1) / NR ? rows : ROW_GROUP;
+    for (int64_t k = 0; k < rows; k += group) {
+        const int64_t some = FLSQ_MIN(group, rows - k);
+        for (int64_t c = first; c < first + columns;) {
+            const int64_t width = FLSQ_MIN(NR - c % NR, first + columns - c);
+            PACK_NAME(copy_segment)(source + k * stride + (c - first) * (int64_t)sizeof(FLSQ_SOURCE), stride, some,
+                                    width, panels + c / NR * panel_stride + k * NR + c % NR);
+            c += width;
+        }
+    }
+}
+
+/* Lanes 0..VL-1 of `rows` rows from VL columns: VL x VL blocks are turned in registers by log2(VL) rounds of
+ * interleaving the halves: after the round of distance d, vectors i and i+d have exchanged their lanes with bit d. */
+INLINE void PACK_NAME(turn_columns)(const char *source, int64_t stride, int64_t rows, double *target)
+{
+    int64_t k = 0;
+    for (; k + FLSQ_VL <= rows; k += FLSQ_VL) {
+        vec block[FLSQ_VL];
+        UNROLL
+        for (int j = 0; j < FLSQ_VL; j++)
+            block[j] = LOAD_SOURCE((const FLSQ_SOURCE *)(source + j * stride) + k);
+        TRANSPOSE(block);
+        UNROLL
+        for (int i = 0; i < FLSQ_VL; i++)
+            store(target + (k + i) * NR, block[i]);
+    }
+    for (; k < rows; k++)
+        for (int j = 0; j < FLSQ_VL; j++) {
+            FLSQ_SOURCE element;
+            memcpy(&element, source + j * stride + k * (int64_t)sizeof element, sizeof element);
+            target[k * NR + j] = element;
+        }
+}
+
+static void PACK_NAME(pack_columns)(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                                    int64_t panel_stride, int64_t first)
+{
+    for (int64_t c = first; c < first + columns;) {
+        const int64_t width = FLSQ_MIN(NR - c % NR, first + columns - c);
+        const char *const column = source + (c - first) * stride;
+        double *const target = panels + c / NR * panel_stride + c % NR;
+        int64_t j = 0;
+        for (; j + FLSQ_VL <= width; j += FLSQ_VL)
+            PACK_NAME(turn_columns)(column + j * stride, stride, rows, target + j);
+        for (; j < width; j++)
+            for (int64_t k = 0; k < rows; k++) {
+                FLSQ_SOURCE element;
+                memcpy(&element, column + j * stride + k * (int64_t)sizeof element, sizeof element);
+                target[k * NR + j] = element;
+            }
+        c += width;
+    }
+}
+
+#undef PACK_NAME
+#undef PACK_NAME_
+#undef PACK_NAME__

@@ -1,0 +1,156 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Row and vector kernels: what a pass does to packed rows besides the register tiles.  Included by kernel_template.h.
+ */
+
+static void affine(int64_t rows, const double *scale, const double *offset, double *panel)
+{
+    for (int64_t k = 0; k < rows; k++)
+        UNROLL
+        for (int v = 0; v < FLSQ_NV; v++) {
+            double *const entry = panel + k * NR + v * FLSQ_VL;
+            store(entry, load(entry) * load(scale + v * FLSQ_VL) - load(offset + v * FLSQ_VL));
+        }
+}
+
+static void weigh(int64_t rows, const double *w, const double *source, double *target)
+{
+    for (int64_t k = 0; k < rows; k++)
+        UNROLL
+        for (int v = 0; v < FLSQ_NV; v++)
+            store(target + k * NR + v * FLSQ_VL, w[k] * load(source + k * NR + v * FLSQ_VL));
+}
+
+/* Four rows at a time: four chains of nv adds per panel keep both adders busy. */
+static void residual(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r)
+{
+    int64_t k = 0;
+    for (; k + 4 <= rows; k += 4) {
+        vec acc[4] = {{0}, {0}, {0}, {0}};
+        for (int64_t J = 0; J < panels; J++) {
+            const double *const row = z + J * panel_stride + k * NR;
+            UNROLL
+            for (int v = 0; v < FLSQ_NV; v++) {
+                const vec coefficients = load(b + J * NR + v * FLSQ_VL);
+                UNROLL
+                for (int i = 0; i < 4; i++)
+                    acc[i] += load(row + i * NR + v * FLSQ_VL) * coefficients;
+            }
+        }
+        UNROLL
+        for (int i = 0; i < 4; i++)
+            r[k + i] -= lane_sum(acc[i]);
+    }
+    for (; k < rows; k++) {
+        vec acc = {0};
+        for (int64_t J = 0; J < panels; J++)
+            UNROLL
+            for (int v = 0; v < FLSQ_NV; v++)
+                acc += load(z + J * panel_stride + k * NR + v * FLSQ_VL) * load(b + J * NR + v * FLSQ_VL);
+        r[k] -= lane_sum(acc);
+    }
+}
+
+/* out[j] += sum_k left(k)[j] * right(k)[j], rows dealt to four chains k mod 4 that are added as (0 + 2) + (1 + 3). */
+#define COLUMN_SUMS(left, right, out)                                                                              \
+    vec acc[4][FLSQ_NV];                                                                                           \
+    memset(acc, 0, sizeof acc);                                                                                    \
+    int64_t k = 0;                                                                                                 \
+    for (; k + 4 <= rows; k += 4)                                                                                  \
+        UNROLL                                                                                                     \
+        for (int i = 0; i < 4; i++)                                                                                \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < FLSQ_NV; v++)                                                                      \
+                acc[i][v] += left(k + i, v) * right(k + i, v);                                                 \
+    for (int i = 0; k < rows; k++, i++)                                                                            \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < FLSQ_NV; v++)                                                                          \
+            acc[i][v] += left(k, v) * right(k, v);                                                             \
+    UNROLL                                                                                                         \
+    for (int v = 0; v < FLSQ_NV; v++)                                                                              \
+        store((out) + v * FLSQ_VL,                                                                                 \
+              load((out) + v * FLSQ_VL) + ((acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v])))
+
+static void gradient(int64_t rows, const double *z, const double *r, double *g)
+{
+#define SCALAR_OF(k, v) broadcast(r[k])
+#define VECTOR_OF(k, v) load(z + (k) * NR + (v) * FLSQ_VL)
+    COLUMN_SUMS(SCALAR_OF, VECTOR_OF, g);
+#undef SCALAR_OF
+#undef VECTOR_OF
+}
+
+static void dot_columns(int64_t rows, const double *a, const double *b, double *out)
+{
+#define LEFT_OF(k, v) load(a + (k) * NR + (v) * FLSQ_VL)
+#define RIGHT_OF(k, v) load(b + (k) * NR + (v) * FLSQ_VL)
+    COLUMN_SUMS(LEFT_OF, RIGHT_OF, out);
+#undef LEFT_OF
+#undef RIGHT_OF
+}
+
+static double dot(int64_t n, const double *a, const double *b)
+{
+    vec acc[4] = {{0}, {0}, {0}, {0}};
+    int64_t k = 0;
+    for (; k + 4 * FLSQ_VL <= n; k += 4 * FLSQ_VL)
+        UNROLL
+        for (int i = 0; i < 4; i++)
+            acc[i] += load(a + k + i * FLSQ_VL) * load(b + k + i * FLSQ_VL);
+    double tail = 0;
+    for (; k < n; k++)
+        tail += a[k] * b[k];
+    return lane_sum((acc[0] + acc[2]) + (acc[1] + acc[3])) + tail;
+}
+
+static void axpy(int64_t n, double alpha, const double *x, double *y)
+{
+    const vec scalar = broadcast(alpha);
+    int64_t k = 0;
+    for (; k + FLSQ_VL <= n; k += FLSQ_VL)
+        store(y + k, load(y + k) + scalar * load(x + k));
+    for (; k < n; k++)
+        y[k] += alpha * x[k];
+}
+
+/* ---- what the machine can do ---------------------------------------------------------------------------------- */
+
+/* As many independent chains as a register tile has, so that the latency of the multiply-add is hidden. */
+static double probe_fma(int64_t sweeps, double *sink)
+{
+    enum { CHAINS = 12 };
+    vec acc[CHAINS];
+    const vec factor = broadcast(1.0 - 0x1p-30), term = broadcast(0x1p-30);
+    UNROLL
+    for (int i = 0; i < CHAINS; i++)
+        acc[i] = broadcast(i);
+    for (int64_t s = 0; s < sweeps; s++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++)
+            acc[i] = acc[i] * factor + term;
+        __asm__ volatile("" ::: "memory"); /* one sweep after the other */
+    }
+    vec total = {0};
+    UNROLL
+    for (int i = 0; i < CHAINS; i++)
+        total += acc[i];
+    *sink = lane_sum(total);
+    return 2.0 * CHAINS * FLSQ_VL;
+}
+
+static double probe_read(int64_t count, const double *data)
+{
+    vec acc[8];
+    memset(acc, 0, sizeof acc);
+    int64_t k = 0;
+    for (; k + 8 * FLSQ_VL <= count; k += 8 * FLSQ_VL)
+        UNROLL
+        for (int i = 0; i < 8; i++)
+            acc[i] += load(data + k + i * FLSQ_VL);
+    vec total = {0};
+    UNROLL
+    for (int i = 0; i < 8; i++)
+        total += acc[i];
+    return lane_sum(total);
+}

@@ -1,0 +1,30 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From user rows of any dtype and strides to zero-padded panels (kernels.h shows their layout).
+ */
+#ifndef FLSQ_PACK_H
+#define FLSQ_PACK_H
+#include "internal.h"
+#include "kernels.h"
+
+/* Panels for up to FLSQ_KC rows; lanes that no column fills stay 0. */
+typedef struct flsq_panels {
+    double *base;
+    int64_t stride; /* doubles between panels */
+    int64_t count;
+} flsq_panels;
+
+int64_t flsq_panels_stride(const flsq_kernels *kernels, int64_t rows);
+/* Zeroes the panels and fills the unit column (pass -1 for none). */
+void flsq_panels_clear(const flsq_kernels *kernels, const flsq_panels *panels, int64_t unit_column);
+
+/* Rows [row, row + count) of a into the packed columns first, first + 1, ... */
+void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
+                      const flsq_panels *panels, int64_t first);
+/* out[i] := a[row + i, column] */
+void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
+/* Rows [row, row + count) of a. */
+flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The binary-counter sum in parallel: the leaves are dealt out as aligned runs of 2^l, whose nodes are then pushed in
+ * order.  How long the runs are changes nothing but who adds what.
+ */
+#include "tree.h"
+#include "parallel.h"
+#include "workspace.h"
+#include <string.h>
+
+/* Runs per thread: enough to even out a thread that is held up, few enough that pushing their nodes stays cheap. */
+enum { RUNS_PER_THREAD = 16 };
+
+static size_t node_bytes(const flsq_tree *tree) { return (size_t)tree->node_length * sizeof(double); }
+
+flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
+{
+    int64_t total;
+    if (__builtin_add_overflow(tree->leaves, leaves, &total) || total >> FLSQ_TREE_LEVELS)
+        return FLSQ_TOO_LARGE;
+    for (int l = 0; total >> l; l++) {
+        if (tree->level[l] == NULL)
+            tree->level[l] = flsq_allocate((int64_t)node_bytes(tree));
+        if (tree->level[l] == NULL)
+            return FLSQ_NO_MEMORY;
+    }
+    return FLSQ_OK;
+}
+
+static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int level)
+{
+    const int64_t leaves = (int64_t)1 << level;
+    for (; tree->leaves >> level & 1; level++)
+        kernels->axpy(tree->node_length, 1.0, tree->level[level], node);
+    memcpy(tree->level[level], node, node_bytes(tree));
+    tree->leaves += leaves;
+}
+
+void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node) { push(tree, kernels, node, 0); }
+
+void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total)
+{
+    memset(total, 0, node_bytes(tree));
+    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+        if (tree->leaves >> l & 1)
+            kernels->axpy(tree->node_length, 1.0, tree->level[l], total);
+}
+
+flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
+{
+    copy->node_length = tree->node_length;
+    const flsq_status status = flsq_tree_reserve(copy, tree->leaves);
+    if (status != FLSQ_OK)
+        return status;
+    copy->leaves = tree->leaves;
+    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+        if (tree->leaves >> l & 1)
+            memcpy(copy->level[l], tree->level[l], node_bytes(tree));
+    return FLSQ_OK;
+}
+
+void flsq_tree_release(flsq_tree *tree)
+{
+    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+        flsq_release(tree->level[l]);
+    memset(tree, 0, sizeof *tree);
+}
+
+/* ---- parallel extension ---------------------------------------------------------------------------------------- */
+
+typedef struct run {
+    int64_t first; /* leaf of the job */
+    int level;     /* 2^level leaves */
+    double *node;
+} run;
+
+typedef struct extension {
+    const flsq_tree *tree;
+    const flsq_kernels *kernels;
+    const flsq_leaves *leaves;
+    run *runs;
+    int64_t n_runs, claimed;
+    int max_level;
+    char *scratch;         /* scratch_stride bytes per thread */
+    int64_t scratch_stride;
+    double *carry;         /* (max_level + 1) nodes per thread */
+    int64_t node_stride;
+} extension;
+
+/* Cuts leaves [0, count), which follow `offset` earlier ones, into aligned runs of at most 2^max_level. */
+static int64_t cut(int64_t offset, int64_t count, int max_level, run *runs)
+{
+    int64_t n = 0;
+    for (int64_t done = 0; done < count; n++) {
+        int level = 0;
+        while (level < max_level && !((offset + done) >> level & 1) && done + ((int64_t)2 << level) <= count)
+            level++;
+        if (runs != NULL)
+            runs[n] = (run){.first = done, .level = level};
+        done += (int64_t)1 << level;
+    }
+    return n;
+}
+
+static void sum_run(const extension *e, const run *r, void *scratch, double *carry)
+{
+    const size_t bytes = node_bytes(e->tree);
+    const int64_t count = (int64_t)1 << r->level;
+    for (int64_t i = 0; i < count; i++) {
+        memset(r->node, 0, bytes);
+        e->leaves->leaf(e->leaves->job, scratch, r->first + i, r->node);
+        int level = 0;
+        for (; i >> level & 1; level++)
+            e->kernels->axpy(e->tree->node_length, 1.0, carry + level * e->node_stride, r->node);
+        if (i + 1 < count)
+            memcpy(carry + level * e->node_stride, r->node, bytes);
+    }
+}
+
+static void extend_body(void *context, int thread, int n_threads)
+{
+    extension *const e = context;
+    void *const scratch = e->scratch + thread * e->scratch_stride;
+    double *const carry = e->carry + thread * (e->max_level + 1) * e->node_stride;
+    (void)n_threads;
+    e->leaves->prepare(e->leaves->job, scratch);
+    for (int64_t i = flsq_parallel_claim(&e->claimed); i < e->n_runs; i = flsq_parallel_claim(&e->claimed))
+        sum_run(e, &e->runs[i], scratch, carry);
+}
+
+static int floor_log2(int64_t n)
+{
+    int level = 0;
+    while (n >> (level + 1))
+        level++;
+    return level;
+}
+
+flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const flsq_leaves *leaves, int n_threads)
+{
+    if (leaves->count == 0)
+        return FLSQ_OK;
+    if (n_threads < 1)
+        n_threads = 1;
+    extension e = {.tree = tree, .kernels = kernels, .leaves = leaves};
+    e.max_level = floor_log2(FLSQ_MAX(leaves->count / ((int64_t)RUNS_PER_THREAD * n_threads), 1));
+    if (n_threads == 1) /* nothing to balance: the longest runs need the fewest nodes */
+        e.max_level = floor_log2(leaves->count);
+    e.n_runs = cut(tree->leaves, leaves->count, e.max_level, NULL);
+    e.node_stride = FLSQ_CEIL_DIV(tree->node_length, 8) * 8;
+
+    flsq_arena arena;
+    int64_t size = 0, nodes, carries;
+    flsq_status status = flsq_size_multiply(e.n_runs, e.node_stride, &nodes);
+    if (status == FLSQ_OK)
+        status = flsq_size_multiply((int64_t)n_threads * (e.max_level + 1), e.node_stride, &carries);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&e.scratch_stride, leaves->scratch_bytes, 1);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, n_threads, e.scratch_stride);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, nodes, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, carries, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, e.n_runs, sizeof(run));
+    if (status == FLSQ_OK)
+        status = flsq_tree_reserve(tree, leaves->count);
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+
+    e.scratch = flsq_arena_take(&arena, n_threads, e.scratch_stride);
+    double *const node = flsq_arena_take(&arena, nodes, sizeof(double));
+    e.carry = flsq_arena_take(&arena, carries, sizeof(double));
+    e.runs = flsq_arena_take(&arena, e.n_runs, sizeof(run));
+    cut(tree->leaves, leaves->count, e.max_level, e.runs);
+    for (int64_t i = 0; i < e.n_runs; i++)
+        e.runs[i].node = node + i * e.node_stride;
+
+    flsq_parallel_run(n_threads, extend_body, &e);
+    for (int64_t i = 0; i < e.n_runs; i++)
+        push(tree, kernels, e.runs[i].node, e.runs[i].level);
+    flsq_arena_close(&arena);
+    return FLSQ_OK;
+}

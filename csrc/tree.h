@@ -1,0 +1,50 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The fixed-order sum.  Rows are cut into leaves of a fixed length; leaf sums are added in the shape of a binary
+ * counter: a node of level l is the sum of 2^l consecutive leaves that start at a multiple of 2^l.
+ *
+ *      leaves   0 1 2 3 4 5 6          after 7 = 0b111 leaves the stack holds three nodes:
+ *      level 1  01  23  45             level 2: 0..3    level 1: 4 5    level 0: 6
+ *      level 2  0123                   and the total is  (0..3) + ((4 5) + 6)
+ *
+ * Which nodes exist depends on the number of leaves alone, so any split of the work over threads, and any cut of a
+ * stream between leaves, gives the same additions and the same bits.
+ */
+#ifndef FLSQ_TREE_H
+#define FLSQ_TREE_H
+#include "internal.h"
+#include "kernels.h"
+
+enum { FLSQ_TREE_LEVELS = 62 };
+
+typedef struct flsq_tree {
+    int64_t node_length;              /* doubles in a node */
+    int64_t leaves;                   /* merged so far: bit l is set where level[l] is in use */
+    double *level[FLSQ_TREE_LEVELS];  /* allocated when first needed */
+} flsq_tree;
+
+/* node (zeroed by the caller of this function) += the sum over leaf number `leaf` of the job. */
+typedef void flsq_leaf_fn(const void *job, void *scratch, int64_t leaf, double *node);
+
+typedef struct flsq_leaves {
+    const void *job;
+    flsq_leaf_fn *leaf;
+    void (*prepare)(const void *job, void *scratch); /* once per thread */
+    int64_t scratch_bytes;                           /* per thread */
+    int64_t count;                                   /* leaves 0 .. count-1 of the job */
+} flsq_leaves;
+
+/* Computes all leaves of the job, each by one thread, and adds them to the tree.  On an error the tree is as before. */
+flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const flsq_leaves *leaves, int n_threads);
+/* Makes room for `leaves` more leaves, so that pushing them cannot fail. */
+flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves);
+/* Adds one leaf for which room was reserved; `node` is overwritten. */
+void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node);
+/* total := sum of all leaves (0 without any). */
+void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total);
+/* copy must be all zero. */
+flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy);
+void flsq_tree_release(flsq_tree *tree);
+
+#endif

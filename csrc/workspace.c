@@ -1,0 +1,64 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The only file that calls the allocator.
+ */
+#include "workspace.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product)
+{
+    return __builtin_mul_overflow(a, b, product) ? FLSQ_TOO_LARGE : FLSQ_OK;
+}
+
+flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item)
+{
+    int64_t bytes;
+    if (__builtin_mul_overflow(count, item, &bytes) || __builtin_add_overflow(bytes, ALIGNMENT - 1, &bytes))
+        return FLSQ_TOO_LARGE;
+    bytes -= bytes % ALIGNMENT;
+    return __builtin_add_overflow(*total, bytes, total) ? FLSQ_TOO_LARGE : FLSQ_OK;
+}
+
+void *flsq_allocate(int64_t size)
+{
+    void *memory = NULL;
+    if (size < 0 || (uint64_t)size > SIZE_MAX - ALIGNMENT)
+        return NULL;
+    if (posix_memalign(&memory, ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)ALIGNMENT)) != 0)
+        return NULL;
+    return memset(memory, 0, (size_t)size);
+}
+
+void flsq_release(void *memory) { free(memory); }
+
+flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
+{
+    arena->size = size;
+    arena->used = 0;
+    arena->base = NULL;
+    if (size < 0 || (uint64_t)size > SIZE_MAX - ALIGNMENT)
+        return FLSQ_TOO_LARGE;
+    void *memory = NULL;
+    if (posix_memalign(&memory, ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)ALIGNMENT)) != 0)
+        return FLSQ_NO_MEMORY;
+    arena->base = memory;
+    return FLSQ_OK;
+}
+
+void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item)
+{
+    void *piece = arena->base + arena->used;
+    arena->used += (count * item + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    FLSQ_ASSERT(arena->used <= arena->size);
+    return piece;
+}
+
+void flsq_arena_close(flsq_arena *arena)
+{
+    free(arena->base);
+    arena->base = NULL;
+}

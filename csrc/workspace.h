@@ -1,0 +1,29 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Memory.  A driver first adds up what it needs (flsq_size_add, which notices overflow), then opens one arena of that
+ * size and takes its pieces.  Every piece starts on a 64-byte boundary.
+ */
+#ifndef FLSQ_WORKSPACE_H
+#define FLSQ_WORKSPACE_H
+#include "internal.h"
+
+typedef struct flsq_arena {
+    char *base;
+    int64_t size, used;
+} flsq_arena;
+
+/* *total += count*item bytes rounded up to 64; FLSQ_TOO_LARGE on overflow. */
+flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item);
+/* *product = a*b for non-negative a, b; FLSQ_TOO_LARGE on overflow. */
+flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product);
+
+flsq_status flsq_arena_open(flsq_arena *arena, int64_t size);
+void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item);
+void flsq_arena_close(flsq_arena *arena);
+
+/* Single long-lived pieces: zeroed, 64-byte aligned; NULL when there is no memory. */
+void *flsq_allocate(int64_t size);
+void flsq_release(void *memory);
+
+#endif

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The C contract (csrc/fastlsq.h), name for name.
+from libc.stdint cimport int64_t
+
+
+cdef extern from "fastlsq.h" nogil:
+    ctypedef enum flsq_status:
+        FLSQ_OK
+        FLSQ_NO_MEMORY
+        FLSQ_TOO_LARGE
+        FLSQ_UNKNOWN_KERNEL
+        FLSQ_UNSUPPORTED_KERNEL
+        FLSQ_NOT_POSITIVE_DEFINITE
+
+    ctypedef enum flsq_dtype:
+        FLSQ_F64
+        FLSQ_F32
+        FLSQ_F16
+        FLSQ_I8
+        FLSQ_U8
+        FLSQ_I16
+        FLSQ_U16
+        FLSQ_I32
+        FLSQ_U32
+        FLSQ_I64
+        FLSQ_U64
+
+    ctypedef struct flsq_matrix:
+        const void *data
+        int64_t rows
+        int64_t columns
+        int64_t row_stride
+        int64_t col_stride
+        flsq_dtype dtype
+
+    ctypedef struct flsq_rows:
+        flsq_matrix x
+        flsq_matrix y
+        flsq_matrix weights
+        const double *scale
+        const double *offset
+        int unit
+
+    ctypedef struct flsq_kernels:
+        pass
+
+    ctypedef struct flsq_gram:
+        pass
+
+    flsq_status flsq_kernels_select(const char *name, const flsq_kernels **kernels)
+    const char *flsq_kernels_name(const flsq_kernels *kernels)
+    const char *flsq_kernels_built(int i, int *runs_here)
+    const char *flsq_cpu_feature(int i, int *present)
+    int flsq_openmp_version()
+    int flsq_is_forked_child()
+    double flsq_probe_fma(const flsq_kernels *kernels, int n_threads, int64_t sweeps, double *flops_per_sweep)
+    double flsq_probe_read(
+        const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum
+    )
+
+    void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
+    void flsq_find_negative(const flsq_matrix *a, int64_t *row)
+    void flsq_column_max_abs(const flsq_matrix *a, double *largest)
+
+    int64_t flsq_gram_block_rows(int64_t p)
+    flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **gram)
+    flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threads)
+    flsq_status flsq_gram_copy(const flsq_gram *gram, flsq_gram **copy)
+    void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
+    void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
+    flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
+    int64_t flsq_gram_nbytes(const flsq_gram *gram)
+    void flsq_gram_destroy(flsq_gram *gram)
+
+    flsq_status flsq_residual(
+        const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
+        double *r, int n_threads
+    )
+
+    flsq_status flsq_cholesky(
+        const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot
+    )
+    void flsq_triangular_solve_transposed(
+        const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, int64_t k, double *x
+    )
+    void flsq_triangular_solve(
+        const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, int64_t k, double *x
+    )
+    flsq_status flsq_inverse_norm_estimate(
+        const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, double *norm
+    )
+    void flsq_cholesky_inverse(
+        const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, double *inverse
+    )

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The residual pass.
+
+
+def residual(x, y, weights, scale, offset, bint unit, const double[:, ::1] b, double[:, ::1] g, double[::1] rss,
+             r, int n_threads, kernel=None):
+    """R = Y - [X | 1] B; g = [X | 1]ᵀ W R; rss[t] = sum_i w_i R_it**2; r receives R unless None."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, offset, unit)
+    cdef int64_t lead = rows.view.x.columns + unit, k = rows.view.y.columns
+    cdef double[:, ::1] residuals
+    cdef double *r_out = NULL
+    if b.shape[0] != lead or b.shape[1] != k or g.shape[0] != lead or g.shape[1] != k or rss.shape[0] != k:
+        raise ValueError("b and g must be lead x k and rss of length k")
+    if r is not None:
+        residuals = r
+        if residuals.shape[0] != rows.view.x.rows or residuals.shape[1] != k:
+            raise ValueError("r must be n x k")
+        r_out = write_dense(residuals)
+    cdef const double *b_in = read_dense(b)
+    cdef double *g_out = write_dense(g)
+    cdef double *rss_out = write_vector(rss)
+    cdef flsq_status status
+    with nogil:
+        status = flsq_residual(kernels, &rows.view, b_in, g_out, rss_out, r_out, n_threads)
+    check(status)
