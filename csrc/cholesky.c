@@ -46,11 +46,13 @@ static void update_panel(const trailing *t, int64_t J)
     const int64_t nr = t->kernels->nr, columns = FLSQ_MIN(nr, t->rows - J * nr);
     const double *const right = t->panels.base + J * t->panels.stride;
     double product[MAX_NR * MAX_NR];
+    flsq_ahead nothing = {0};
     for (int64_t I = 0; I <= J; I++) {
         const double *const left = t->panels.base + I * t->panels.stride;
         const int64_t rows = FLSQ_MIN(nr, t->rows - I * nr);
         memset(product, 0, (size_t)(nr * nr) * sizeof(double));
-        (I == J ? t->kernels->gram_diagonal : t->kernels->gram_block)(NB, left, right, columns, product);
+        (I == J ? t->kernels->gram_diagonal : t->kernels->gram_block)(NB, left, right, columns, product,
+                                                                         &nothing);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t first = I == J ? i : 0;
             t->kernels->axpy(columns - first, -1.0, product + i * nr + first,

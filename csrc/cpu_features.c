@@ -27,7 +27,7 @@ static uint32_t xgetbv_low(void)
     return low;
 }
 
-uint32_t flsq_cpu_features(void)
+static uint32_t detect(void)
 {
     uint32_t eax, ebx, ecx, edx, found = 0;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & LEAF1_ECX_OSXSAVE))
@@ -52,16 +52,30 @@ uint32_t flsq_cpu_features(void)
 
 #elif defined(__aarch64__)
 
-uint32_t flsq_cpu_features(void)
+static uint32_t detect(void)
 {
     return FLSQ_CPU_NEON | FLSQ_CPU_FMA; /* both are part of the base architecture */
 }
 
 #else
 
-uint32_t flsq_cpu_features(void) { return 0; }
+static uint32_t detect(void) { return 0; }
 
 #endif
+
+/* Detected once: under a hypervisor one CPUID is a trap that takes longer than a small fit.  Racing threads store the
+ * same value. */
+uint32_t flsq_cpu_features(void)
+{
+    static uint32_t cached = 0;
+    const uint32_t done = 1u << 31;
+    uint32_t found = __atomic_load_n(&cached, __ATOMIC_RELAXED);
+    if (!found) {
+        found = detect() | done;
+        __atomic_store_n(&cached, found, __ATOMIC_RELAXED);
+    }
+    return found & ~done;
+}
 
 const char *flsq_cpu_feature(int i, int *present)
 {

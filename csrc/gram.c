@@ -178,15 +178,26 @@ static void pack_chunk(const gram_pass *pass, const chunk *c, int64_t row, int64
 
 /* The blocks (I, J) of `node` for one J and I in [first, last), from `count` packed rows. */
 static void add_blocks(const flsq_gram *gram, const chunk *c, int64_t count, int64_t first, int64_t last, int64_t J,
-                       double *node)
+                       double *node, flsq_ahead *ahead)
 {
     const flsq_kernels *const kernels = gram->kernels;
     const double *const right = c->right.base + J * c->right.stride;
     const int64_t columns = FLSQ_MIN(kernels->nr, gram->columns - J * kernels->nr);
     for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
-        kernels->gram_block(count, c->left.base + I * c->left.stride, right, columns, block(gram, node, I, J));
+        kernels->gram_block(count, c->left.base + I * c->left.stride, right, columns, block(gram, node, I, J),
+                            ahead);
     if (first <= J && J < last)
-        kernels->gram_diagonal(count, c->left.base + J * c->left.stride, right, columns, block(gram, node, J, J));
+        kernels->gram_diagonal(count, c->left.base + J * c->left.stride, right, columns, block(gram, node, J, J),
+                               ahead);
+}
+
+/* The memory of rows [row, row + count) of X, when it is one piece. */
+static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count)
+{
+    const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, FLSQ_MAX(count, 0));
+    if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
+        return (flsq_ahead){0};
+    return (flsq_ahead){.next = part.data, .end = (const char *)part.data + part.rows * part.row_stride};
 }
 
 /* ---- row-parallel: one leaf on one thread ---------------------------------------------------------------------- */
@@ -208,9 +219,10 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
     for (int64_t row = begin; row < end; row += FLSQ_KC) {
         const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
+        flsq_ahead ahead = rows_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, pass->rows->x.rows - row - count));
         pack_chunk(pass, &c, row, 0, count);
         for (int64_t J = 0; J < gram->panels; J++)
-            add_blocks(gram, &c, count, 0, gram->panels, J, node);
+            add_blocks(gram, &c, count, 0, gram->panels, J, node, &ahead);
     }
 }
 
@@ -252,12 +264,14 @@ static void multiply_tasks(const shared_leaf *s, int64_t number)
     const int64_t row = s->begin + number * FLSQ_KC, count = FLSQ_MIN(FLSQ_KC, s->end - row);
     const int64_t groups = FLSQ_CEIL_DIV(gram->panels, FLSQ_GROUP_PANELS);
     const int64_t strips = FLSQ_CEIL_DIV(gram->panels, RIGHT_PANELS);
+    flsq_ahead nothing = {0};
     for (int64_t t = flsq_parallel_claim(&s->claimed[number]); t < groups * strips;
          t = flsq_parallel_claim(&s->claimed[number])) {
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
         const int64_t strip = t % strips * RIGHT_PANELS;
         for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, gram->panels); J++)
-            add_blocks(gram, &s->buffer[number % 2], count, first, last, J, s->node);
+            add_blocks(gram, &s->buffer[number % 2], count, first, last, J, s->node,
+                       &nothing);
     }
 }
 

@@ -24,6 +24,11 @@
 typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                           int64_t panel_stride, int64_t first);
 
+/* Memory that will be read soon.  A sweep over `rows` rows asks for that many cache lines of it and moves `next` on. */
+typedef struct flsq_ahead {
+    const char *next, *end;
+} flsq_ahead;
+
 struct flsq_kernels {
     const char *name;
     uint32_t required_features; /* bits of cpu_features.h */
@@ -38,9 +43,11 @@ struct flsq_kernels {
     void (*weigh)(int64_t rows, const double *w, const double *source, double *target);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR. */
-    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t columns, double *c);
+    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+                       flsq_ahead *ahead);
     /* the same for a and b of one panel: only i <= j is promised. */
-    void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t columns, double *c);
+    void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+                          flsq_ahead *ahead);
 
     /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);

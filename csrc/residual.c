@@ -111,6 +111,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
 {
     const flsq_kernels *const kernels = pass->kernels;
     const int64_t nr = kernels->nr, left = pass->left_panels;
+    flsq_ahead nothing = {0};
     double *const rss = node + pass->target_panels * left * nr * nr;
     flsq_pack_matrix(kernels, &pass->rows->y, row, count, &c->targets, 0);
     apply_affine(pass, &c->targets, left * nr, count);
@@ -128,7 +129,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
         }
         for (int64_t I = 0; I < left; I++)
             kernels->gram_block(count, c->left.base + I * c->left.stride, wr, columns,
-                                node + (J * left + I) * nr * nr);
+                                node + (J * left + I) * nr * nr, &nothing);
         kernels->dot_columns(count, wr, r, rss + J * nr);
     }
 }

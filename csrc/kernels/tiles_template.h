@@ -13,8 +13,9 @@
             acc[i][v] = (vec){0}
 
 /* acc[i][v] += sum_k a[k*a_step + i*a_row] * b[k*NR + v*VL ..], i < mr, v < nv: mr*nv independent chains. */
-#define SWEEP_TILE(mr, nv, depth, a, a_row, a_step, b)                                                             \
+#define SWEEP_TILE(mr, nv, depth, a, a_row, a_step, b, each_row)                                                   \
     for (int64_t k = 0; k < (depth); k++) {                                                                        \
+        each_row;                                                                                                  \
         vec right[nv];                                                                                             \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \
@@ -38,15 +39,25 @@
             store(entry, load(entry) OP acc[i][v]);                                                                \
         }
 
+/* The rows of the next chunk are asked for while this one is multiplied, one cache line per row of a sweep. */
+#define FETCH_BEGIN(ahead, rows)                                                                                   \
+    const int fetching = (ahead)->next < (ahead)->end;                                                             \
+    const char *const fetch = fetching ? (ahead)->next : (const char *)b; /* an unmapped address costs a page walk */\
+    const int64_t fetch_step = fetching ? 64 : 0;                                                                  \
+    (ahead)->next += fetch_step * (rows)
+#define FETCH(k) __builtin_prefetch(fetch + (k) * fetch_step, 0, 2)
+
 #define GRAM_BLOCK(nv)                                                                                             \
     for (int i0 = 0; i0 < NR; i0 += TILE_ROWS(nv)) {                                                               \
+        FETCH_BEGIN(ahead, rows);                                                                                  \
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         const double *const left_panel = a + i0;                                                                   \
-        SWEEP_TILE(TILE_ROWS(nv), nv, rows, left_panel, 1, NR, b)                                                  \
+        SWEEP_TILE(TILE_ROWS(nv), nv, rows, left_panel, 1, NR, b, FETCH(k))                                        \
         STORE_TILE(TILE_ROWS(nv), nv, c + i0 * NR, +)                                                              \
     }
 
-static void gram_block(int64_t rows, const double *a, const double *b, int64_t columns, double *c)
+static void gram_block(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+                       flsq_ahead *ahead)
 {
     SWITCH_VECTORS(VECTORS(columns), GRAM_BLOCK)
 }
@@ -56,6 +67,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
  * accumulators than a full register tile. */
 #define DIAGONAL_GROUPS(first, last, nv)                                                                           \
     {                                                                                                              \
+        FETCH_BEGIN(ahead, rows);                                                                                  \
         vec acc[(last) - (first)][FLSQ_VL][nv];                                                                    \
         UNROLL                                                                                                     \
         for (int g = (first); g < (last); g++)                                                                     \
@@ -65,6 +77,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
                 for (int v = g; v < (nv); v++)                                                                     \
                     acc[g - (first)][i][v] = (vec){0};                                                             \
         for (int64_t k = 0; k < rows; k++) {                                                                       \
+            FETCH(k);                                                                                              \
             vec right[nv];                                                                                         \
             UNROLL                                                                                                 \
             for (int v = (first); v < (nv); v++)                                                                   \
@@ -99,7 +112,8 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
         DIAGONAL_GROUPS(0, nv, nv)                                                                                 \
     }
 
-static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t columns, double *c)
+static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+                          flsq_ahead *ahead)
 {
     SWITCH_VECTORS(VECTORS(columns), DIAGONAL)
 }
@@ -110,7 +124,7 @@ static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         for (int64_t J = 0; J < panels; J++) {                                                                     \
             const double *const left_rows = z + J * panel_stride + k0 * NR, *const right_rows = b + J * NR * NR;   \
-            SWEEP_TILE(TILE_ROWS(nv), nv, NR, left_rows, NR, 1, right_rows)                                        \
+            SWEEP_TILE(TILE_ROWS(nv), nv, NR, left_rows, NR, 1, right_rows, )                                      \
         }                                                                                                          \
         STORE_TILE(TILE_ROWS(nv), nv, y + k0 * NR, -)                                                              \
     }
