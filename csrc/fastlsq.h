@@ -69,8 +69,8 @@ double flsq_probe_read(const flsq_kernels *kernels, int n_threads, const double 
 
 /* First non-finite entry in row order; *row = -1 when there is none. */
 void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column);
-/* First negative (or NaN) entry of an n x 1 matrix; *row = -1 when there is none. */
-void flsq_find_negative(const flsq_matrix *a, int64_t *row);
+/* First entry of an n x 1 matrix that is no weight (negative, infinite or NaN); *row = -1 when there is none. */
+void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row);
 /* largest[columns] := max_i |a_ij|; NaN is ignored. */
 void flsq_column_max_abs(const flsq_matrix *a, double *largest);
 

@@ -135,15 +135,15 @@ void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
         }
 }
 
-void flsq_find_negative(const flsq_matrix *a, int64_t *row)
+void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
 {
     double values[SCAN];
     *row = -1;
-    for (int64_t i0 = 0; i0 < a->rows; i0 += SCAN) {
-        const int64_t count = FLSQ_MIN(SCAN, a->rows - i0);
-        flsq_read_column(a, 0, i0, count, values);
+    for (int64_t i0 = 0; i0 < w->rows; i0 += SCAN) {
+        const int64_t count = FLSQ_MIN(SCAN, w->rows - i0);
+        flsq_read_column(w, 0, i0, count, values);
         for (int64_t i = 0; i < count; i++)
-            if (!(values[i] >= 0)) {
+            if (!(values[i] >= 0 && values[i] < INFINITY)) {
                 *row = i0 + i;
                 return;
             }

@@ -110,12 +110,12 @@ def first_nonfinite(array):
     return None if row < 0 else (row, column)
 
 
-def first_negative(array):
-    """Row of the first negative or NaN entry of a vector, or None."""
+def first_bad_weight(array):
+    """Row of the first negative, infinite or NaN entry of a vector, or None."""
     cdef Matrix matrix = Matrix(array)
     cdef int64_t row
     with nogil:
-        flsq_find_negative(&matrix.view, &row)
+        flsq_find_bad_weight(&matrix.view, &row)
     return None if row < 0 else row
 
 

@@ -61,7 +61,7 @@ cdef extern from "fastlsq.h" nogil:
     )
 
     void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
-    void flsq_find_negative(const flsq_matrix *a, int64_t *row)
+    void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
     void flsq_column_max_abs(const flsq_matrix *a, double *largest)
 
     int64_t flsq_gram_block_rows(int64_t p)

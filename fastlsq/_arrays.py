@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""The only place that inspects user arrays.
+
+What the C core reads as it is (float64, float32, float16, bool and all integers, in any strides) passes without a
+copy; longdouble and foreign byte orders are converted; everything else is refused with the argument's name.
+"""
+
+import numpy as np
+
+from fastlsq._core import lib
+
+_READ_AS_IS = frozenset("?bBhHiIlLqQefd")
+
+
+def matrix(a, name):
+    """2-D real array of a dtype the core reads; a copy only for longdouble and foreign byte order."""
+    array = _real(a, name)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be 2-D, got {_shape(array)}")
+    return array
+
+
+def targets(b, name, n, rows_of):
+    """(n, k) view of a 1-D or 2-D array of n rows, and whether it was 1-D."""
+    array = _real(b, name)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name} must be 1-D or 2-D, got {_shape(array)}")
+    if array.shape[0] != n:
+        raise ValueError(f"{name} has {array.shape[0]} rows, {rows_of} has {n}: Shape mismatch")
+    return (array[:, None], True) if array.ndim == 1 else (array, False)
+
+
+def one_target(y, name, n, rows_of):
+    """(n, 1) view of a target given as (n,) or (n, 1)."""
+    array, _ = targets(y, name, n, rows_of)
+    if array.shape[1] != 1:
+        raise ValueError(f"{name} must be 1-D or (n, 1), got {_shape(array)}")
+    return array
+
+
+def row_weights(weights, n, rows_of):
+    """1-D array of n finite, non-negative weights, or None."""
+    if weights is None:
+        return None
+    array = _real(weights, "weights")
+    if array.shape != (n,):
+        raise ValueError(f"weights must have shape ({n},), one per row of {rows_of}, got {_shape(array)}")
+    row = lib.first_bad_weight(array)
+    if row is not None:
+        raise ValueError(f"weights must be finite and >= 0; weights[{row}] is {array[row]}")
+    return array
+
+
+def check_finite(**arrays):
+    """Raise ValueError naming the first NaN or infinity of the first array that has one."""
+    for name, array in arrays.items():
+        place = lib.first_nonfinite(array)
+        if place is not None:
+            row, column = place
+            raise ValueError(
+                f"{name} must not contain infs or NaNs; row {row}, column {column} is {array[row, column]}"
+            )
+
+
+def result_dtype(a, b):
+    """float32 where SciPy's lstsq answers in single precision, else float64."""
+    return np.dtype(np.float32 if np.result_type(a, b, np.float16).itemsize <= 4 else np.float64)
+
+
+def column_names(x, names, p):
+    """Names of the p columns: given, else those of a data frame, else x0, x1, ..."""
+    if names is None:
+        columns = getattr(x, "columns", None)
+        names = [str(name) for name in columns] if columns is not None else [f"x{j}" for j in range(p)]
+    names = [str(name) for name in names]
+    if len(names) != p:
+        raise ValueError(f"names has {len(names)} entries, X has {p} columns")
+    return names
+
+
+def typical_row(x, rows):
+    """Median of up to 31 of the first `rows` rows, spread evenly; 0 where that is not finite."""
+    n = min(x.shape[0], rows)
+    if n == 0:
+        return np.zeros(x.shape[1])
+    sample = x[:n][:: max(1, n // 31)][:31].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        middle = np.sort(sample, axis=0)[sample.shape[0] // 2]
+    return np.where(np.isfinite(middle), middle, 0.0)
+
+
+def _real(a, name):
+    if hasattr(a, "tocsr"):
+        raise TypeError(f"{name} is a sparse matrix; pass a dense array")
+    if isinstance(a, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; drop or fill the masked entries first")
+    array = np.asarray(a)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} is complex; fastlsq solves real problems")
+    if array.dtype.kind not in "fbiu":
+        raise TypeError(f"{name} must be numeric, got dtype {array.dtype}")
+    if not array.dtype.isnative or array.dtype.char not in _READ_AS_IS:
+        array = array.astype(np.float64 if array.dtype.kind == "f" and array.dtype.itemsize > 4
+                             else array.dtype.newbyteorder("="))
+    return array
+
+
+def _shape(array):
+    return f"shape {array.shape}"

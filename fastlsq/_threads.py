@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""One rule for the number of threads.
+
+``n_threads=`` of a call, else ``FASTLSQ_NUM_THREADS``, else ``OMP_NUM_THREADS`` capped by what the process may use,
+else what it may use: the smaller of its CPU affinity and its cgroup quota.  A build without OpenMP and a child of
+``fork`` run on one thread.  The number never changes a result, only who computes it.
+"""
+
+import math
+import operator
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from fastlsq._core import lib
+
+
+def resolve(n_threads=None):
+    """Number of threads a call will ask for."""
+    return explain(n_threads)[0]
+
+
+def explain(n_threads=None):
+    """(number of threads, the reason in words)."""
+    if n_threads is not None:
+        return _checked(n_threads, "n_threads"), "n_threads="
+    if not lib.openmp_version():
+        return 1, "built without OpenMP"
+    if lib.is_forked_child():
+        return 1, "child of fork()"
+    own = os.environ.get("FASTLSQ_NUM_THREADS")
+    if own:
+        return _from_environment("FASTLSQ_NUM_THREADS", own), "FASTLSQ_NUM_THREADS"
+    available, reason = _available()
+    openmp = os.environ.get("OMP_NUM_THREADS")
+    if openmp:
+        asked = _from_environment("OMP_NUM_THREADS", openmp.split(",")[0])
+        if asked <= available:
+            return asked, "OMP_NUM_THREADS"
+    return available, reason
+
+
+def _checked(value, name):
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer >= 1, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer >= 1, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be >= 1, got {number}")
+    return min(number, 4096)
+
+
+def _from_environment(name, text):
+    try:
+        return _checked(int(text), name)
+    except ValueError:
+        raise ValueError(f"{name} must be an integer >= 1, got {text!r}") from None
+
+
+def _available():
+    try:
+        affinity = len(os.sched_getaffinity(0))
+    except AttributeError:  # no affinity on this system
+        affinity = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    if quota < affinity:
+        return quota, "cgroup quota"
+    return affinity, "CPU affinity"
+
+
+@lru_cache(maxsize=1)
+def _cgroup_quota():
+    """Whole CPUs the control group grants, at least one; a very large number without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            return max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        pass
+    try:
+        quota = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text())
+        period = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text())
+        if quota > 0:
+            return max(1, math.ceil(quota / period))
+    except (OSError, ValueError):
+        pass
+    return 1 << 20

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""`ols`: ordinary and weighted least squares with classical inference."""
+
+from functools import cached_property
+
+import numpy as np
+
+from fastlsq import _arrays, _threads
+from fastlsq.solve.driver import solve
+from fastlsq.solve.lapack import lapack_solver
+from fastlsq.solve.moments import Problem
+
+
+def ols(X, y, *, weights=None, intercept=True, names=None, n_threads=None):
+    """Fit y = intercept + X coef by (weighted) least squares.
+
+    Minimises sum_i w_i (y_i - intercept - x_i coef)².  One fused pass over the rows, refinement with residuals taken
+    from the rows, and escalation to LAPACK for what is not certified.
+
+    Parameters
+    ----------
+    X : array_like or data frame, shape (n, p), real
+        Any numeric dtype and strides; read without a copy.
+    y : array_like, shape (n,) or (n, 1), real
+    weights : array_like, shape (n,), optional
+        Non-negative.  Coefficients are those of rows repeated w times; standard errors take w as relative precisions
+        (residual degrees of freedom count rows with w > 0).
+    intercept : bool
+    names : sequence of str, optional
+        Column names; by default those of the data frame, else x0, x1, ...
+    n_threads : int, optional
+
+    Returns
+    -------
+    OLSResult
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, no rows, non-finite values, bad weights.
+    TypeError
+        Complex, sparse, masked or non-numeric input.
+
+    Examples
+    --------
+    >>> import numpy as np, fastlsq
+    >>> x = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> fit = fastlsq.ols(x, [2.1, 3.9, 6.2, 7.8])
+    >>> fit.coef.round(3), round(fit.intercept, 3), round(fit.r_squared, 4)
+    (array([1.94]), 0.15, 0.9976)
+    """
+    n_threads = _threads.resolve(n_threads)
+    x = _arrays.matrix(X, "X")
+    n, p = x.shape
+    y = _arrays.one_target(y, "y", n, "X")
+    weights = _arrays.row_weights(weights, n, "X")
+    names = _arrays.column_names(X, names, p)
+    if n == 0:
+        raise ValueError("X has no rows")
+    if p == 0:
+        raise ValueError("X has no columns")
+    problem = Problem(x, y, weights, bool(intercept), n_threads, ("X", "y"))
+    solution = solve(problem, lapack_solver())
+    return OLSResult(solution, names, n if weights is None else int(np.count_nonzero(weights)))
+
+
+class OLSResult:
+    """A fitted linear model and its classical inference (errors independent, of one variance).
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,)
+    intercept : float
+        0.0 for a model without one.
+    names, param_names : list of str
+        Without and with 'intercept' in front; the arrays `params`, `standard_errors`, `t_values`, `p_values` and
+        `conf_int()` follow `param_names`.
+    n_rows : int
+        Rows with a weight above 0.
+    df_model, df_resid : int
+        rank without the intercept; n_rows - rank - intercept.
+    rss, tss : float
+        Residual and total sum of squares, weighted; the total about the mean when there is an intercept.
+    sigma : float
+        Residual standard error, sqrt(rss/df_resid).
+    aliased : list of str
+        Columns that depend on earlier ones; the coefficients are then those of minimum norm.
+    info : SolveInfo
+    """
+
+    def __init__(self, solution, names, n_rows):
+        self.coef = solution.coef[:, 0]
+        self.has_intercept = bool(solution.has_intercept)
+        self.intercept = float(solution.intercept[0]) if self.has_intercept else 0.0
+        self.names = list(names)
+        self.param_names = (["intercept"] if self.has_intercept else []) + self.names
+        self.n_rows = int(n_rows)
+        self.sum_weights = float(solution.sum_weights)
+        self.df_model = solution.info.rank
+        self.df_resid = self.n_rows - self.df_model - self.has_intercept
+        self.rss, self.tss = float(solution.rss[0]), float(solution.tss[0])
+        self.aliased = [self.names[j] for j in solution.info.aliased]
+        self.info = solution.info
+        self._inverse = solution.inverse()
+        self._mean = solution.mean
+
+    @property
+    def params(self):
+        return np.r_[self.intercept, self.coef] if self.has_intercept else self.coef
+
+    @cached_property
+    def sigma(self):
+        return float(np.sqrt(self.rss / self.df_resid)) if self.df_resid > 0 else np.nan
+
+    @cached_property
+    def covariance(self):
+        """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, with NaN rows for columns without a coefficient."""
+        inverse = self._inverse
+        if self.has_intercept:
+            # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
+            cross = -inverse @ self._mean
+            corner = 1.0 / self.sum_weights - self._mean @ cross
+            inverse = np.block([[np.array([[corner]]), cross[None, :]], [cross[:, None], inverse]])
+        return self.sigma**2 * inverse
+
+    @cached_property
+    def standard_errors(self):
+        errors = np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0))
+        errors[[j + self.has_intercept for j in self.info.aliased]] = np.nan
+        return errors
+
+    @cached_property
+    def t_values(self):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.params / self.standard_errors
+
+    @cached_property
+    def p_values(self):
+        from scipy.special import stdtr
+
+        if self.df_resid <= 0:
+            return np.full(len(self.param_names), np.nan)
+        return 2.0 * stdtr(self.df_resid, -np.abs(self.t_values))
+
+    def conf_int(self, level=0.95):
+        """Confidence intervals, shape (number of parameters, 2)."""
+        from scipy.special import stdtrit
+
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1, got {level}")
+        if self.df_resid <= 0:
+            return np.full((len(self.param_names), 2), np.nan)
+        half = stdtrit(self.df_resid, 0.5 + level / 2) * self.standard_errors
+        return np.column_stack([self.params - half, self.params + half])
+
+    @property
+    def r_squared(self):
+        return 1.0 - self.rss / self.tss if self.tss > 0 else np.nan
+
+    @property
+    def adj_r_squared(self):
+        total = self.n_rows - self.has_intercept
+        return 1.0 - (1.0 - self.r_squared) * total / self.df_resid if self.df_resid > 0 else np.nan
+
+    @property
+    def f_value(self):
+        if self.df_model == 0 or self.df_resid <= 0:
+            return np.nan
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.float64(max(self.tss - self.rss, 0.0) / self.df_model) / (self.rss / self.df_resid))
+
+    @property
+    def f_p_value(self):
+        from scipy.special import fdtrc
+
+        if self.df_model == 0 or self.df_resid <= 0:
+            return np.nan
+        return float(fdtrc(self.df_model, self.df_resid, self.f_value))
+
+    def predict(self, X):
+        """Fitted values, shape (n,), for rows X of shape (n, p)."""
+        x = _arrays.matrix(X, "X")
+        if x.shape[1] != self.coef.shape[0]:
+            raise ValueError(f"X has {x.shape[1]} columns, the model has {self.coef.shape[0]}")
+        return x @ self.coef + self.intercept
+
+    def summary(self):
+        """Table of coefficients, standard errors, t, p and R²: prints as text, shows as HTML in notebooks."""
+        from fastlsq.gram.summary import Summary
+
+        return Summary(self)
+
+    def __repr__(self):
+        return (
+            f"OLSResult({self.n_rows} rows, {self.coef.shape[0]} columns, R²={self.r_squared:.6g}, "
+            f"path={self.info.path!r})"
+        )

@@ -1,0 +1,223 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""The printed form of a regression: plain text, HTML and CSV, from the same cells.
+
+A summary holds no clock, no machine name and no timing, so two runs on the same data print the same text.  It reads
+the result it is given through public attributes only, computes nothing but the confidence limits the result offers,
+and needs numpy and the standard library alone.
+"""
+
+import csv
+import html
+import io
+import math
+import textwrap
+
+import numpy as np
+
+# Below this a p-value is rounding error of the distribution function, not evidence: the double-precision epsilon.
+_SMALLEST_P = 2.0**-52
+_NAME_WIDTH = 32
+
+
+def _number(value, digits=6):
+    """`value` to `digits` significant digits, 'n/a' for None; counts and other integers are written out in full."""
+    if value is None:
+        return "n/a"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    # '#' keeps trailing zeros, so that a column shows one precision; a bare final point is dropped.
+    text = f"{float(value):#.{digits}g}"
+    return text.rstrip(".").replace(".e", "e")
+
+
+def _p_value(value):
+    """A p-value as a reader wants it: 0.0312, 1.2e-08, <2e-16 or nan."""
+    value = float(value)
+    if math.isnan(value):
+        return "nan"
+    if value < _SMALLEST_P:
+        return "<2e-16"
+    return f"{value:.4f}" if value >= 1e-4 else f"{value:.1e}"
+
+
+def _t_value(value):
+    """A t value with two decimals, or four digits where two decimals would run wide."""
+    value = float(value)
+    return f"{value:.2f}" if not abs(value) >= 1e6 else f"{value:.3e}"
+
+
+def _one_line(text):
+    """`text` with line breaks and other control characters made visible, so that they cannot break the table."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _short(name, width=_NAME_WIDTH):
+    """`name` on one line and at most `width` long: the middle goes, as levels often differ only at the end."""
+    name = _one_line(name)
+    if len(name) <= width:
+        return name
+    tail = (width - 3) // 3
+    return f"{name[: width - 3 - tail]}...{name[-tail:]}"
+
+
+def _align(cells):
+    """Pad the numbers of one column so that their decimal points stand under each other."""
+    pairs = [cell.partition(".") for cell in cells]
+    whole = max((len(left) for left, _, _ in pairs), default=0)
+    rest = max((len(point + right) for _, point, right in pairs), default=0)
+    return [left.rjust(whole) + (point + right).ljust(rest) for left, point, right in pairs]
+
+
+class Summary:
+    """The table of a fitted regression.
+
+    Parameters
+    ----------
+    fit : OLSResult
+        The result to print.
+    level : float, default 0.95
+        Confidence level of the two interval columns.
+
+    Notes
+    -----
+    ``str(summary)`` and :meth:`as_text` give plain text, :meth:`as_html` the same cells for a notebook, and
+    :meth:`as_csv` the coefficient table with every digit.  Long names are cut in the middle in the text only.
+    """
+
+    def __init__(self, fit, level=0.95):
+        self.fit = fit
+        self.level = float(level)
+
+    def __str__(self):
+        return self.as_text()
+
+    def __repr__(self):
+        return f"<Summary of {len(self.fit.param_names)} coefficients; print() shows the table>"
+
+    def _title(self):
+        return "Least-squares fit" + ("" if self.fit.has_intercept else ", no intercept")
+
+    def _facts(self):
+        """The header block as (label, value) pairs, in reading order of a table of two pairs a row."""
+        fit = self.fit
+        facts = [
+            ("Observations", _number(fit.n_rows)),
+            ("R-squared", _number(fit.r_squared)),
+            ("Df model", _number(fit.df_model)),
+            ("Adj. R-squared", _number(fit.adj_r_squared)),
+            ("Df residual", _number(fit.df_resid)),
+            ("Residual std. dev.", _number(fit.sigma)),
+            ("F-statistic", _number(fit.f_value)),
+            ("P(>F)", _p_value(fit.f_p_value)),
+        ]
+        if fit.sum_weights is not None and fit.sum_weights != fit.n_rows:
+            facts.append(("Sum of weights", _number(fit.sum_weights)))
+        return facts
+
+    def _solver(self):
+        """One line on how the coefficients were found."""
+        info = self.fit.info
+        return (
+            f"path {info.path}, passes {info.passes}, condition {_number(info.condition, 2)}, threads {info.n_threads}"
+        )
+
+    def _headings(self):
+        tail = (1.0 - self.level) / 2.0
+        return ["", "estimate", "std. error", "t", "P>|t|", f"[{tail:.4g}", f"{1.0 - tail:.4g}]"]
+
+    def _values(self):
+        """The coefficient table as rows of (name, estimate, std. error, t, p, lower, upper)."""
+        fit = self.fit
+        limits = np.asarray(fit.conf_int(self.level), dtype=float)
+        columns = (fit.params, fit.standard_errors, fit.t_values, fit.p_values, limits[:, 0], limits[:, 1])
+        numbers = (np.asarray(column, dtype=float).tolist() for column in columns)
+        return list(zip(map(str, fit.param_names), *numbers, strict=True))
+
+    def _cells(self):
+        """The rows of `_values` as strings, names in full."""
+        shown = (str, _number, lambda v: _number(v, 4), _t_value, _p_value, _number, _number)
+        return [[form(value) for form, value in zip(shown, row, strict=True)] for row in self._values()]
+
+    def _notes(self):
+        """What a reader must know besides the numbers."""
+        aliased = [str(name) for name in self.fit.aliased]
+        if not aliased:
+            return []
+        return [
+            "Linear combinations of other columns: "
+            + ", ".join(aliased)
+            + ". The fit is rank deficient; the coefficients shown are the ones of smallest norm."
+        ]
+
+    def as_text(self):
+        """Return the summary as plain text.
+
+        Returns
+        -------
+        str
+            Header block, coefficient table and notes; no trailing newline.
+        """
+        headings = self._headings()
+        rows = self._cells()
+        columns = [[_short(row[0]) for row in rows]]
+        columns += [_align([row[k] for row in rows]) for k in range(1, len(headings))]
+        widths = [max(len(head), *map(len, column)) for head, column in zip(headings, columns, strict=True)]
+        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+
+        def line(cells):
+            name, *numbers = cells
+            padded = [name.ljust(widths[0])] + [cell.rjust(w) for cell, w in zip(numbers, widths[1:], strict=True)]
+            return "  ".join(padded).rstrip()
+
+        facts = self._facts()
+        left, right = facts[0::2], facts[1::2]
+        header = []
+        for k, (label, value) in enumerate(left):
+            text = f"{label:<16}{value:>14}"
+            if k < len(right):
+                text += f"    {right[k][0]:<20}{right[k][1]:>12}"
+            header.append(text)
+        header.append(f"{'Solver':<16}  {self._solver()}")
+        body = [line(cells) for cells in zip(*columns, strict=True)]
+        notes = [textwrap.fill(_one_line(note), max(len(rule), 60)) for note in self._notes()]
+        return "\n".join([self._title(), rule, *header, rule, line(headings), rule, *body, rule, *notes])
+
+    def as_html(self):
+        """Return the summary as two HTML tables and the notes.
+
+        Returns
+        -------
+        str
+            An HTML fragment without scripts or styles; every name is escaped.
+        """
+        escape = html.escape
+        out = [f"<table><caption>{escape(self._title())}</caption>"]
+        for label, value in [*self._facts(), ("Solver", self._solver())]:
+            out.append(f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>")
+        out.append("</table>")
+        out.append("<table><tr>" + "".join(f"<th>{escape(head)}</th>" for head in self._headings()) + "</tr>")
+        for name, *numbers in self._cells():
+            cells = "".join(f"<td>{escape(cell)}</td>" for cell in numbers)
+            out.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
+        out.append("</table>")
+        out.extend(f"<p>{escape(note)}</p>" for note in self._notes())
+        return "\n".join(out)
+
+    def _repr_html_(self):
+        return self.as_html()
+
+    def as_csv(self):
+        """Return the coefficient table as CSV.
+
+        Returns
+        -------
+        str
+            A heading and one line a coefficient, full names, numbers that read back to the same doubles.
+        """
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["name", "estimate", "std_error", "t_value", "p_value", "lower", "upper"])
+        for name, *numbers in self._values():
+            writer.writerow([name, *map(repr, numbers)])
+        return out.getvalue()

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""The last rung: LAPACK through SciPy for what the normal equations cannot certify.
+
+Columns are first scaled by the same powers of two as on rung 1, so that only real collinearity, not units, costs
+digits or rank.  If LAPACK then finds the columns dependent, the problem is solved again unscaled: the minimum-norm
+solution and its rank are those `scipy.linalg.lstsq` gives.  Work arrays are float64 copies of the rows.
+"""
+
+import math
+
+import numpy as np
+
+from fastlsq import _arrays
+from fastlsq._core import lib
+from fastlsq.solve.deficient import dependent_columns
+from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
+from fastlsq.solve.moments import Problem, Units
+
+
+def lapack_solver(cond=None, lapack_driver=None):
+    """A solver for `driver.solve` with SciPy's cut-off and driver."""
+
+    def solve(problem, equations, reason):
+        return lapack_solution(problem, equations, reason, cond, lapack_driver)
+
+    return solve
+
+
+def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
+    """Solution by LAPACK, with one residual pass of our own for rss and the backward error."""
+    n, p, k = problem.shape
+    if problem.check_finite:
+        _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
+    a, y, x_mean, y_mean = _working_copies(problem)
+    x_exponents, y_exponents = _column_exponents(a), _column_exponents(y)
+    np.ldexp(a, -x_exponents, out=a)
+    np.ldexp(y, -y_exponents, out=y)
+    singular_values, rank = None, -1
+    if cond is None and n >= p:
+        scaled, rank, _ = _scipy(a, y, None, lapack_driver)
+    if rank < p:
+        coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cond, lapack_driver)
+        scaled = np.ldexp(coef, x_exponents[:, None])
+    rss, backward_error = _judge(a, y, scaled, problem)
+    coef = np.ldexp(scaled, y_exponents[None, :] - x_exponents[:, None])
+    info = SolveInfo(
+        path="lapack", reason=reason, passes=1 + (equations is not None), rank=int(rank),
+        backward_error=backward_error, condition=_condition(singular_values, rank),
+        aliased=_aliased(equations, int(rank)), n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
+    )
+    return Solution(
+        coef, y_mean - x_mean @ coef, np.ldexp(rss, 2 * y_exponents), info, problem.intercept,
+        np.ldexp(np.einsum("ij,ij->j", y, y), 2 * y_exponents), x_mean, _sum_weights(problem),
+        lambda: _inverse_from_rows(problem, info.rank), equations, None, singular_values,
+    )
+
+
+def _scipy(a, y, cond, lapack_driver):
+    from scipy.linalg import lstsq
+
+    if y.shape[1] == 0:  # LAPACK rejects an empty right-hand side
+        coef, rank, singular_values = _scipy(a, np.zeros((a.shape[0], 1)), cond, lapack_driver)
+        return coef[:, :0], rank, singular_values
+    coef, _, rank, singular_values = lstsq(a, y, cond, lapack_driver=lapack_driver, check_finite=False)
+    return coef, rank, singular_values
+
+
+def _working_copies(problem):
+    """float64 rows times sqrt(w), centred when there is an intercept, and the means taken out."""
+    _, p, k = problem.shape
+    a, y = problem.x.astype(np.float64, order="F"), problem.y.astype(np.float64, order="F")
+    x_mean, y_mean = np.zeros(p), np.zeros(k)
+    if problem.intercept:
+        x_mean = np.average(a, axis=0, weights=problem.weights)
+        y_mean = np.average(y, axis=0, weights=problem.weights)
+        a -= x_mean
+        y -= y_mean
+    if problem.weights is not None:
+        root = np.sqrt(problem.weights.astype(np.float64))[:, None]
+        a *= root
+        y *= root
+    return a, y, x_mean, y_mean
+
+
+def _column_exponents(a):
+    peaks = np.abs(a).max(axis=0, initial=0.0)
+    return np.where(peaks > 0, np.frexp(peaks)[1], 0).astype(np.int64)
+
+
+def _sum_weights(problem):
+    if problem.weights is None:
+        return float(problem.x.shape[0])
+    return float(np.add.reduce(problem.weights, dtype=np.float64))
+
+
+def _aliased(equations, rank):
+    """The columns that depend on earlier ones, as far as the moments resolve them."""
+    if equations is None or rank == equations.p:
+        return ()
+    diagonal = np.diagonal(equations.m)
+    exponents = np.where(diagonal > 0, (np.frexp(diagonal)[1] + 1) // 2, 0)
+    h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
+    found = dependent_columns(h, PIVOT_NOISE * equations.p * UNIT_ROUNDOFF)
+    return tuple(int(j) for j in found[: equations.p - rank])
+
+
+def _inverse_from_rows(problem, rank):
+    """Pseudo-inverse of XᵀWX (centred with an intercept) from the singular values of the rows, by QR then SVD of R."""
+    from scipy.linalg import qr, svd
+
+    a, _, _, _ = _working_copies(problem)
+    p = a.shape[1]
+    exponents = _column_exponents(a) if rank == p else np.zeros(p, np.int64)
+    r = qr(np.ldexp(a, -exponents), mode="r", overwrite_a=True, check_finite=False)[0][:p]
+    _, values, vt = svd(r, full_matrices=False, check_finite=False)
+    half = np.ldexp(vt[:rank].T / values[:rank], -exponents[:, None])
+    return half @ half.T
+
+
+def _condition(singular_values, rank):
+    if singular_values is None or rank == 0:
+        return math.nan
+    return float(singular_values[0] / singular_values[rank - 1])
+
+
+def _judge(a, y, b, problem):
+    """(rss, backward error) of scaled rows: Stewart's min(‖Aᵀr‖/(‖A‖‖r‖), ‖r‖/(‖A‖‖b‖)), largest over the targets."""
+    if 0 in b.shape or a.shape[0] == 0:
+        return np.einsum("ij,ij->j", y, y), 0.0
+    scaled = Problem(a, y, None, False, problem.n_threads, problem.names, kernel=problem.kernel)
+    g, rss = residual_pass(scaled, Units.starting_at(np.zeros(a.shape[1] + y.shape[1])), np.ascontiguousarray(b))
+    norm_a, norm_r = math.sqrt(np.vdot(a, a)), np.sqrt(rss)
+    norm_b, norm_g = np.linalg.norm(b, axis=0), np.linalg.norm(g, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.fmin(norm_g / (norm_a * norm_r), norm_r / (norm_a * norm_b))
+    return rss, float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF

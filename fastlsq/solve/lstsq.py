@@ -1,0 +1,223 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""`lstsq`: SciPy's signature, one fused pass, a checked answer."""
+
+import math
+
+import numpy as np
+
+from fastlsq import _arrays, _threads
+from fastlsq._core import lib
+from fastlsq.solve.driver import SolveInfo, solve
+from fastlsq.solve.lapack import lapack_solver
+from fastlsq.solve.moments import Problem
+
+# Singular values follow from the Cholesky factor to 1e-13 of the largest below this condition (their absolute error
+# is u*kappa/2 of it); above, they are computed from the rows.
+_FACTOR_CONDITION = 1e3
+
+
+class LstsqResult:
+    """What `lstsq` found.  Unpacks as SciPy's tuple ``x, residues, rank, s``.
+
+    Attributes
+    ----------
+    x : ndarray, shape (p,) or (p, k)
+    residues : ndarray, shape (), (k,) or (0,)
+        Sums of squared residuals; empty when the rank is below p or n <= p, as in SciPy.
+    rank : int
+    s : ndarray, shape (min(n, p),), or None with ``lapack_driver='gelsy'``
+        Singular values of `a` (times sqrt(weights)), computed when first asked for.  Until then a result for
+        ill-conditioned `a` keeps a reference to it: its values are those `a` has at that time.
+    rss : ndarray, shape () or (k,)
+        Sums of squared residuals, weighted if weights were given, whatever the rank.
+    info : SolveInfo
+        path, passes, condition, backward_error, ...
+    """
+
+    __slots__ = ("_s", "info", "rank", "residues", "rss", "x")
+
+    def __init__(self, x, residues, rank, s, rss, info):
+        self.x, self.residues, self.rank, self.rss, self.info = x, residues, rank, rss, info
+        self._s = s
+
+    @property
+    def s(self):
+        if callable(self._s):
+            self._s = self._s()
+        return self._s
+
+    def __iter__(self):
+        return iter((self.x, self.residues, self.rank, self.s))
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return tuple(self)[index]
+
+    def __getstate__(self):
+        return self.x, self.residues, self.rank, self.s, self.rss, self.info
+
+    def __setstate__(self, state):
+        self.__init__(*state)
+
+    def __repr__(self):
+        return (
+            f"LstsqResult(x of shape {self.x.shape}, rank={self.rank}, path={self.info.path!r}, "
+            f"passes={self.info.passes}, backward_error={self.info.backward_error:.1e})"
+        )
+
+
+def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None, *,
+          weights=None, n_threads=None):
+    """Least-squares solution of ``a x = b``: minimise sum_i w_i (b_i - a_i x)² for every column of b.
+
+    One pass over the rows accumulates aᵀWa and aᵀWb; the equilibrated system is factorized, and the solution refined
+    with residuals taken from the rows until it is certified.  What cannot be certified is solved by LAPACK.
+
+    Parameters
+    ----------
+    a : array_like, shape (n, p), real
+        Any numeric dtype, any strides; float64, float32, float16, bool and integers are read without a copy.
+    b : array_like, shape (n,) or (n, k), real
+    cond : float, optional
+        Singular values of `a` below ``cond`` times the largest count as zero, as in SciPy.  By default the rank is
+        judged after the columns of `a` were scaled to equal length, so that units do not matter.
+    overwrite_a, overwrite_b : bool
+        Accepted for compatibility; the arrays are never modified.
+    check_finite : bool
+        Raise ValueError for NaN or infinity, naming row and column.  The check costs nothing; without it such input
+        gives NaN coefficients.
+    lapack_driver : {None, 'gelsd', 'gelsy', 'gelss'}
+        Used when the answer comes from LAPACK; None means SciPy's default.
+    weights : array_like, shape (n,), optional
+        Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.
+    n_threads : int, optional
+        Threads for this call; by default what the process may use.  It does not change a bit of the result.
+
+    Returns
+    -------
+    LstsqResult
+        ``.x``, ``.residues``, ``.rank``, ``.s``, ``.rss``, ``.info``; unpacks as ``x, residues, rank, s``.
+        float32 (and narrower) input is accumulated in float64 and answered in float32.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, non-finite values, bad weights or n_threads, an unknown driver.
+    TypeError
+        Complex, sparse, masked or non-numeric input.
+
+    References
+    ----------
+    .. [1] Å. Björck, Numerical Methods for Least Squares Problems, SIAM, 1996, sections 2.2 and 6.6.
+    .. [2] N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM, 2002, chapters 10, 15, 20.
+
+    Examples
+    --------
+    >>> import numpy as np, fastlsq
+    >>> a = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 4.0]])
+    >>> r = fastlsq.lstsq(a, np.array([3.0, 5.0, 9.0]))
+    >>> r.x.round(12)
+    array([1., 2.])
+    >>> r.info.path
+    'gram'
+    """
+    if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
+        raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
+    if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
+        raise ValueError(f"cond must be a number or None, got {cond!r}")
+    n_threads = _threads.resolve(n_threads)
+    a = _arrays.matrix(a, "a")
+    n, p = a.shape
+    b, is_vector = _arrays.targets(b, "b", n, "a")
+    weights = _arrays.row_weights(weights, n, "a")
+    dtype = _arrays.result_dtype(a, b)
+    problem = Problem(a, b, weights, False, n_threads, ("a", "b"), check_finite)
+    if 0 in a.shape:
+        return _empty(problem, dtype, is_vector)
+    lapack = lapack_solver(cond, lapack_driver)
+    solution = solve(problem, lapack)
+    if cond is not None and solution.factor is not None and not _clears_cutoff(solution, cond):
+        solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
+    return _result(problem, solution, dtype, is_vector, lapack_driver)
+
+
+def _result(problem, solution, dtype, is_vector, lapack_driver):
+    n, p, _ = problem.shape
+    with np.errstate(over="ignore", under="ignore"):
+        x = solution.coef.astype(dtype, copy=False)
+        rss = solution.rss.astype(dtype, copy=False)
+    if is_vector:
+        x, rss = x[:, 0], rss[0]
+    rank = solution.info.rank
+    residues = rss if n > p and rank == p else np.empty(0, dtype)
+    s = None if lapack_driver == "gelsy" else _singular_values(problem, solution, dtype)
+    return LstsqResult(x, residues, rank, s, rss, solution.info)
+
+
+def _empty(problem, dtype, is_vector):
+    """n = 0 or p = 0: x is zero and nothing is explained."""
+    n, p, k = problem.shape
+    if problem.check_finite:
+        _arrays.check_finite(b=problem.y)
+    y = problem.y.astype(np.float64)
+    rss = np.einsum("ij,ij->j", y, y if problem.weights is None else y * problem.weights[:, None]).astype(dtype)
+    x = np.zeros((p, k), dtype)
+    if is_vector:
+        x, rss = x[:, 0], rss[0]
+    residues = rss if p == 0 else np.empty(0, dtype)
+    info = SolveInfo(path="empty", passes=1, condition=1.0, backward_error=0.0, n_threads=problem.n_threads,
+                     kernel=lib.kernel_name(problem.kernel))
+    return LstsqResult(x, residues, 0, np.empty(0, dtype), rss, info)
+
+
+def _raw_factor(solution):
+    """R of the unscaled active columns, up to a common power of two: R·D⁻¹, largest entry near 1."""
+    factor, units = solution.factor, solution.equations.units
+    exponents = factor.exponents - units.exponents[factor.active]
+    top = int(exponents.max(initial=0))
+    return np.ldexp(np.triu(factor.r), exponents[None, :] - top), top
+
+
+def _clears_cutoff(solution, cond):
+    """Whether every singular value of a is safely above cond times the largest."""
+    if solution.info.rank < solution.equations.p:
+        return False
+    r, _ = _raw_factor(solution)
+    gram_norm = float(np.abs(r.T @ r).sum(axis=0).max())
+    condition = math.sqrt(gram_norm * lib.inverse_norm_estimate(np.ascontiguousarray(r)))
+    return bool(cond * condition * solution.equations.p < 0.1)
+
+
+def _singular_values(problem, solution, dtype):
+    """The values, or a function that computes them when asked for."""
+    n, p, _ = problem.shape
+    if solution.singular_values is not None:
+        return solution.singular_values.astype(dtype, copy=False)
+    if solution.info.path == "nonfinite":
+        return np.full(min(n, p), np.nan, dtype)
+    if solution.factor is not None and solution.info.condition <= _FACTOR_CONDITION:
+
+        r, top = _raw_factor(solution)
+
+        def from_factor():
+            from scipy.linalg import svdvals
+
+            values = np.zeros(p)
+            if r.size:
+                values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
+            return values.astype(dtype)
+
+        return from_factor
+
+    def from_rows(a=problem.x, weights=problem.weights):
+        from scipy.linalg import svdvals
+
+        rows = a.astype(np.float64)
+        if weights is not None:
+            rows *= np.sqrt(weights.astype(np.float64))[:, None]
+        return svdvals(rows, overwrite_a=True, check_finite=False).astype(dtype)
+
+    return from_rows

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""From rows to the scaled, centred normal equations.
+
+A `Problem` is the checked input.  `gather` makes the Gram pass over it, watching the sums of squares for values that
+float64 cannot square, and `NormalEquations` holds what follows: with the rows z = x*2^e - c of a column,
+
+    M = ZᵀWZ - (intercept) s sᵀ/w,   H = D M D,   D = 2^-round(log2 sqrt diag M)
+
+Both scalings are powers of two, and the provisional shift c removes the mean before it can cancel, so nothing is
+rounded that the data did not round already.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastlsq import _arrays
+from fastlsq._core import lib
+
+# A sum of squares outside this range may hide a column whose squares under- or overflow: 2^-930 leaves room for
+# products of two such columns above the subnormal range.
+_SMALLEST, _LARGEST = 2.0**-930, 2.0**1020
+
+
+@dataclass(slots=True)
+class Problem:
+    """min sum_i w_i (y_i - x_i b - intercept)²; x is (n, p), y is (n, k)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+    intercept: bool
+    n_threads: int
+    names: tuple[str, str]  # of x and y in messages
+    check_finite: bool = True
+    kernel: str | None = None
+
+    @property
+    def shape(self):
+        return self.x.shape[0], self.x.shape[1], self.y.shape[1]
+
+
+@dataclass(slots=True)
+class Units:
+    """How packed columns [X | 1 | Y] relate to the user's: z = value*2^exponent - offset."""
+
+    exponents: np.ndarray
+    shift: np.ndarray  # in the user's units
+    plain: bool = True  # no exponent, no shift: the core skips the multiplication
+
+    @classmethod
+    def starting_at(cls, shift):
+        return cls(np.zeros(shift.shape[0], np.int64), shift, not shift.any())
+
+    def core_arguments(self):
+        if self.plain:
+            return None, None
+        scale = np.ldexp(1.0, self.exponents)
+        return scale, self.shift * scale
+
+
+@dataclass(slots=True)
+class NormalEquations:
+    """M b = C in equilibrated form, and what is needed to return to the user's units."""
+
+    units: Units
+    n_rows: int
+    lead: int  # p + intercept
+    intercept: bool
+    sum_weights: float
+    mean: np.ndarray  # of [X | Y] in packed units, 0 without intercept
+    m: np.ndarray  # p x p
+    c: np.ndarray  # p x k
+    yy: np.ndarray  # k: sum of squares of Y, centred with an intercept
+    raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring
+
+    @property
+    def p(self):
+        return self.m.shape[0]
+
+    def column_mean(self):
+        """Weighted means of X in packed units."""
+        return self.mean[: self.p]
+
+    def user_mean(self):
+        """Weighted means of [X | Y] in the user's units."""
+        columns = np.r_[0 : self.p, self.lead : self.units.shift.shape[0]]
+        return np.ldexp(self.mean, -self.units.exponents[columns]) + self.units.shift[columns]
+
+    @classmethod
+    def from_moments(cls, moments, units, n_rows, sum_weights=None):
+        p, k, unit = moments.p, moments.k, moments.unit
+        lead = p + unit
+        zz, yy = np.empty((lead, lead + k)), np.empty(k)
+        moments.collect(zz, yy)
+        m, c = zz[:p, :p], zz[:p, lead:]
+        raw_diagonal = np.diagonal(m).copy()
+        mean = np.zeros(p + k)
+        if unit:
+            sum_weights = zz[p, p]
+            if sum_weights > 0:
+                sums = np.concatenate([zz[p, :p], zz[p, lead:]])
+                mean = sums / sum_weights
+                m = m - np.outer(sums[:p], mean[:p])
+                c = c - np.outer(sums[:p], mean[p:])
+                yy = np.maximum(yy - sums[p:] * mean[p:], 0.0)
+        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal)
+
+
+def merge(first, second):
+    """Normal equations of the rows of both, by pairwise combination of means and centred moments.
+
+    With delta = mean2 - mean1:  mean = mean1 + delta w2/w,  M = M1 + M2 + delta deltaᵀ w1 w2/w  (Chan, Golub, LeVeque,
+    The American Statistician 37, 1983, 242-247).  Scales are aligned exactly, by powers of two.
+    """
+    exponents = np.minimum(first.units.exponents, second.units.exponents)
+    first, second = _with_exponents(first, exponents), _with_exponents(second, exponents)
+    shift = first.units.shift
+    weight = first.sum_weights + second.sum_weights
+    m, c, yy = first.m + second.m, first.c + second.c, first.yy + second.yy
+    mean = first.mean
+    if first.intercept and weight > 0:
+        p = first.p
+        unit = np.r_[0:p, p + 1 : shift.shape[0]]
+        delta = second.mean - mean + np.ldexp((second.units.shift - shift)[unit], exponents[unit])
+        mean = mean + delta * (second.sum_weights / weight)
+        spread = first.sum_weights * second.sum_weights / weight
+        m = m + spread * np.outer(delta[:p], delta[:p])
+        c = c + spread * np.outer(delta[:p], delta[p:])
+        yy = yy + spread * delta[p:] ** 2
+    return NormalEquations(
+        Units(exponents, shift, first.units.plain and second.units.plain), first.n_rows + second.n_rows, first.lead,
+        first.intercept, weight, mean, m, c, yy, first.raw_diagonal + second.raw_diagonal,
+    )
+
+
+def _with_exponents(equations, exponents):
+    change = exponents - equations.units.exponents
+    if not change.any():
+        return equations
+    p, lead = equations.p, equations.lead
+    x, y = change[:p], change[lead:]
+    return NormalEquations(
+        Units(exponents, equations.units.shift, plain=False), equations.n_rows, lead, equations.intercept,
+        equations.sum_weights, np.ldexp(equations.mean, np.concatenate([x, y])),
+        np.ldexp(equations.m, x[:, None] + x), np.ldexp(equations.c, x[:, None] + y),
+        np.ldexp(equations.yy, 2 * y), np.ldexp(equations.raw_diagonal, 2 * x),
+    )
+
+
+def gather(problem):
+    """Normal equations of the problem in one pass; a second one where values are too large or small to square.
+
+    Returns None when non-finite values are present and the problem says not to check for them.
+    """
+    n, p, k = problem.shape
+    shift = np.zeros(p + problem.intercept + k)
+    if problem.intercept:
+        rows = lib.block_rows(p)
+        shift[:p] = _arrays.typical_row(problem.x, rows)
+        shift[p + 1 :] = _arrays.typical_row(problem.y, rows)
+    units = Units.starting_at(shift)
+    moments = _pass(problem, units)
+    exponents = safe_exponents(problem, units, diagonal_of(moments))
+    if exponents is None:
+        return None
+    if exponents.any():
+        units = Units(exponents, shift, plain=False)
+        moments = _pass(problem, units)
+    sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
+    return NormalEquations.from_moments(moments, units, n, sum_weights)
+
+
+def diagonal_of(moments):
+    diagonal = np.empty(moments.p + moments.unit + moments.k)
+    moments.diagonal(diagonal)
+    return diagonal
+
+
+def safe_exponents(problem, units, diagonal):
+    """Exponents that bring every column into the range whose squares float64 holds, given the sums of squares.
+
+    Raises ValueError for NaN or infinity (returns None if the problem does not check for them).
+    """
+    exponents = units.exponents.copy()
+    with np.errstate(invalid="ignore"):
+        suspect = ~((diagonal > _SMALLEST) & (diagonal < _LARGEST))
+    if problem.intercept:
+        suspect[problem.x.shape[1]] = False
+    if not suspect.any():
+        return exponents
+    if not np.isfinite(diagonal).all():
+        names = dict(zip(problem.names, (problem.x, problem.y), strict=True))
+        if problem.check_finite:
+            _arrays.check_finite(**names)
+        elif any(lib.first_nonfinite(array) is not None for array in names.values()):
+            return None
+    p = problem.x.shape[1]
+    largest = np.empty(1)
+    for column in np.flatnonzero(suspect):
+        place = column - p - problem.intercept
+        values = problem.x[:, column : column + 1] if column < p else problem.y[:, place : place + 1]
+        lib.column_max_abs(values, largest)
+        peak = max(largest[0], abs(units.shift[column]))
+        if peak > 0:
+            exponents[column] = min(-int(np.frexp(peak)[1]), 1023)
+    return exponents
+
+
+def _pass(problem, units):
+    n, p, k = problem.shape
+    moments = lib.Moments(p, k, problem.intercept, problem.kernel)
+    scale, offset = units.core_arguments()
+    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads)
+    return moments

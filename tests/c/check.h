@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Counting checks.  CASE says in words what is being tried; CHECK counts, and on failure prints where, what and which
+ * case.  Every group is a function of one kernel set.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+#include <stdint.h>
+#include <stdio.h>
+#include "kernels.h"
+
+extern char check_case[256];
+/* Returns the condition, so that a caller can stop before it uses what failed. */
+int check_note(int holds, const char *condition, const char *file, int line);
+
+#define CASE(...) ((void)snprintf(check_case, sizeof check_case, __VA_ARGS__))
+#define CHECK(condition) check_note((condition) != 0, #condition, __FILE__, __LINE__)
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+typedef void group_fn(const flsq_kernels *kernels);
+
+group_fn test_pack_matrix, test_pack_half, test_read_column;
+group_fn test_affine, test_weigh, test_residual_rows, test_gradient, test_dot_columns, test_dot_axpy, test_probes;
+group_fn test_gram_block, test_gram_diagonal, test_residual_block, test_ahead;
+group_fn test_cholesky_small, test_triangular_panel;
+group_fn test_gram_exact, test_gram_large, test_gram_bits, test_gram_rounding, test_gram_state, test_gram_errors;
+group_fn test_residual_exact, test_residual_bits, test_residual_rounding;
+group_fn test_cholesky_exact, test_cholesky_rounding, test_cholesky_indefinite, test_triangular_solves;
+group_fn test_inverse, test_inverse_norm;
+group_fn test_find_nonfinite, test_find_negative, test_column_max_abs, test_sizes, test_dispatch;
+/* The bits of the moments are those of every other kernel set with fused multiply-adds. */
+void test_gram_across(const flsq_kernels *const *sets, int count);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Packing: every element of every dtype and layout arrives as the right double in the right lane, and no other lane of
+ * any panel changes.
+ */
+#include "blocksizes.h"
+#include "check.h"
+#include "oracle.h"
+#include "pack.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define HELD 7777.0 /* what lanes hold before; lanes outside the packed columns must keep it */
+
+static int same_or_nan(double a, double b) { return a == b || (a != a && b != b); }
+
+static int panels_hold(const flsq_kernels *kernels, const flsq_panels *panels, const array *a, int64_t row,
+                       int64_t count, int64_t first)
+{
+    const int64_t nr = kernels->nr, columns = a->view.columns;
+    for (int64_t J = 0; J < panels->count; J++)
+        for (int64_t i = 0; i < panels->stride; i++) {
+            const int64_t k = i / nr, j = J * nr + i % nr - first;
+            const int packed = k < count && j >= 0 && j < columns;
+            if (!same_or_nan(panels->base[J * panels->stride + i],
+                             packed ? a->value[(row + k) * columns + j] : HELD))
+                return 0;
+        }
+    return 1;
+}
+
+static void try_pack(const flsq_kernels *kernels, flsq_dtype dtype, layout form, int64_t count, int64_t columns,
+                     int64_t first, int misaligned)
+{
+    const int64_t row = 2, nr = kernels->nr;
+    CASE("%s %s, %lld rows, %lld columns, at column %lld, %d bytes off", dtype_name(dtype), layout_name(form),
+         (long long)count, (long long)columns, (long long)first, misaligned);
+    array a = array_make(dtype, form, row + count, columns, RANDOM_BITS, misaligned);
+    const int64_t stride = flsq_panels_stride(kernels, count), panel_count = FLSQ_CEIL_DIV(first + columns, nr) + 1;
+    double *const base = oracle_doubles(panel_count * stride);
+    for (int64_t i = 0; i < panel_count * stride; i++)
+        base[i] = HELD;
+    const flsq_panels panels = {.base = base, .stride = stride, .count = panel_count};
+    flsq_pack_matrix(kernels, &a.view, row, count, &panels, first);
+    CHECK(panels_hold(kernels, &panels, &a, row, count, first));
+    free(base);
+    array_free(&a);
+}
+
+void test_pack_matrix(const flsq_kernels *kernels)
+{
+    const int64_t nr = kernels->nr;
+    const int64_t columns[] = {1, 2, 3, nr / 2, nr - 1, nr, nr + 1, 2 * nr + nr / 2 + 1};
+    const int64_t counts[] = {1, 2, 3, 7, 8, 9, 17, FLSQ_KC - 1, FLSQ_KC};
+    const int64_t firsts[] = {0, 1, nr / 2, nr - 1};
+    for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
+        for (layout form = 0; form < LAYOUTS; form++)
+            for (int c = 0; c < COUNT_OF(columns); c++)
+                for (int r = 0; r < COUNT_OF(counts); r++) {
+                    const int64_t first = firsts[(c + r + (int)form) % COUNT_OF(firsts)];
+                    try_pack(kernels, dtype, form, counts[r], columns[c], first, 0);
+                }
+    /* NumPy hands over fields of packed records at any address */
+    for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
+        for (layout form = 0; form < LAYOUTS; form++)
+            for (int misaligned = 1; misaligned < 8; misaligned++)
+                try_pack(kernels, dtype, form, 9, nr + 3, 1, misaligned);
+    for (int c = 0; c < 3 * nr; c++) /* every offset of every width in the vector paths */
+        for (int64_t first = 0; first < nr; first++)
+            for (int order = 0; order < 4; order++)
+                try_pack(kernels, order & 1 ? FLSQ_F32 : FLSQ_F64, order & 2 ? F_ORDER : C_ORDER, 11, c + 1, first, 0);
+}
+
+void test_pack_half(const flsq_kernels *kernels)
+{
+    enum { HALVES = 65536 };
+    uint16_t *const half = malloc(HALVES * sizeof *half);
+    double *const value = oracle_doubles(HALVES);
+    for (int i = 0; i < HALVES; i++)
+        half[i] = (uint16_t)i;
+    const flsq_matrix a = {.data = half, .rows = HALVES, .columns = 1, .row_stride = 2, .col_stride = 2,
+                           .dtype = FLSQ_F16};
+    (void)kernels;
+    flsq_read_column(&a, 0, 0, HALVES, value);
+    for (int i = 0; i < HALVES; i++) {
+        CASE("half float 0x%04x", i);
+        CHECK(same_or_nan(value[i], element_read(FLSQ_F16, (const char *)&half[i])));
+    }
+    CASE("half floats by name");
+    CHECK(value[0x3c00] == 1.0 && value[0xc000] == -2.0 && value[0x7bff] == 65504.0 && value[0x0001] == 0x1p-24);
+    CHECK(value[0x7c00] > 1e308 && value[0xfc00] < -1e308 && value[0x7e00] != value[0x7e00]);
+    free(half);
+    free(value);
+}
+
+void test_read_column(const flsq_kernels *kernels)
+{
+    (void)kernels;
+    for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
+        for (layout form = 0; form < LAYOUTS; form++) {
+            enum { ROWS = 37, COLUMNS = 3, SKIP = 5 };
+            array a = array_make(dtype, form, ROWS, COLUMNS, RANDOM_BITS, 0);
+            for (int64_t column = 0; column < COLUMNS; column++) {
+                double out[ROWS - SKIP];
+                int same = 1;
+                flsq_read_column(&a.view, column, SKIP, ROWS - SKIP, out);
+                for (int64_t i = 0; i < ROWS - SKIP; i++)
+                    same &= same_or_nan(out[i], a.value[(SKIP + i) * COLUMNS + column]);
+                CASE("%s %s, column %lld", dtype_name(dtype), layout_name(form), (long long)column);
+                CHECK(same);
+            }
+            array_free(&a);
+        }
+}

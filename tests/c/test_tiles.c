@@ -1,0 +1,114 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Register tiles on small integers: every number of columns, every number of rows.  Arrays end where the contract of
+ * kernels.h lets a kernel stop reading.
+ */
+#include "blocksizes.h"
+#include "check.h"
+#include "oracle.h"
+#include <stdlib.h>
+
+/* Lanes past the last column hold zeros, as packing leaves them. */
+static double *panel_of(int64_t rows, int64_t nr, int64_t columns, int low, int high)
+{
+    double *const panel = oracle_integers(rows * nr, low, high);
+    for (int64_t i = 0; i < rows * nr; i++)
+        if (i % nr >= columns)
+            panel[i] = 0;
+    return panel;
+}
+
+static int same_upper(int64_t nr, int64_t columns, const double *a, const double *b)
+{
+    for (int64_t i = 0; i < columns; i++)
+        for (int64_t j = i; j < columns; j++)
+            if (a[i * nr + j] != b[i * nr + j])
+                return 0;
+    return 1;
+}
+
+static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
+{
+    const int64_t nr = kernels->nr;
+    double *const a = panel_of(FLSQ_KC, nr, diagonal ? columns : nr, -9, 9);
+    double *const b = panel_of(FLSQ_KC, nr, columns, -4, 4);
+    double *const start = oracle_integers(nr * nr, -99, 99), *const expected = oracle_copy(start, nr * nr);
+    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+        double *const exact_a = oracle_copy(a, rows * nr), *const exact_b = oracle_copy(b, rows * nr);
+        double *const c = oracle_copy(start, nr * nr);
+        flsq_ahead nothing = {0};
+        for (int64_t i = 0; rows > 0 && i < nr; i++)
+            for (int64_t j = 0; j < nr; j++)
+                expected[i * nr + j] += a[(rows - 1) * nr + i] * b[(rows - 1) * nr + j];
+        CASE("%lld rows, %lld columns", (long long)rows, (long long)columns);
+        if (diagonal) {
+            kernels->gram_diagonal(rows, exact_a, exact_b, columns, c, &nothing);
+            CHECK(same_upper(nr, columns, c, expected));
+        } else {
+            kernels->gram_block(rows, exact_a, exact_b, columns, c, &nothing);
+            CHECK(first_difference(nr * nr, c, expected) == -1);
+        }
+        CHECK(nothing.next == NULL);
+        free(exact_a), free(exact_b), free(c);
+    }
+    free(a), free(b), free(start), free(expected);
+}
+
+void test_gram_block(const flsq_kernels *kernels)
+{
+    for (int64_t columns = 1; columns <= kernels->nr; columns++)
+        try_gram(kernels, columns, 0);
+}
+
+void test_gram_diagonal(const flsq_kernels *kernels)
+{
+    for (int64_t columns = 1; columns <= kernels->nr; columns++)
+        try_gram(kernels, columns, 1);
+}
+
+/* The window moves by whole sweeps, one cache line a row, and stops once it has passed its end. */
+void test_ahead(const flsq_kernels *kernels)
+{
+    const int64_t nr = kernels->nr, line = 64;
+    double *const panel = panel_of(FLSQ_KC, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
+    double *const memory = oracle_doubles(FLSQ_KC * nr);
+    for (int diagonal = 0; diagonal < 2; diagonal++) {
+        const char *const begin = (const char *)memory;
+        flsq_ahead ahead = {.next = begin, .end = begin + FLSQ_KC * nr * (int64_t)sizeof(double)};
+        const int64_t rows = FLSQ_KC - 1;
+        CASE("%s", diagonal ? "gram_diagonal" : "gram_block");
+        (diagonal ? kernels->gram_diagonal : kernels->gram_block)(rows, panel, panel, nr, c, &ahead);
+        CHECK(ahead.next > begin && (ahead.next - begin) % (line * rows) == 0);
+        CHECK(ahead.next - line * rows < ahead.end);
+    }
+    free(panel), free(c), free(memory);
+}
+
+static void try_residual_block(const flsq_kernels *kernels, int64_t rows, int64_t panels, int64_t columns)
+{
+    const int64_t nr = kernels->nr, padded = FLSQ_CEIL_DIV(rows, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING;
+    const int64_t stride = padded * nr + FLSQ_PANEL_GAP;
+    double *const z = oracle_integers(panels * stride, -4, 4);
+    double *const b = panel_of(panels * nr, nr, columns, -3, 3), *const y = oracle_integers(padded * nr, -9, 9);
+    double *const expected = oracle_copy(y, padded * nr);
+    for (int64_t k = 0; k < rows; k++)
+        for (int64_t j = 0; j < panels * nr; j++)
+            for (int64_t t = 0; t < nr; t++)
+                expected[k * nr + t] -= z[j / nr * stride + k * nr + j % nr] * b[j * nr + t];
+    kernels->residual_block(rows, panels, z, stride, b, columns, y);
+    CASE("%lld rows, %lld panels, %lld columns", (long long)rows, (long long)panels, (long long)columns);
+    CHECK(first_difference(rows * nr, y, expected) == -1);
+    free(z), free(b), free(y), free(expected);
+}
+
+void test_residual_block(const flsq_kernels *kernels)
+{
+    for (int64_t columns = 1; columns <= kernels->nr; columns++)
+        for (int64_t panels = 0; panels <= 3; panels++) {
+            for (int64_t rows = 1; rows <= FLSQ_MIN(2 * FLSQ_ROW_PADDING + 1, FLSQ_KC); rows++)
+                try_residual_block(kernels, rows, panels, columns);
+            try_residual_block(kernels, FLSQ_KC - 1, panels, columns);
+            try_residual_block(kernels, FLSQ_KC, panels, columns);
+        }
+}
