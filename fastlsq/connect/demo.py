@@ -6,7 +6,6 @@ One regression of 327,346 flights on 55 columns is fitted and printed, the same 
 numpy in turn, and the answers are compared before any time is reported: a demo that is fast and wrong fails.
 """
 
-import functools
 import importlib.util
 import statistics
 import tempfile
@@ -24,6 +23,7 @@ REFERENCE = "scipy.linalg.lstsq"
 # Worker threads of a BLAS spin for tens of milliseconds after a call and would slow whatever is timed next.
 _SETTLE_SECONDS = 0.1
 _FIELDS = ["year", "month", "day", "hour", "carrier", "origin", "dep_delay", "arr_delay", "distance", "air_time"]
+_INFO = ["path", "reason", "passes", "condition", "backward_error", "n_threads", "kernel"]
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
@@ -226,8 +226,7 @@ def run_demo(output="fastlsq_demo.png", rounds=5, progress=lambda line: None):
         "fastlsq.lstsq": digits_of_agreement(x["fastlsq.lstsq"], x[REFERENCE]),
         "fastlsq.ols": digits_of_agreement(np.append(fit.coef, fit.intercept), x[REFERENCE]),
     }
-    info = fit.info
-    solver_facts = {key: getattr(info, key) for key in ("path", "passes", "condition", "backward_error", "n_threads")}
+    used = {"fastlsq.ols": fit.info, "fastlsq.lstsq": fastlsq.lstsq(design, y).info}
     facts = {
         "data": {"rows": len(y), "columns": design.shape[1], "bytes": design.nbytes, "rows_dropped": n_dropped},
         "fit": {
@@ -238,7 +237,7 @@ def run_demo(output="fastlsq_demo.png", rounds=5, progress=lambda line: None):
             "df_resid": fit.df_resid,
             "rss": float(fit.rss),
         },
-        "solver": {**solver_facts, "kernel": info.kernel, "reason": info.reason},
+        "info": {call: {key: getattr(info, key) for key in _INFO} for call, info in used.items()},
         "comparison": {"rounds": rounds, "solvers": solvers},
         "agreement": {
             "reference": REFERENCE,
@@ -267,13 +266,16 @@ def report(facts):
     Returns
     -------
     str
-        The solver line, the side-by-side table, what its columns mean, and the picture's name.
+        How each call was solved, the side-by-side table, what its columns mean, and the picture's name.
     """
-    data, used, agreement = facts["data"], facts["solver"], facts["agreement"]
-    number = functools.partial("{:.2g}".format)
+    data, agreement = facts["data"], facts["agreement"]
+    number = "{:.2g}".format
     lines = [
-        f"How: path {used['path']}, {used['passes']} passes over the rows, condition {number(used['condition'])}, "
-        f"backward error {number(used['backward_error'])}, {used['n_threads']} threads, kernel {used['kernel']}",
+        f"{call:<14} path {info['path']}, passes {info['passes']}, condition {number(info['condition'])}, "
+        f"backward error {number(info['backward_error'])}, threads {info['n_threads']}, kernel {info['kernel']}"
+        for call, info in facts["info"].items()
+    ]
+    lines += [
         "",
         f"Same design, {data['rows']:,} rows x {data['columns']} columns ({_size(data['bytes'])}), "
         f"median of {facts['comparison']['rounds']} interleaved rounds",
@@ -285,7 +287,7 @@ def report(facts):
         lines.append(
             f"{entry['solver']:<20}{entry['seconds']:>9.4f}{entry['ratio']:>7.1f}x{_size(entry['peak_bytes']):>14}"
             f"{'reference' if same else format(entry['digits'], '.1f'):>11}"
-            f"{'reference' if same else format(entry['rss_difference'], '.0e'):>11}"
+            f"{'reference' if same else number(entry['rss_difference']):>11}"
             f"  {'computed' if entry['singular_values'] else 'not computed'}"
         )
     lines += [

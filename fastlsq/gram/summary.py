@@ -18,6 +18,8 @@ import numpy as np
 # Below this a p-value is rounding error of the distribution function, not evidence: the double-precision epsilon.
 _SMALLEST_P = 2.0**-52
 _NAME_WIDTH = 32
+# p-values span so many magnitudes that their decimal points are not lined up.
+_P_COLUMN = 4
 
 
 def _number(value, digits=6):
@@ -62,11 +64,16 @@ def _short(name, width=_NAME_WIDTH):
 
 
 def _align(cells):
-    """Pad the numbers of one column so that their decimal points stand under each other."""
+    """Pad one column so that decimal points stand under each other; nan, 1.2e-08 and the like end at the right."""
     pairs = [cell.partition(".") for cell in cells]
-    whole = max((len(left) for left, _, _ in pairs), default=0)
-    rest = max((len(point + right) for _, point, right in pairs), default=0)
-    return [left.rjust(whole) + (point + right).ljust(rest) for left, point, right in pairs]
+    pointed = [bool(point) and "e" not in right for _, point, right in pairs]
+    rest = max((len(right) + 1 for (_, _, right), has in zip(pairs, pointed, strict=True) if has), default=0)
+    padded = [
+        left + (point + right).ljust(rest) if has else cell
+        for cell, (left, point, right), has in zip(cells, pairs, pointed, strict=True)
+    ]
+    width = max(map(len, padded), default=0)
+    return [cell.rjust(width) for cell in padded]
 
 
 class Summary:
@@ -160,8 +167,9 @@ class Summary:
         """
         headings = self._headings()
         rows = self._cells()
-        columns = [[_short(row[0]) for row in rows]]
-        columns += [_align([row[k] for row in rows]) for k in range(1, len(headings))]
+        columns = [[row[k] for row in rows] for k in range(len(headings))]
+        columns[0] = [_short(name) for name in columns[0]]
+        columns = [column if k in (0, _P_COLUMN) else _align(column) for k, column in enumerate(columns)]
         widths = [max(len(head), *map(len, column)) for head, column in zip(headings, columns, strict=True)]
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
 

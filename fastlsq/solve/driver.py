@@ -97,15 +97,16 @@ class Solution:
         p = equations.p
         exponents = equations.units.exponents
         x_exponents, y_exponents = exponents[:p], exponents[equations.lead :]
-        coef = np.ldexp(b[:p], x_exponents[:, None] - y_exponents[None, :])
         intercept = np.zeros(b.shape[1])
-        if equations.intercept:
-            # y*2^f - d = sum_j (x_j*2^e_j - c_j) b_j + level
-            shift = equations.units.shift
-            intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
+        with np.errstate(over="ignore", under="ignore"):  # a column of 1e-310 has a coefficient float64 cannot hold
+            coef = np.ldexp(b[:p], x_exponents[:, None] - y_exponents[None, :])
+            rss, tss = np.ldexp(rss, -2 * y_exponents), np.ldexp(equations.yy, -2 * y_exponents)
+            if equations.intercept:
+                # y*2^f - d = sum_j (x_j*2^e_j - c_j) b_j + level
+                shift = equations.units.shift
+                intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
         return cls(
-            coef, intercept, np.ldexp(rss, -2 * y_exponents), info, equations.intercept,
-            np.ldexp(equations.yy, -2 * y_exponents), equations.user_mean()[:p], equations.sum_weights,
+            coef, intercept, rss, info, equations.intercept, tss, equations.user_mean()[:p], equations.sum_weights,
             lambda: np.ldexp(inverse(), x_exponents[:, None] + x_exponents[None, :]), equations, factor,
         )
 
@@ -123,15 +124,15 @@ class Factor:
     kernel: str | None
 
     def solve(self, g):
-        """(M⁻¹ g, ‖R⁻ᵀ D g‖ per column) for p x k g; inactive coefficients are 0."""
-        scaled = np.ldexp(g[self.active], -self.exponents[:, None])
-        scaled = np.ascontiguousarray(scaled)
+        """(M⁻¹ g, ‖D g‖ and ‖R⁻ᵀ D g‖ per column) for p x k g; inactive coefficients are 0."""
+        scaled = np.ascontiguousarray(np.ldexp(g[self.active], -self.exponents[:, None]))
+        whole = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
         lib.triangular_solve(self.r, scaled, True, self.kernel)
         half = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
         lib.triangular_solve(self.r, scaled, False, self.kernel)
         step = np.zeros_like(g)
         step[self.active] = np.ldexp(scaled, -self.exponents[:, None])
-        return step, half
+        return step, (whole, half)
 
     def scaled_norm(self, b):
         """‖D⁻¹b‖ per column."""
@@ -223,7 +224,7 @@ def refine(problem, equations, factor):
     previous = None
     for passes in range(1, MAX_PASSES + 1):
         g, rss = residual_pass(problem, equations.units, b)
-        step, gradient = _step(equations, factor, g)
+        step, gradients = _step(equations, factor, g)
         size = factor.scaled_norm(b[:p])
         step_size = factor.scaled_norm(step[:p])
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -245,15 +246,25 @@ def refine(problem, equations, factor):
         # ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)²n the residual itself is rounding
         noise = (4 * UNIT_ROUNDOFF * norm_x * size) ** 2
         sharp = (np.abs(correction) * delta <= RSS_ACCURACY * rss) | (rss <= noise)
-        rss = np.maximum(rss - correction, 0.0)
+        measured_rss, rss = rss, np.maximum(rss - correction, 0.0)
         if settled.all() and (sharp.all() or passes == MAX_PASSES):
-            # Karlson-Waldén bound ‖R⁻ᵀD g‖/(‖XD‖ ‖D⁻¹b‖) where g was measured, shrunk by the last step
-            with np.errstate(divide="ignore", invalid="ignore"):
-                measured = np.where(size > 0, gradient / (norm_x * size), 0.0)
-            backward = float(np.max(np.minimum(measured, 1.0) * np.minimum(contraction, 1.0))) + UNIT_ROUNDOFF
+            backward = _backward_error(gradients, norm_x, size, measured_rss, np.minimum(contraction, 1.0))
             return _finish(problem, equations, factor, b, rss, backward, passes), ""
         previous = delta
     return None, f"not settled after {MAX_PASSES} refinement passes"
+
+
+def _backward_error(gradients, norm_x, norm_b, rss, contraction):
+    """Estimate of the normwise backward error after the last step, largest over the targets.
+
+    Where g = Xᵀr was measured it is at most min(‖R⁻ᵀDg‖/‖D⁻¹b‖, ‖Dg‖/‖r‖)/‖XD‖ (Karlson and Waldén, BIT 37, 1997,
+    862-869); the step that followed shrank it by `contraction`.
+    """
+    whole, half = gradients
+    with np.errstate(divide="ignore", invalid="ignore"):
+        measured = np.fmin(half / (norm_x * norm_b), whole / (norm_x * np.sqrt(rss)))
+    measured = np.nan_to_num(measured, nan=0.0, posinf=1.0)
+    return float(np.max(np.minimum(measured, 1.0) * contraction)) + UNIT_ROUNDOFF
 
 
 def _with_intercept(equations, slopes):
@@ -270,9 +281,9 @@ def _step(equations, factor, g):
     if not equations.intercept:
         return factor.solve(g)
     mean = equations.column_mean()
-    slopes, half = factor.solve(g[:p] - np.outer(mean, g[p]))
+    slopes, gradients = factor.solve(g[:p] - np.outer(mean, g[p]))
     level = g[p] / equations.sum_weights - mean @ slopes
-    return np.vstack([slopes, level[None, :]]), half
+    return np.vstack([slopes, level[None, :]]), gradients
 
 
 def _finish(problem, equations, factor, b, rss, backward, passes):
