@@ -27,17 +27,11 @@ def some_facts():
         {**entry, "solver": name, "ratio": 1.0, "digits": 11.5, "singular_values": name != "fastlsq.lstsq"}
         for name in memory.SOLVERS
     ]
+    info = {"path": "gram", "passes": 2, "condition": 12.0, "backward_error": 1e-16, "n_threads": 1, "kernel": "avx2"}
     return {
         "data": {"rows": 1000, "columns": 3, "bytes": 24000, "rows_dropped": 0},
         "fit": {"coefficients": {"x": np.float64("nan")}},
-        "solver": {
-            "path": "gram",
-            "passes": 2,
-            "condition": 12.0,
-            "backward_error": 1e-16,
-            "n_threads": 1,
-            "kernel": "avx2",
-        },
+        "info": {"fastlsq.ols": info, "fastlsq.lstsq": info},
         "comparison": {"rounds": 1, "solvers": solvers},
         "agreement": {
             "reference": "scipy.linalg.lstsq",
@@ -116,7 +110,7 @@ def test_demo_text(fake_demo, capsys):
     assert cli.main(["demo"]) == 0
     out = capsys.readouterr().out
     assert "P>|t|" in out
-    assert "path gram, 2 passes" in out
+    assert "path gram, passes 2, condition 12, backward error 1e-16, threads 1, kernel avx2" in out
     for solver in memory.SOLVERS:
         assert solver in out
     assert "n/a" in out
@@ -146,9 +140,19 @@ def test_missing_extra(monkeypatch, capsys):
     assert "pip install 'fastlsq[demo]'" in captured.err
 
 
-def test_output_folder_must_exist(tmp_path, capsys):
-    assert cli.main(["demo", "--output", str(tmp_path / "nowhere" / "a.png")]) == 2
-    assert "no such directory" in capsys.readouterr().err
+@pytest.mark.parametrize("output", [".", "nowhere/a.png"])
+def test_output_must_be_a_file_in_a_folder(output, tmp_path, capsys):
+    assert cli.main(["demo", "--output", str(tmp_path / output)]) == 2
+    assert "name a file in a directory that exists" in capsys.readouterr().err
+
+
+def test_unwritable_picture(monkeypatch, capsys):
+    def run_demo(**options):
+        raise PermissionError(13, "Permission denied", "picture.png")
+
+    monkeypatch.setattr(demo, "run_demo", run_demo)
+    assert cli.main(["demo"]) == 2
+    assert "picture.png" in capsys.readouterr().err
 
 
 def test_digits_of_agreement():
@@ -181,7 +185,7 @@ def test_demo_on_the_flights(tmp_path, capsys):
         "command",
         "data",
         "fit",
-        "solver",
+        "info",
         "comparison",
         "agreement",
         "picture",
@@ -197,7 +201,8 @@ def test_demo_on_the_flights(tmp_path, capsys):
     assert all(entry["rss_difference"] < 1e-10 for entry in facts["comparison"]["solvers"])
     assert facts["agreement"]["ok"] is True
     assert min(facts["agreement"]["digits"].values()) >= 8
-    assert facts["solver"]["path"] in ("gram", "lapack")
+    assert set(facts["info"]) == {"fastlsq.ols", "fastlsq.lstsq"}
+    assert all(info["path"] == "gram" and info["passes"] == 2 for info in facts["info"].values())
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert "round 1 of 1" in captured.err
 

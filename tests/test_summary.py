@@ -25,6 +25,20 @@ NORRIS = np.array([
 # fmt: on
 NORRIS_ESTIMATE = [-0.262323073774029, 1.00211681802045]
 NORRIS_STD_ERROR = [0.232818234301152, 0.429796848199937e-03]
+NORRIS_TEXT = """
+Least-squares fit
+----------------------------------------------------------------------
+Observations                36    R-squared               0.999994
+Df model                     1    Adj. R-squared          0.999994
+Df residual                 34    Residual std. dev.      0.884796
+F-statistic        5.43639e+06    P(>F)                     <2e-16
+----------------------------------------------------------------------
+            estimate  std. error        t   P>|t|     [0.025    0.975]
+----------------------------------------------------------------------
+intercept  -0.262323   0.2328       -1.13  0.2677  -0.735467  0.210821
+x           1.00212    0.0004298  2331.61  <2e-16   1.00124   1.00299
+----------------------------------------------------------------------
+"""
 
 
 def made_by_hand(**changes):
@@ -181,7 +195,3 @@ def test_norris_text(norris):
     assert text == str(norris.summary())
     without_solver = "\n".join(line for line in text.splitlines() if not line.startswith("Solver"))
     assert without_solver == NORRIS_TEXT.strip()
-
-
-NORRIS_TEXT = """
-"""

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Python buffers as flsq_matrix, and statuses as exceptions.
+from sys import byteorder
+
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 
 
@@ -26,6 +28,10 @@ cdef dict DTYPES = {
 }
 
 
+# prefixes NumPy gives to native elements, aligned or not
+cdef bytes NATIVE = b"@=^" + (b"<" if byteorder == "little" else b">")
+
+
 cdef class Matrix:
     """A user's array held for reading: 2-D as it is, 1-D as one column."""
 
@@ -38,7 +44,7 @@ cdef class Matrix:
         self.held = True
         if self.buffer.ndim not in (1, 2):
             raise ValueError("expected a 1-D or 2-D array")
-        code = DTYPES.get((self.buffer.format, self.buffer.itemsize))
+        code = DTYPES.get((self.buffer.format.lstrip(NATIVE), self.buffer.itemsize))
         if code is None:
             raise TypeError(f"unsupported element type {self.buffer.format!r}")
         self.view.dtype = code

@@ -52,14 +52,14 @@ def _info(args):
 
 def _demo(args):
     # Found out now rather than after the work is done.
-    if not args.output.absolute().parent.is_dir():
-        _progress(f"cannot write {args.output}: no such directory")
+    if args.output.is_dir() or not args.output.absolute().parent.is_dir():
+        _progress(f"cannot write {args.output}: name a file in a directory that exists")
         return 2
     from fastlsq.connect import demo
 
     try:
         fit, facts = demo.run_demo(output=args.output, rounds=args.rounds, progress=_progress)
-    except demo.MissingExtraError as error:
+    except (demo.MissingExtraError, OSError) as error:
         _progress(str(error))
         return 2
     if args.json:

@@ -280,19 +280,21 @@ def report(facts):
         f"Same design, {data['rows']:,} rows x {data['columns']} columns ({_size(data['bytes'])}), "
         f"median of {facts['comparison']['rounds']} interleaved rounds",
         "",
-        f"{'':<20}{'seconds':>9}{'ratio':>8}{'peak memory':>14}{'digits':>11}{'RSS diff':>11}  singular values",
+        f"{'':<20}{'seconds':>9}{'fastest':>9}{'ratio':>8}{'peak memory':>14}{'digits':>11}{'RSS diff':>11}"
+        "  singular values",
     ]
     for entry in facts["comparison"]["solvers"]:
         same = entry["solver"] == agreement["reference"]
         lines.append(
-            f"{entry['solver']:<20}{entry['seconds']:>9.4f}{entry['ratio']:>7.1f}x{_size(entry['peak_bytes']):>14}"
+            f"{entry['solver']:<20}{entry['seconds']:>9.4f}{min(entry['all_seconds']):>9.4f}{entry['ratio']:>7.1f}x"
+            f"{_size(entry['peak_bytes']):>14}"
             f"{'reference' if same else format(entry['digits'], '.1f'):>11}"
             f"{'reference' if same else number(entry['rss_difference']):>11}"
             f"  {'computed' if entry['singular_values'] else 'not computed'}"
         )
     lines += [
         "",
-        "ratio            time over fastlsq's",
+        "ratio            median time over fastlsq's; where median and fastest differ much, the machine was busy",
         "peak memory      what one call adds to a fresh process that holds the data",
         "digits           smallest over coefficients of -log10(|b - b_ref| / |b_ref|), b_ref by scipy",
         "RSS diff         relative difference of the residual sum of squares",

@@ -115,20 +115,31 @@ class OLSResult:
 
     @cached_property
     def covariance(self):
-        """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, with NaN rows for columns without a coefficient."""
-        inverse = self._inverse
-        if self.has_intercept:
-            # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
-            cross = -inverse @ self._mean
-            corner = 1.0 / self.sum_weights - self._mean @ cross
-            inverse = np.block([[np.array([[corner]]), cross[None, :]], [cross[:, None], inverse]])
-        return self.sigma**2 * inverse
+        """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, the pseudo-inverse for a rank-deficient fit."""
+        inverse, exponents = self._inverse
+        with np.errstate(over="ignore", under="ignore"):
+            inverse = np.ldexp(inverse, exponents[:, None] + exponents[None, :])
+            if self.has_intercept:
+                # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
+                cross = -inverse @ self._mean
+                inverse = np.block([[np.full((1, 1), self._intercept_variance()), cross[None, :]],
+                                    [cross[:, None], inverse]])
+            return self.sigma**2 * inverse
 
     @cached_property
     def standard_errors(self):
-        errors = np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0))
-        errors[[j + self.has_intercept for j in self.info.aliased]] = np.nan
-        return errors
+        inverse, exponents = self._inverse
+        errors = np.ldexp(np.sqrt(np.maximum(np.diagonal(inverse), 0.0)), exponents)
+        errors[list(self.info.aliased)] = np.nan
+        if self.has_intercept:
+            errors = np.r_[np.sqrt(self._intercept_variance()), errors]
+        return self.sigma * errors
+
+    def _intercept_variance(self):
+        """1/w + mean(x)ᵀ M⁻¹ mean(x), in units of sigma²."""
+        inverse, exponents = self._inverse
+        mean = np.ldexp(self._mean, exponents)
+        return 1.0 / self.sum_weights + mean @ inverse @ mean
 
     @cached_property
     def t_values(self):

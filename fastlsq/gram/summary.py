@@ -4,16 +4,14 @@
 
 A summary holds no clock, no machine name and no timing, so two runs on the same data print the same text.  It reads
 the result it is given through public attributes only, computes nothing but the confidence limits the result offers,
-and needs numpy and the standard library alone.
+and needs the standard library alone.
 """
 
 import csv
 import html
 import io
-import math
 import textwrap
-
-import numpy as np
+from numbers import Integral
 
 # Below this a p-value is rounding error of the distribution function, not evidence: the double-precision epsilon.
 _SMALLEST_P = 2.0**-52
@@ -26,7 +24,7 @@ def _number(value, digits=6):
     """`value` to `digits` significant digits, 'n/a' for None; counts and other integers are written out in full."""
     if value is None:
         return "n/a"
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, Integral):
         return str(int(value))
     # '#' keeps trailing zeros, so that a column shows one precision; a bare final point is dropped.
     text = f"{float(value):#.{digits}g}"
@@ -36,10 +34,9 @@ def _number(value, digits=6):
 def _p_value(value):
     """A p-value as a reader wants it: 0.0312, 1.2e-08, <2e-16 or nan."""
     value = float(value)
-    if math.isnan(value):
-        return "nan"
     if value < _SMALLEST_P:
         return "<2e-16"
+    # NaN fails both comparisons and prints itself.
     return f"{value:.4f}" if value >= 1e-4 else f"{value:.1e}"
 
 
@@ -136,10 +133,9 @@ class Summary:
     def _values(self):
         """The coefficient table as rows of (name, estimate, std. error, t, p, lower, upper)."""
         fit = self.fit
-        limits = np.asarray(fit.conf_int(self.level), dtype=float)
+        limits = fit.conf_int(self.level)
         columns = (fit.params, fit.standard_errors, fit.t_values, fit.p_values, limits[:, 0], limits[:, 1])
-        numbers = (np.asarray(column, dtype=float).tolist() for column in columns)
-        return list(zip(map(str, fit.param_names), *numbers, strict=True))
+        return list(zip(map(str, fit.param_names), *(column.tolist() for column in columns), strict=True))
 
     def _cells(self):
         """The rows of `_values` as strings, names in full."""

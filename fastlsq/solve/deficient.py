@@ -32,7 +32,7 @@ def solve_moments(equations):
 
 
 def _minimum_norm(equations):
-    """(b, pseudo-inverse, rank, condition, aliased columns) in packed units.
+    """(b, (pseudo-inverse, exponents), rank, condition, aliased columns) in packed units.
 
     The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u; the norm that is minimised is that
     of b itself: with N = D V0 spanning the null space of M, b -= N (NᵀN)⁻¹ Nᵀ b.
@@ -42,8 +42,9 @@ def _minimum_norm(equations):
     noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
     active = np.flatnonzero(diagonal > noise)
     b, inverse = np.zeros_like(equations.c), np.zeros((p, p))
+    unscaled = np.zeros(p, np.int64)
     if active.size == 0:
-        return b, inverse, 0, math.nan, np.arange(p)
+        return b, (inverse, unscaled), 0, math.nan, np.arange(p)
     exponents = (np.frexp(diagonal[active])[1].astype(np.int64) + 1) // 2
     h = np.ldexp(equations.m[np.ix_(active, active)], -(exponents[:, None] + exponents[None, :]))
     values, vectors = np.linalg.eigh(h)
@@ -57,7 +58,7 @@ def _minimum_norm(equations):
     inverse[np.ix_(active, active)] = half @ half.T
     dependent = active[dependent_columns(h, tolerance)]
     aliased = np.union1d(np.setdiff1d(np.arange(p), active), dependent)
-    return b, inverse, rank, math.sqrt(values[-1] / values[keep][0]), aliased
+    return b, (inverse, unscaled), rank, math.sqrt(values[-1] / values[keep][0]), aliased
 
 
 def dependent_columns(h, tolerance):

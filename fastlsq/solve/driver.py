@@ -86,14 +86,14 @@ class Solution:
     tss: np.ndarray | None = None  # k, about the mean with an intercept
     mean: np.ndarray | None = None  # p, weighted
     sum_weights: float = math.nan
-    inverse: Callable[[], np.ndarray] | None = None  # (XᵀWX)⁻¹ of the (centred) rows, p x p
+    inverse: Callable[[], tuple] | None = None  # (V, e): (XᵀWX)⁻¹ of the (centred) rows is V_ij*2^(e_i + e_j)
     equations: NormalEquations | None = None
     factor: "Factor | None" = None
     singular_values: np.ndarray | None = None
 
     @classmethod
     def from_equations(cls, equations, b, rss, info, inverse, factor=None):
-        """From b and rss in packed units; inverse() gives M⁻¹ in packed units."""
+        """From b and rss in packed units; inverse() gives (V, e) with M⁻¹ = V_ij*2^(e_i + e_j) in packed units."""
         p = equations.p
         exponents = equations.units.exponents
         x_exponents, y_exponents = exponents[:p], exponents[equations.lead :]
@@ -107,8 +107,13 @@ class Solution:
                 intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
         return cls(
             coef, intercept, rss, info, equations.intercept, tss, equations.user_mean()[:p], equations.sum_weights,
-            lambda: np.ldexp(inverse(), x_exponents[:, None] + x_exponents[None, :]), equations, factor,
+            lambda: _shift_exponents(inverse(), x_exponents), equations, factor,
         )
+
+
+def _shift_exponents(inverse, exponents):
+    matrix, own = inverse
+    return matrix, own + exponents
 
 
 @dataclass(slots=True)
@@ -140,14 +145,13 @@ class Factor:
         return np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
 
     def inverse(self, p):
-        """M⁻¹, p x p, zero in inactive rows and columns."""
+        """(V, e) with M⁻¹ = V_ij*2^(e_i + e_j), p x p, zero in inactive rows and columns."""
         inverse = np.empty_like(self.r)
         lib.cholesky_inverse(self.r, inverse, self.kernel)
-        full = np.zeros((p, p))
-        full[np.ix_(self.active, self.active)] = np.ldexp(
-            inverse, -(self.exponents[:, None] + self.exponents[None, :])
-        )
-        return full
+        full, exponents = np.zeros((p, p)), np.zeros(p, np.int64)
+        full[np.ix_(self.active, self.active)] = inverse
+        exponents[self.active] = -self.exponents
+        return full, exponents
 
 
 def factorize(equations, n_threads, kernel=None):

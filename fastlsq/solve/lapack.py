@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The last rung: LAPACK through SciPy for what the normal equations cannot certify.
 
-Columns are first scaled by the same powers of two as on rung 1, so that only real collinearity, not units, costs
-digits or rank.  If LAPACK then finds the columns dependent, the problem is solved again unscaled: the minimum-norm
-solution and its rank are those `scipy.linalg.lstsq` gives.  Work arrays are float64 copies of the rows.
+Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  If LAPACK then finds the columns dependent, the problem is solved again unscaled: the minimum-norm
+solution is then that of the user's units.  Work arrays are float64 copies of the rows.
 """
 
 import math
@@ -37,8 +36,11 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     np.ldexp(a, -x_exponents, out=a)
     np.ldexp(y, -y_exponents, out=y)
     singular_values, rank = None, -1
-    if cond is None and n >= p:
-        scaled, rank, _ = _scipy(a, y, None, lapack_driver)
+    if cond is None:
+        # rounding alone leaves singular values of a few eps in dependent columns
+        cond = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF
+        if n >= p:
+            scaled, rank, _ = _scipy(a, y, cond, lapack_driver)
     if rank < p:
         coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cond, lapack_driver)
         scaled = np.ldexp(coef, x_exponents[:, None])
@@ -72,15 +74,22 @@ def _working_copies(problem):
     a, y = problem.x.astype(np.float64, order="F"), problem.y.astype(np.float64, order="F")
     x_mean, y_mean = np.zeros(p), np.zeros(k)
     if problem.intercept:
-        x_mean = np.average(a, axis=0, weights=problem.weights)
-        y_mean = np.average(y, axis=0, weights=problem.weights)
-        a -= x_mean
-        y -= y_mean
+        x_mean, y_mean = _centre(a, problem.weights), _centre(y, problem.weights)
     if problem.weights is not None:
         root = np.sqrt(problem.weights.astype(np.float64))[:, None]
         a *= root
         y *= root
     return a, y, x_mean, y_mean
+
+
+def _centre(a, weights):
+    """Subtract the column means from a and return them.  The second round removes the rounding error of the first."""
+    total = np.zeros(a.shape[1])
+    for _ in range(2):
+        mean = np.average(a, axis=0, weights=weights)
+        a -= mean
+        total += mean
+    return total
 
 
 def _column_exponents(a):
@@ -106,7 +115,7 @@ def _aliased(equations, rank):
 
 
 def _inverse_from_rows(problem, rank):
-    """Pseudo-inverse of XᵀWX (centred with an intercept) from the singular values of the rows, by QR then SVD of R."""
+    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept), by QR of the rows, SVD of R."""
     from scipy.linalg import qr, svd
 
     a, _, _, _ = _working_copies(problem)
@@ -114,8 +123,8 @@ def _inverse_from_rows(problem, rank):
     exponents = _column_exponents(a) if rank == p else np.zeros(p, np.int64)
     r = qr(np.ldexp(a, -exponents), mode="r", overwrite_a=True, check_finite=False)[0][:p]
     _, values, vt = svd(r, full_matrices=False, check_finite=False)
-    half = np.ldexp(vt[:rank].T / values[:rank], -exponents[:, None])
-    return half @ half.T
+    half = vt[:rank].T / values[:rank]
+    return half @ half.T, -exponents
 
 
 def _condition(singular_values, rank):
