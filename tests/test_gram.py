@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The Gram state: any chunks, any merge order, nothing lost on an error."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,7 +45,7 @@ def test_any_chunks_give_the_same_answer(cuts, intercept):
     want = fastlsq.Gram(intercept).update(x, y, w).ols()
     state = fastlsq.Gram(intercept)
     edges = [0, *sorted(cuts), 600]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         state.update(x[start:stop], y[start:stop], w[start:stop])
     assert_same_fit(state.ols(), want, rtol=1e-11)
 

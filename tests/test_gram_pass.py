@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The Gram pass: exact on integers at every block edge, and the same bits whoever adds them up."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import collected, integers, moments
@@ -135,7 +137,7 @@ def test_any_chunks_add_up_exactly(n, p, cuts, seed):
     x, y = integers(rng, (n, p)), integers(rng, (n, 1))
     state = lib.Moments(p, 1, True)
     edges = [0, *sorted(min(cut, n) for cut in cuts), n]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         state.update(x[start:stop], y[start:stop], None, None, None, 2)
     np.testing.assert_array_equal(collected(state)[0], reference(x, y, None, True)[0])
 

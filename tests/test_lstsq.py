@@ -104,7 +104,9 @@ def test_one_by_one_and_many_targets():
     assert_like_scipy(fastlsq.lstsq(a, b), a, b)
 
 
-@pytest.mark.parametrize("pair", ["f4 f4", "f4 f8", "f8 f4", "f2 f2", "i4 i4", "f4 i4", "? ?", "i2 f4", "u1 i1", "i8 f8"])
+@pytest.mark.parametrize(
+    "pair", ["f4 f4", "f4 f8", "f8 f4", "f2 f2", "i4 i4", "f4 i4", "? ?", "i2 f4", "u1 i1", "i8 f8"]
+)
 def test_result_dtype_is_scipys(pair):
     rng = np.random.default_rng(0)
     a, b = (rng.integers(0, 2, shape).astype(d) for shape, d in zip([(60, 3), (60,)], pair.split(), strict=True))

@@ -21,8 +21,8 @@
 #define UNROLL _Pragma("GCC unroll 32")
 
 typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
-typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(4), may_alias)); /* any address */
-typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(4), may_alias));
+typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias)); /* any address */
+typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), may_alias));
 
 INLINE vec load(const double *p) { return *(const loose_vec *)p; }
 INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }

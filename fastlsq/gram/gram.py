@@ -6,7 +6,11 @@ The state is the stack of block sums of the Gram pass about a provisional shift 
 any chunks; and, once states have been merged, the means and centred moments of what was merged in.
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
@@ -45,7 +49,7 @@ class Gram:
     array([ 1., -2.])
     """
 
-    def __init__(self, intercept=True, names=None):
+    def __init__(self, intercept: bool = True, names: Sequence[str] | None = None) -> None:
         self._intercept = bool(intercept)
         self._names = None if names is None else [str(name) for name in names]
         self._units = None  # of the running moments, set by the first rows
@@ -57,46 +61,46 @@ class Gram:
         self._merged_weighted = 0
 
     @property
-    def intercept(self):
+    def intercept(self) -> bool:
         return self._intercept
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> int:
         """Rows seen."""
         return self._n_rows + (self._merged.n_rows if self._merged is not None else 0)
 
     @property
-    def sum_weights(self):
+    def sum_weights(self) -> float:
         """Sum of the weights; the number of rows where none were given."""
         return self._sum_weights + (self._merged.sum_weights if self._merged is not None else 0.0)
 
     @property
-    def n_columns(self):
+    def n_columns(self) -> int | None:
         """Columns of X, or None before the first rows."""
         if self._moments is not None:
             return self._moments.p
         return self._merged.p if self._merged is not None else None
 
     @property
-    def names(self):
+    def names(self) -> list[str] | None:
         """Column names, or None before the first rows."""
         return None if self.n_columns is None else list(self._names)
 
     @property
-    def block_rows(self):
+    def block_rows(self) -> int:
         """Streams cut at multiples of this many rows give the bits of a single update."""
         self._need_rows()
         return lib.block_rows(self.n_columns)
 
     @property
-    def shift(self):
+    def shift(self) -> NDArray[np.float64]:
         """ndarray (p,): the provisional shift of X, about which the sums are taken; 0 without an intercept."""
         self._need_rows()
         units = self._units if self._units is not None else self._merged.units
         return units.shift[: self.n_columns].copy()
 
     @property
-    def mean(self):
+    def mean(self) -> NDArray[np.float64]:
         """ndarray (p,): weighted means of the columns of X; needs an intercept."""
         if not self._intercept:
             raise ValueError("a Gram without intercept holds no means")
@@ -104,11 +108,13 @@ class Gram:
         return self.equations().user_mean()[: self.n_columns]
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Memory held by the block sums, in bytes."""
         return self._moments.nbytes if self._moments is not None else 0
 
-    def update(self, X, y, weights=None, *, n_threads=None):
+    def update(
+        self, X: Any, y: ArrayLike, weights: ArrayLike | None = None, *, n_threads: int | None = None
+    ) -> Self:
         """Add rows.  On an error the state stays as it was.
 
         Parameters
@@ -149,7 +155,7 @@ class Gram:
         self._sum_weights += n if weights is None else float(np.add.reduce(weights, dtype=np.float64))
         return self
 
-    def merge(self, other):
+    def merge(self, other: "Gram") -> Self:
         """Add the rows another state has seen; returns itself.  `other` is left as it was."""
         if not isinstance(other, Gram):
             raise TypeError(f"other must be a Gram, got {type(other).__name__}")
@@ -172,12 +178,12 @@ class Gram:
         self._sum_weights = 0.0
         return self
 
-    def __add__(self, other):
+    def __add__(self, other: "Gram") -> "Gram":
         if not isinstance(other, Gram):
             return NotImplemented
         return self.copy().merge(other)
 
-    def copy(self):
+    def copy(self) -> "Gram":
         """An independent state with the same content."""
         twin = Gram(self._intercept, self._names)
         twin.__dict__.update(self.__dict__)
@@ -185,7 +191,7 @@ class Gram:
         twin._moments = None if self._moments is None else self._moments.copy()
         return twin
 
-    def ols(self):
+    def ols(self) -> OLSResult:
         """Ordinary (weighted) least squares from the sums alone.
 
         Without the rows nothing can be refined: the relative error of the coefficients is about u*condition².
@@ -202,7 +208,7 @@ class Gram:
         solution = solve_moments(self.equations())
         return OLSResult(solution, self._names, self._n_rows_weighted())
 
-    def equations(self):
+    def equations(self) -> NormalEquations:
         """The normal equations of all rows seen (centred with an intercept)."""
         self._need_rows()
         if self._moments is None:

@@ -2,17 +2,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`ols`: ordinary and weighted least squares with classical inference."""
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq.solve.driver import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
+if TYPE_CHECKING:
+    from fastlsq.gram.summary import Summary
 
-def ols(X, y, *, weights=None, intercept=True, names=None, n_threads=None):
+
+def ols(
+    X: Any,
+    y: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    intercept: bool = True,
+    names: Sequence[str] | None = None,
+    n_threads: int | None = None,
+) -> "OLSResult":
     """Fit y = intercept + X coef by (weighted) least squares.
 
     Minimises sum_i w_i (y_i - intercept - x_i coef)².  One fused pass over the rows, refinement with residuals taken
@@ -85,7 +99,9 @@ class OLSResult:
     sigma : float
         Residual standard error, sqrt(rss/df_resid).
     aliased : list of str
-        Columns that depend on earlier ones; the coefficients are then those of minimum norm.
+        Columns that depend on earlier ones (not searched for when there are fewer rows than columns).  A
+        rank-deficient fit has the coefficients of minimum norm, and the standard errors are those of that estimator,
+        NaN for a constant column.
     info : SolveInfo
     """
 
@@ -106,15 +122,15 @@ class OLSResult:
         self._mean = solution.mean
 
     @property
-    def params(self):
+    def params(self) -> NDArray[np.float64]:
         return np.r_[self.intercept, self.coef] if self.has_intercept else self.coef
 
     @cached_property
-    def sigma(self):
+    def sigma(self) -> float:
         return float(np.sqrt(self.rss / self.df_resid)) if self.df_resid > 0 else np.nan
 
     @cached_property
-    def covariance(self):
+    def covariance(self) -> NDArray[np.float64]:
         """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, the pseudo-inverse for a rank-deficient fit."""
         inverse, exponents = self._inverse
         with np.errstate(over="ignore", under="ignore"):
@@ -127,10 +143,11 @@ class OLSResult:
             return self.sigma**2 * inverse
 
     @cached_property
-    def standard_errors(self):
+    def standard_errors(self) -> NDArray[np.float64]:
         inverse, exponents = self._inverse
-        errors = np.ldexp(np.sqrt(np.maximum(np.diagonal(inverse), 0.0)), exponents)
-        errors[list(self.info.aliased)] = np.nan
+        variances = np.maximum(np.diagonal(inverse), 0.0)
+        errors = np.ldexp(np.sqrt(variances), exponents)
+        errors[variances <= np.finfo(float).eps ** 2 * variances.max(initial=0.0)] = np.nan  # says nothing about y
         if self.has_intercept:
             errors = np.r_[np.sqrt(self._intercept_variance()), errors]
         return self.sigma * errors
@@ -142,19 +159,19 @@ class OLSResult:
         return 1.0 / self.sum_weights + mean @ inverse @ mean
 
     @cached_property
-    def t_values(self):
+    def t_values(self) -> NDArray[np.float64]:
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.params / self.standard_errors
 
     @cached_property
-    def p_values(self):
+    def p_values(self) -> NDArray[np.float64]:
         from scipy.special import stdtr
 
         if self.df_resid <= 0:
             return np.full(len(self.param_names), np.nan)
         return 2.0 * stdtr(self.df_resid, -np.abs(self.t_values))
 
-    def conf_int(self, level=0.95):
+    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
         """Confidence intervals, shape (number of parameters, 2)."""
         from scipy.special import stdtrit
 
@@ -166,37 +183,37 @@ class OLSResult:
         return np.column_stack([self.params - half, self.params + half])
 
     @property
-    def r_squared(self):
+    def r_squared(self) -> float:
         return 1.0 - self.rss / self.tss if self.tss > 0 else np.nan
 
     @property
-    def adj_r_squared(self):
+    def adj_r_squared(self) -> float:
         total = self.n_rows - self.has_intercept
         return 1.0 - (1.0 - self.r_squared) * total / self.df_resid if self.df_resid > 0 else np.nan
 
     @property
-    def f_value(self):
+    def f_value(self) -> float:
         if self.df_model == 0 or self.df_resid <= 0:
             return np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.float64(max(self.tss - self.rss, 0.0) / self.df_model) / (self.rss / self.df_resid))
 
     @property
-    def f_p_value(self):
+    def f_p_value(self) -> float:
         from scipy.special import fdtrc
 
         if self.df_model == 0 or self.df_resid <= 0:
             return np.nan
         return float(fdtrc(self.df_model, self.df_resid, self.f_value))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Fitted values, shape (n,), for rows X of shape (n, p)."""
         x = _arrays.matrix(X, "X")
         if x.shape[1] != self.coef.shape[0]:
             raise ValueError(f"X has {x.shape[1]} columns, the model has {self.coef.shape[0]}")
         return x @ self.coef + self.intercept
 
-    def summary(self):
+    def summary(self) -> "Summary":
         """Table of coefficients, standard errors, t, p and R²: prints as text, shows as HTML in notebooks."""
         from fastlsq.gram.summary import Summary
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The printed form of a regression: plain text, HTML and CSV, from the same cells.
 
-A summary holds no clock, no machine name and no timing, so two runs on the same data print the same text.  It reads
-the result it is given through public attributes only, computes nothing but the confidence limits the result offers,
-and needs the standard library alone.
+A summary holds no clock, no machine name and no timing, so two runs on the same data and number of threads print the
+same text.  It reads the result it is given through public attributes only, computes nothing itself, and needs the
+standard library alone.
 """
 
 import csv

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The last rung: LAPACK through SciPy for what the normal equations cannot certify.
 
-Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  If LAPACK then finds the columns dependent, the problem is solved again unscaled: the minimum-norm
-solution is then that of the user's units.  Work arrays are float64 copies of the rows.
+Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  If LAPACK
+then finds the columns dependent, the problem is solved again unscaled: the minimum-norm solution is then that of the
+user's units.  Work arrays are float64 copies of the rows.
 """
 
 import math

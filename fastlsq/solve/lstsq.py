@@ -3,8 +3,11 @@
 """`lstsq`: SciPy's signature, one fused pass, a checked answer."""
 
 import math
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
@@ -37,23 +40,23 @@ class LstsqResult:
 
     __slots__ = ("_s", "info", "rank", "residues", "rss", "x")
 
-    def __init__(self, x, residues, rank, s, rss, info):
+    def __init__(self, x: NDArray[Any], residues: Any, rank: int, s: Any, rss: Any, info: SolveInfo) -> None:
         self.x, self.residues, self.rank, self.rss, self.info = x, residues, rank, rss, info
         self._s = s
 
     @property
-    def s(self):
+    def s(self) -> NDArray[Any] | None:
         if callable(self._s):
             self._s = self._s()
         return self._s
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter((self.x, self.residues, self.rank, self.s))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return 4
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return tuple(self)[index]
 
     def __getstate__(self):
@@ -69,8 +72,18 @@ class LstsqResult:
         )
 
 
-def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None, *,
-          weights=None, n_threads=None):
+def lstsq(
+    a: ArrayLike,
+    b: ArrayLike,
+    cond: float | None = None,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    lapack_driver: Literal["gelsd", "gelsy", "gelss"] | None = None,
+    *,
+    weights: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> LstsqResult:
     """Least-squares solution of ``a x = b``: minimise sum_i w_i (b_i - a_i x)² for every column of b.
 
     One pass over the rows accumulates aᵀWa and aᵀWb; the equilibrated system is factorized, and the solution refined

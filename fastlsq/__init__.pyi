@@ -1,0 +1,15 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+from typing import TextIO
+
+from fastlsq.gram.gram import Gram as Gram
+from fastlsq.gram.ols import OLSResult as OLSResult
+from fastlsq.gram.ols import ols as ols
+from fastlsq.solve.driver import SolveInfo as SolveInfo
+from fastlsq.solve.lstsq import LstsqResult as LstsqResult
+from fastlsq.solve.lstsq import lstsq as lstsq
+
+__all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "show_config"]
+__version__: str
+
+def show_config(file: TextIO | None = None) -> None: ...
