@@ -62,7 +62,7 @@ def ols(
     >>> x = np.array([[1.0], [2.0], [3.0], [4.0]])
     >>> fit = fastlsq.ols(x, [2.1, 3.9, 6.2, 7.8])
     >>> fit.coef.round(3), round(fit.intercept, 3), round(fit.r_squared, 4)
-    (array([1.94]), 0.15, 0.9976)
+    (array([1.94]), 0.15, 0.9957)
     """
     n_threads = _threads.resolve(n_threads)
     x = _arrays.matrix(X, "X")

@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""The examples in the README and in the docstrings run and print what they say."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+MODULES = ["fastlsq", "fastlsq._config", "fastlsq.gram.gram", "fastlsq.gram.ols", "fastlsq.solve.lstsq"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name):
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+def test_readme():
+    failed, tried = doctest.testfile(str(README), module_relative=False)
+    assert tried >= 10
+    assert failed == 0
+
+
+def test_public_names_are_documented():
+    import fastlsq
+
+    for name in fastlsq.__all__:
+        assert getattr(fastlsq, name).__doc__, name
+    stub = (Path(fastlsq.__file__).parent / "__init__.pyi").read_text()
+    assert all(f'"{name}"' in stub for name in fastlsq.__all__)
