@@ -35,7 +35,13 @@ def right_seconds(found):
     return {row["name"]: row["seconds"] for row in found["solvers"] if row["seconds"] and not row["failure"]}
 
 
-def panel(axes, found, methods, limits):
+def kind(found):
+    """Type, order and conditioning of a case in words."""
+    words = f"{found['dtype']}, {found['order']} order"
+    return words if found["kappa_asked"] <= 1 else f"{words}, cond {found['kappa_asked']:g}"
+
+
+def panel(axes, found, title, methods, limits):
     """Bars of one case on a logarithmic axis, each with its time and its multiple of ours."""
     seconds = right_seconds(found)
     ours = seconds.get(OURS)
@@ -51,7 +57,7 @@ def panel(axes, found, methods, limits):
     axes.set_xlim(*limits)
     axes.set_ylim(len(methods) - 0.4, -0.6)
     axes.set_yticks(range(len(methods)), methods, fontsize=7.5)
-    axes.set_title(f"{found['n']:,} x {found['p']}".replace(",", " "), fontsize=9, color=INK, loc="left")
+    axes.set_title(title, fontsize=9, color=INK, loc="left")
     axes.tick_params(axis="x", labelsize=7)
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
@@ -88,19 +94,18 @@ def draw(report, path):
         layout="constrained",
     )
     panels = list(grid.flat)
+    kinds = {kind(found) for found in results}
     for axes, found in zip(panels, results, strict=False):
-        panel(axes, found, methods, limits)
+        size = f"{found['n']:,} x {found['p']}".replace(",", " ")
+        panel(axes, found, size if len(kinds) == 1 else f"{size} {kind(found)}", methods, limits)
     for axes in panels[len(results) :]:
         axes.set_visible(False)
-    facts, first = report["machine"], results[0]
+    facts = report["machine"]
+    heading = ["Least squares", *(kinds if len(kinds) == 1 else []), f"{facts['cpu']}, {facts['cores']} cores"]
+    if report["quick"] > 1:
+        heading.append(f"smoke run on 1/{report['quick']} of the rows")
     figure.supxlabel("seconds, median of the rounds, logarithmic", fontsize=8)
-    figure.suptitle(
-        f"Least squares, {first['dtype']}, {first['order']} order; {facts['cpu']}, {facts['cores']} cores",
-        fontsize=10,
-        color=INK,
-        x=0.01,
-        ha="left",
-    )
+    figure.suptitle("; ".join(heading), fontsize=10, color=INK, x=0.01, ha="left")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 

@@ -109,7 +109,9 @@ def measure(case, runs, probe, options):
         "kappa_asked": case.kappa,
         "reference_unsettled": reference.unsettled,
         "flops": flops,
+        "flops_range": [min(peaks), max(peaks)],
         "bandwidth": bandwidth,
+        "bandwidth_range": [min(bandwidths), max(bandwidths)],
         "roofline_seconds": ideal,
         "roofline_fraction": ideal / median(gram.times) if gram.times else None,
         "path": info.path,
@@ -126,7 +128,7 @@ def print_case(found):
     arithmetic = roofline.gram_flops(found["n"], found["p"]) / found["flops"]
     bound = "arithmetic" if found["roofline_seconds"] <= arithmetic else "memory"
     print(
-        f"  peak {found['flops'] / 1e9:.1f} GFlop/s, reads {found['bandwidth'] / 1e9:.1f} GB/s, "
+        f"  peak {probed(found, 'flops')} GFlop/s, reads {probed(found, 'bandwidth')} GB/s, "
         f"Gram roofline {found['roofline_seconds'] * 1e3:.3f} ms ({bound})"
     )
     print(f"  {'method':30} {'ms':>10} {'rounds':>6} {'of roofline':>11} {'peer/ours':>9} {'digits':>6}  answer")
@@ -140,6 +142,12 @@ def print_case(found):
         print(row_line(row, "", ratio, f"{verify.digits(row['error']):.1f}" if row["times"] else ""))
     for name, why in found["gaps"].items():
         print(f"  {name:30} {'gap':>10}  {why}")
+
+
+def probed(found, name):
+    """Median of a probe and its range: a wide one tells of a machine that was busy with something else."""
+    low, high = found[f"{name}_range"]
+    return f"{found[name] / 1e9:.1f} ({low / 1e9:.1f} to {high / 1e9:.1f})"
 
 
 def row_line(row, share, ratio, agreed):
