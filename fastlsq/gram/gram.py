@@ -6,17 +6,21 @@ The state is the stack of block sums of the Gram pass about a provisional shift 
 any chunks; and, once states have been merged, the means and centred moments of what was merged in.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.gram.ols import OLSResult
 from fastlsq.solve.deficient import solve_moments
 from fastlsq.solve.moments import NormalEquations, Problem, Units, diagonal_of, merge, safe_exponents
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Gram:
@@ -155,7 +159,7 @@ class Gram:
         self._sum_weights += n if weights is None else float(np.add.reduce(weights, dtype=np.float64))
         return self
 
-    def merge(self, other: "Gram") -> Self:
+    def merge(self, other: Gram) -> Self:
         """Add the rows another state has seen; returns itself.  `other` is left as it was."""
         if not isinstance(other, Gram):
             raise TypeError(f"other must be a Gram, got {type(other).__name__}")
@@ -178,12 +182,12 @@ class Gram:
         self._sum_weights = 0.0
         return self
 
-    def __add__(self, other: "Gram") -> "Gram":
+    def __add__(self, other: Gram) -> Gram:
         if not isinstance(other, Gram):
             return NotImplemented
         return self.copy().merge(other)
 
-    def copy(self) -> "Gram":
+    def copy(self) -> Gram:
         """An independent state with the same content."""
         twin = Gram(self._intercept, self._names)
         twin.__dict__.update(self.__dict__)

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`ols`: ordinary and weighted least squares with classical inference."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq.solve.driver import solve
@@ -15,6 +16,8 @@ from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from fastlsq.gram.summary import Summary
 
 
@@ -26,7 +29,7 @@ def ols(
     intercept: bool = True,
     names: Sequence[str] | None = None,
     n_threads: int | None = None,
-) -> "OLSResult":
+) -> OLSResult:
     """Fit y = intercept + X coef by (weighted) least squares.
 
     Minimises sum_i w_i (y_i - intercept - x_i coef)².  One fused pass over the rows, refinement with residuals taken
@@ -213,7 +216,7 @@ class OLSResult:
             raise ValueError(f"X has {x.shape[1]} columns, the model has {self.coef.shape[0]}")
         return x @ self.coef + self.intercept
 
-    def summary(self) -> "Summary":
+    def summary(self) -> Summary:
         """Table of coefficients, standard errors, t, p and R²: prints as text, shows as HTML in notebooks."""
         from fastlsq.gram.summary import Summary
 

@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`lstsq`: SciPy's signature, one fused pass, a checked answer."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.driver import SolveInfo, solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 # Singular values follow from the Cholesky factor to 1e-13 of the largest below this condition (their absolute error
 # is u*kappa/2 of it); above, they are computed from the rows.
