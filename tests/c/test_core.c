@@ -61,7 +61,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"inverse", test_inverse},
     {"inverse norm estimate", test_inverse_norm},
     {"find non-finite", test_find_nonfinite},
-    {"find negative", test_find_negative},
+    {"find bad weight", test_find_bad_weight},
     {"column maxima", test_column_max_abs},
     {"sizes", test_sizes},
     {"dispatch", test_dispatch},
