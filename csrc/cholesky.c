@@ -42,10 +42,9 @@ static void solve_panel(const trailing *t, int64_t J)
 /* A22[I, J] -= R12[:, I]ᵀ R12[:, J] for all I <= J of one panel J. */
 static void update_panel(const trailing *t, int64_t J)
 {
-    enum { MAX_NR = 24 };
     const int64_t nr = t->kernels->nr, columns = FLSQ_MIN(nr, t->rows - J * nr);
     const double *const right = t->panels.base + J * t->panels.stride;
-    double product[MAX_NR * MAX_NR];
+    double product[FLSQ_MAX_NR * FLSQ_MAX_NR];
     flsq_ahead nothing = {0};
     for (int64_t I = 0; I <= J; I++) {
         const double *const left = t->panels.base + I * t->panels.stride;

@@ -52,6 +52,13 @@ static double *block(const flsq_gram *gram, double *node, int64_t I, int64_t J)
     return node + (first_block(gram, J) + place) * nr * nr;
 }
 
+/* Entry (i, j), i <= j, of a node; only of those the node stores. */
+static double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
+{
+    const int64_t nr = gram->kernels->nr;
+    return block(gram, node, i / nr, j / nr) + i % nr * nr + j % nr;
+}
+
 flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **out)
 {
     const int64_t nr = kernels->nr;
@@ -115,6 +122,7 @@ typedef struct gram_pass {
     const flsq_rows *rows;
     const double *scale, *offset;
     int64_t chunk; /* rows packed at a time: KC, or all of them when there are fewer */
+    int narrow;    /* few columns of plain float64 rows: the kernels read them where they lie */
 } gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
@@ -123,21 +131,25 @@ typedef struct chunk {
     double *weights;
 } chunk;
 
-static int64_t panels_bytes(const gram_pass *pass)
+static int64_t panel_bytes(const gram_pass *pass)
 {
-    return pass->gram->panels * flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
+    return flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
 }
 
 static flsq_status add_chunk_bytes(const gram_pass *pass, int64_t *total)
 {
-    const int sets = pass->rows->weights.data != NULL ? 2 : 1;
-    const flsq_status status = flsq_size_add(total, sets, FLSQ_CEIL_DIV(panels_bytes(pass), 64) * 64);
-    return status == FLSQ_OK ? flsq_size_add(total, pass->chunk, sizeof(double)) : status;
+    for (int sets = pass->rows->weights.data != NULL ? 2 : 1; sets > 0; sets--) {
+        const flsq_status status = flsq_size_add(total, pass->gram->panels, panel_bytes(pass));
+        if (status != FLSQ_OK)
+            return status;
+    }
+    return flsq_size_add(total, pass->chunk, sizeof(double));
 }
 
 static void lay_out_chunk(const gram_pass *pass, char *memory, chunk *c)
 {
-    const int64_t bytes = FLSQ_CEIL_DIV(panels_bytes(pass), 64) * 64;
+    int64_t bytes = 0;
+    flsq_size_add(&bytes, pass->gram->panels, panel_bytes(pass)); /* cannot overflow: add_chunk_bytes did not */
     c->right = (flsq_panels){.base = (double *)memory, .count = pass->gram->panels,
                              .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
     c->left = c->right;
@@ -197,7 +209,44 @@ static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count)
     const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, FLSQ_MAX(count, 0));
     if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
         return (flsq_ahead){0};
-    return (flsq_ahead){.next = part.data, .end = (const char *)part.data + part.rows * part.row_stride};
+    /* a chunk of few columns has few sweeps to spread over */
+    return (flsq_ahead){.next = part.data, .end = (const char *)part.data + part.rows * part.row_stride,
+                        .pace = pass->gram->panels <= 2 ? 32 : 16};
+}
+
+/* ---- few columns: no packing ----------------------------------------------------------------------------------- */
+
+static int is_narrow(const flsq_gram *gram, const gram_pass *pass)
+{
+    const flsq_matrix *const x = &pass->rows->x, *const y = &pass->rows->y;
+    const int64_t item = sizeof(double);
+    return gram->p <= gram->kernels->nr && gram->k == 1 && pass->rows->weights.data == NULL && pass->scale == NULL &&
+           x->dtype == FLSQ_F64 && y->dtype == FLSQ_F64 && (x->col_stride == item || x->columns == 1) &&
+           x->row_stride >= x->columns * item && x->row_stride % item == 0 && y->row_stride % item == 0 &&
+           (uintptr_t)x->data % item == 0 && (uintptr_t)y->data % item == 0;
+}
+
+/* Rows [row, row + count), which are not the last of X: the kernel reads a little past them. */
+static void add_narrow(const gram_pass *pass, int64_t row, int64_t count, double *node, flsq_ahead *ahead)
+{
+    const flsq_gram *const gram = pass->gram;
+    const int64_t p = gram->p, item = sizeof(double), unit = p, target = p + gram->unit;
+    const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    const flsq_matrix y = flsq_matrix_rows(&pass->rows->y, row, count);
+    flsq_narrow_sums sums;
+    gram->kernels->gram_narrow(count, p, x.data, x.row_stride / item, y.data, y.row_stride / item, &sums, ahead);
+    for (int64_t i = 0; i < p; i++) {
+        for (int64_t j = i; j < p; j++)
+            *entry(gram, node, i, j) += sums.products[i * FLSQ_MAX_NR + j];
+        if (gram->unit)
+            *entry(gram, node, i, unit) += sums.plain[i];
+        *entry(gram, node, i, target) += sums.crossed[i];
+    }
+    if (gram->unit) {
+        *entry(gram, node, unit, unit) += (double)count;
+        *entry(gram, node, unit, target) += sums.y;
+    }
+    *entry(gram, node, target, target) += sums.y_square;
 }
 
 /* ---- row-parallel: one leaf on one thread ---------------------------------------------------------------------- */
@@ -220,6 +269,10 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     for (int64_t row = begin; row < end; row += FLSQ_KC) {
         const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
         flsq_ahead ahead = rows_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, pass->rows->x.rows - row - count));
+        if (pass->narrow && row + count < pass->rows->x.rows) {
+            add_narrow(pass, row, count, node, &ahead);
+            continue;
+        }
         pack_chunk(pass, &c, row, 0, count);
         for (int64_t J = 0; J < gram->panels; J++)
             add_blocks(gram, &c, count, 0, gram->panels, J, node, &ahead);
@@ -360,6 +413,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
         if (status != FLSQ_OK)
             return status;
     }
+    pass.narrow = is_narrow(gram, &pass);
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;
@@ -367,13 +421,6 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
         shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);
     return status;
-}
-
-/* Entry (i, j), i <= j, of a node; only of those the node stores. */
-static double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
-{
-    const int64_t nr = gram->kernels->nr;
-    return block(gram, node, i / nr, j / nr) + i % nr * nr + j % nr;
 }
 
 void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)

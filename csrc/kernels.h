@@ -24,10 +24,19 @@
 typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                           int64_t panel_stride, int64_t first);
 
-/* Memory that will be read soon.  A sweep over `rows` rows asks for that many cache lines of it and moves `next` on. */
+/* Memory that will be read soon.  A sweep over `rows` rows asks for the next pace*rows bytes of it (pace: 16 or 32) and
+ * moves `next` on. */
 typedef struct flsq_ahead {
     const char *next, *end;
+    int64_t pace;
 } flsq_ahead;
+
+enum { FLSQ_MAX_NR = 24 };
+
+/* What gram_narrow gives: XᵀX (upper), sums of X, Xᵀy, sum and sum of squares of y. */
+typedef struct flsq_narrow_sums {
+    double products[FLSQ_MAX_NR * FLSQ_MAX_NR], plain[FLSQ_MAX_NR], crossed[FLSQ_MAX_NR], y, y_square;
+} flsq_narrow_sums;
 
 struct flsq_kernels {
     const char *name;
@@ -48,6 +57,11 @@ struct flsq_kernels {
     /* the same for a and b of one panel: only i <= j is promised. */
     void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
                           flsq_ahead *ahead);
+
+    /* The sums over rows of X (at most NR columns, contiguous, rows `step` doubles apart) and y, unpacked: the same
+     * chains of additions as the packed kernels.  Reads whole vectors: up to VL - 1 doubles past a row's end. */
+    void (*gram_narrow)(int64_t rows, int64_t columns, const double *x, int64_t step, const double *y, int64_t y_step,
+                        flsq_narrow_sums *sums, flsq_ahead *ahead);
 
     /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);

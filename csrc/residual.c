@@ -45,13 +45,15 @@ typedef struct residual_chunk {
 static flsq_status lay_out(const residual_pass *pass, char *memory, residual_chunk *c, int64_t *bytes)
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk);
-    const int64_t lengths[] = {pass->left_panels * stride, pass->target_panels * stride, stride, pass->chunk,
-                               pass->chunk};
+    const int64_t item = sizeof(double);
+    const struct { int64_t count, bytes; } sizes[] = {{pass->left_panels, stride * item},
+                                                      {pass->target_panels, stride * item},
+                                                      {1, stride * item}, {pass->chunk, item}, {pass->chunk, item}};
     double *pieces[5];
     int64_t total = 0;
     for (int i = 0; i < 5; i++) {
         pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, lengths[i], sizeof(double));
+        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
         if (status != FLSQ_OK)
             return status;
     }

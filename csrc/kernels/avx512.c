@@ -10,12 +10,16 @@
 #ifndef FLSQ_ISA /* tests/c builds this body for AVX2 as well, where the compiler splits each vector in two */
 #define FLSQ_ISA avx512
 #define FLSQ_FEATURES (FLSQ_CPU_AVX512F | FLSQ_CPU_AVX512DQ | FLSQ_CPU_FMA)
+#if defined(__clang__)
+#define FLSQ_TARGET "avx512f,avx512dq,fma"
+#else
 #define FLSQ_TARGET "avx512f,avx512dq,fma,prefer-vector-width=512"
+#endif
 #endif
 #define FLSQ_PRAGMA_(x) _Pragma(#x)
 #define FLSQ_PRAGMA(x) FLSQ_PRAGMA_(x)
 #if defined(__clang__)
-FLSQ_PRAGMA(clang attribute push(__attribute__((target("avx512f,avx512dq,fma"))), apply_to = function))
+FLSQ_PRAGMA(clang attribute push(__attribute__((target(FLSQ_TARGET))), apply_to = function))
 #else
 #pragma GCC push_options
 FLSQ_PRAGMA(GCC target(FLSQ_TARGET))

@@ -22,6 +22,14 @@ static int64_t cholesky_small(int64_t n, double *a, int64_t ld)
     return -1;
 }
 
+/* target -= factor*source, one packed row */
+INLINE void subtract_row(double factor, const double *source, double *target)
+{
+    UNROLL
+    for (int v = 0; v < FLSQ_NV; v++)
+        store(target + v * FLSQ_VL, load(target + v * FLSQ_VL) - factor * load(source + v * FLSQ_VL));
+}
+
 /* Rᵀx = b for the NR right-hand sides of one packed panel, TILE_ROWS rows of x at a time:
  * x_i = (b_i - sum_{l < i} R_li x_l) / R_ii, the part l < i0 as a register tile, the rest by substitution. */
 static void triangular_panel(int64_t n, const double *r, int64_t ld, double *panel)
@@ -34,14 +42,14 @@ static void triangular_panel(int64_t n, const double *r, int64_t ld, double *pan
         STORE_TILE(MR, FLSQ_NV, panel + i0 * NR, -)
         for (int64_t i = i0; i < i0 + MR; i++) {
             for (int64_t l = i0; l < i; l++)
-                axpy(NR, -r[l * ld + i], panel + l * NR, panel + i * NR);
+                subtract_row(r[l * ld + i], panel + l * NR, panel + i * NR);
             for (int64_t j = 0; j < NR; j++)
                 panel[i * NR + j] /= r[i * ld + i];
         }
     }
     for (int64_t i = i0; i < n; i++) {
         for (int64_t l = 0; l < i; l++)
-            axpy(NR, -r[l * ld + i], panel + l * NR, panel + i * NR);
+            subtract_row(r[l * ld + i], panel + l * NR, panel + i * NR);
         for (int64_t j = 0; j < NR; j++)
             panel[i * NR + j] /= r[i * ld + i];
     }

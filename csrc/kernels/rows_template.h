@@ -152,5 +152,8 @@ static double probe_read(int64_t count, const double *data)
     UNROLL
     for (int i = 0; i < 8; i++)
         total += acc[i];
-    return lane_sum(total);
+    double tail = 0;
+    for (; k < count; k++)
+        tail += data[k];
+    return lane_sum(total) + tail;
 }

@@ -14,6 +14,7 @@
 
 /* acc[i][v] += sum_k a[k*a_step + i*a_row] * b[k*NR + v*VL ..], i < mr, v < nv: mr*nv independent chains. */
 #define SWEEP_TILE(mr, nv, depth, a, a_row, a_step, b, each_row)                                                   \
+    UNROLL_ROWS                                                                                                    \
     for (int64_t k = 0; k < (depth); k++) {                                                                        \
         each_row;                                                                                                  \
         vec right[nv];                                                                                             \
@@ -39,20 +40,31 @@
             store(entry, load(entry) OP acc[i][v]);                                                                \
         }
 
-/* The rows of the next chunk are asked for while this one is multiplied, one cache line per row of a sweep. */
-#define FETCH_BEGIN(ahead, rows)                                                                                   \
-    const int fetching = (ahead)->next < (ahead)->end;                                                             \
-    const char *const fetch = fetching ? (ahead)->next : (const char *)b; /* an unmapped address costs a page walk */\
-    const int64_t fetch_step = fetching ? 64 : 0;                                                                  \
-    (ahead)->next += fetch_step * (rows)
-#define FETCH(k) __builtin_prefetch(fetch + (k) * fetch_step, 0, 2)
+/* The rows of the next chunk are asked for while this one is multiplied, evenly: `pace` bytes for each row of a sweep,
+ * in steps of four rows.  Asking faster than memory answers fills the miss buffers, and the loads of this chunk wait
+ * behind it (Zen 3, p = 32, two threads: a line for every row 31 ms, for every fourth 24).  A sweep that has nothing to
+ * ask for runs a loop without it: loads are what these loops are short of. */
+#define ASK(k)                                                                                                     \
+    if (((k) & 3) == 0) {                                                                                          \
+        __builtin_prefetch(fetch + (k) * pace, 0, 3);                                                              \
+        __builtin_prefetch(fetch + ((k) + 2) * pace, 0, 3);                                                        \
+    }
+
+#define EITHER_SWEEP(ahead, rows, SWEEP, ...)                                                                      \
+    if ((ahead)->next < (ahead)->end) {                                                                            \
+        const char *const fetch = (ahead)->next;                                                                   \
+        const int64_t pace = (ahead)->pace;                                                                        \
+        SWEEP(__VA_ARGS__, ASK(k))                                                                                 \
+        (ahead)->next += pace * (rows);                                                                            \
+    } else {                                                                                                       \
+        SWEEP(__VA_ARGS__, )                                                                                       \
+    }
 
 #define GRAM_BLOCK(nv)                                                                                             \
     for (int i0 = 0; i0 < NR; i0 += TILE_ROWS(nv)) {                                                               \
-        FETCH_BEGIN(ahead, rows);                                                                                  \
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         const double *const left_panel = a + i0;                                                                   \
-        SWEEP_TILE(TILE_ROWS(nv), nv, rows, left_panel, 1, NR, b, FETCH(k))                                        \
+        EITHER_SWEEP(ahead, rows, SWEEP_TILE, TILE_ROWS(nv), nv, rows, left_panel, 1, NR, b)                       \
         STORE_TILE(TILE_ROWS(nv), nv, c + i0 * NR, +)                                                              \
     }
 
@@ -64,10 +76,28 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
 
 /* The upper triangle of one panel with itself.  Row group g (VL rows) meets only the vectors g..nv-1, so the block
  * costs (nv+1)/(2 nv) of a full one.  The groups [first, last) share one sweep and together hold no more
- * accumulators than a full register tile. */
+ * accumulators than a full register tile.  Rows of the operands are `step` apart, rows of c `c_step`. */
+#define SWEEP_GROUPS(first, last, nv, each_row)                                                                    \
+    UNROLL_ROWS                                                                                                    \
+    for (int64_t k = 0; k < rows; k++) {                                                                           \
+        each_row;                                                                                                  \
+        vec right[nv];                                                                                             \
+        UNROLL                                                                                                     \
+        for (int v = (first); v < (nv); v++)                                                                       \
+            right[v] = load(b + k * step + v * FLSQ_VL);                                                           \
+        UNROLL                                                                                                     \
+        for (int g = (first); g < (last); g++)                                                                     \
+            UNROLL                                                                                                 \
+            for (int i = 0; i < FLSQ_VL; i++) {                                                                    \
+                const vec left = broadcast(a[k * step + g * FLSQ_VL + i]);                                         \
+                UNROLL                                                                                             \
+                for (int v = g; v < (nv); v++)                                                                     \
+                    acc[g - (first)][i][v] += left * right[v];                                                     \
+            }                                                                                                      \
+    }
+
 #define DIAGONAL_GROUPS(first, last, nv)                                                                           \
     {                                                                                                              \
-        FETCH_BEGIN(ahead, rows);                                                                                  \
         vec acc[(last) - (first)][FLSQ_VL][nv];                                                                    \
         UNROLL                                                                                                     \
         for (int g = (first); g < (last); g++)                                                                     \
@@ -76,29 +106,14 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
                 UNROLL                                                                                             \
                 for (int v = g; v < (nv); v++)                                                                     \
                     acc[g - (first)][i][v] = (vec){0};                                                             \
-        for (int64_t k = 0; k < rows; k++) {                                                                       \
-            FETCH(k);                                                                                              \
-            vec right[nv];                                                                                         \
-            UNROLL                                                                                                 \
-            for (int v = (first); v < (nv); v++)                                                                   \
-                right[v] = load(b + k * NR + v * FLSQ_VL);                                                         \
-            UNROLL                                                                                                 \
-            for (int g = (first); g < (last); g++)                                                                 \
-                UNROLL                                                                                             \
-                for (int i = 0; i < FLSQ_VL; i++) {                                                                \
-                    const vec left = broadcast(a[k * NR + g * FLSQ_VL + i]);                                       \
-                    UNROLL                                                                                         \
-                    for (int v = g; v < (nv); v++)                                                                 \
-                        acc[g - (first)][i][v] += left * right[v];                                                 \
-                }                                                                                                  \
-        }                                                                                                          \
+        EITHER_SWEEP(ahead, rows, SWEEP_GROUPS, first, last, nv)                                                   \
         UNROLL                                                                                                     \
         for (int g = (first); g < (last); g++)                                                                     \
             UNROLL                                                                                                 \
             for (int i = 0; i < FLSQ_VL; i++)                                                                      \
                 UNROLL                                                                                             \
                 for (int v = g; v < (nv); v++) {                                                                   \
-                    double *const entry = c + (g * FLSQ_VL + i) * NR + v * FLSQ_VL;                                \
+                    double *const entry = c + (g * FLSQ_VL + i) * c_step + v * FLSQ_VL;                            \
                     store(entry, load(entry) + acc[g - (first)][i][v]);                                            \
                 }                                                                                                  \
     }
@@ -115,7 +130,59 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
 static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
                           flsq_ahead *ahead)
 {
+    const int64_t step = NR, c_step = NR;
     SWITCH_VECTORS(VECTORS(columns), DIAGONAL)
+}
+
+/* ---- few columns: straight from the user's rows ---------------------------------------------------------------- */
+
+/* The sums beside XᵀX: columns of X, their products with y, and (sum y, sum y²) as two lanes of one vector, where the
+ * compiler cannot split the multiply-add into a rounded product and a sum. */
+#define SWEEP_SIDES(nv, each_row)                                                                                  \
+    UNROLL_ROWS                                                                                                    \
+    for (int64_t k = 0; k < rows; k++) {                                                                           \
+        each_row;                                                                                                  \
+        const vec target = broadcast(y[k * y_step]);                                                               \
+        vec one_and_target = {1.0};                                                                                \
+        one_and_target[1] = y[k * y_step];                                                                         \
+        own += one_and_target * target;                                                                            \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++) {                                                                           \
+            const vec right = load(x + k * step + v * FLSQ_VL);                                                    \
+            plain[v] += right;                                                                                     \
+            crossed[v] += right * target;                                                                          \
+        }                                                                                                          \
+    }
+
+#define SIDE_SUMS(nv)                                                                                              \
+    {                                                                                                              \
+        vec plain[nv], crossed[nv];                                                                                \
+        vec own = {0};                                                                                             \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            plain[v] = crossed[v] = (vec){0};                                                                      \
+        EITHER_SWEEP(ahead, rows, SWEEP_SIDES, nv)                                                                 \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++) {                                                                           \
+            store(sums->plain + v * FLSQ_VL, plain[v]);                                                            \
+            store(sums->crossed + v * FLSQ_VL, crossed[v]);                                                        \
+        }                                                                                                          \
+        sums->y = own[0];                                                                                          \
+        sums->y_square = own[1];                                                                                   \
+    }
+
+#define NARROW(nv)                                                                                                 \
+    DIAGONAL(nv)                                                                                                   \
+    SIDE_SUMS(nv)
+
+static void gram_narrow(int64_t rows, int64_t columns, const double *x, int64_t step, const double *y, int64_t y_step,
+                        flsq_narrow_sums *sums, flsq_ahead *ahead)
+{
+    enum { c_step = FLSQ_MAX_NR };
+    const double *const a = x, *const b = x;
+    double *const c = sums->products;
+    memset(sums->products, 0, sizeof sums->products);
+    SWITCH_VECTORS(VECTORS(columns), NARROW)
 }
 
 /* y[k][t] -= sum_j z[k][j]*b[j][t]: the left operand is read along the rows of its panels. */
