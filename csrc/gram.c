@@ -30,7 +30,8 @@ struct flsq_gram {
     const flsq_kernels *kernels;
     int64_t p, k, unit;
     int64_t columns;     /* p + unit + k */
-    int64_t panels;      /* of NR columns */
+    int64_t x_panels;    /* of NR columns that hold X */
+    int64_t panels;      /* and those of [1 | Y] behind them */
     int64_t left_panels; /* that hold a column of [X | 1] */
     int64_t block_rows;
     flsq_tree tree;
@@ -52,10 +53,26 @@ static double *block(const flsq_gram *gram, double *node, int64_t I, int64_t J)
     return node + (first_block(gram, J) + place) * nr * nr;
 }
 
+/* Where column c of [X | 1 | Y] lies among the packed columns: [1 | Y] starts a panel of its own. */
+static int64_t packed_column(const flsq_gram *gram, int64_t c)
+{
+    return c < gram->p ? c : gram->x_panels * gram->kernels->nr + c - gram->p;
+}
+
+/* Columns in use of panel J. */
+static int64_t panel_columns(const flsq_gram *gram, int64_t J)
+{
+    const int64_t nr = gram->kernels->nr;
+    const int64_t left = J < gram->x_panels ? gram->p - J * nr : gram->unit + gram->k - (J - gram->x_panels) * nr;
+    return FLSQ_MIN(nr, left);
+}
+
 /* Entry (i, j), i <= j, of a node; only of those the node stores. */
 static double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
 {
     const int64_t nr = gram->kernels->nr;
+    i = packed_column(gram, i);
+    j = packed_column(gram, j);
     return block(gram, node, i / nr, j / nr) + i % nr * nr + j % nr;
 }
 
@@ -66,9 +83,11 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
     if (__builtin_add_overflow(p, k, &columns) || __builtin_add_overflow(columns, unit, &columns) ||
         columns > INT64_MAX / 4)
         return FLSQ_TOO_LARGE;
-    left = FLSQ_CEIL_DIV(p + unit, nr);
-    flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit, .columns = columns, .left_panels = left,
-                       .panels = FLSQ_CEIL_DIV(columns, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
+    const int64_t x_panels = FLSQ_CEIL_DIV(p, nr);
+    left = x_panels + unit;
+    flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit, 
+                       .columns = columns, .x_panels = x_panels, .left_panels = left,
+                       .panels = x_panels + FLSQ_CEIL_DIV(unit + k, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
     if (flsq_size_multiply(shape.panels + 1, left + 1, &blocks) != FLSQ_OK ||
         flsq_size_multiply(blocks, nr * nr, &length) != FLSQ_OK ||
         flsq_size_multiply(length, (int64_t)sizeof(double), &bytes) != FLSQ_OK)
@@ -122,7 +141,7 @@ typedef struct gram_pass {
     const flsq_rows *rows;
     const double *scale, *offset;
     int64_t chunk; /* rows packed at a time: KC, or all of them when there are fewer */
-    int narrow;    /* few columns of plain float64 rows: the kernels read them where they lie */
+    int plain;     /* float64 rows of few columns, unweighted: X is multiplied where it lies */
 } gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
@@ -164,7 +183,7 @@ static void lay_out_chunk(const gram_pass *pass, char *memory, chunk *c)
 static void clear_chunk(const gram_pass *pass, const chunk *c)
 {
     const flsq_gram *const gram = pass->gram;
-    flsq_panels_clear(gram->kernels, &c->right, gram->unit ? gram->p : -1);
+    flsq_panels_clear(gram->kernels, &c->right, gram->unit ? packed_column(gram, gram->p) : -1);
     if (c->left.base != c->right.base)
         flsq_panels_clear(gram->kernels, &c->left, -1);
 }
@@ -177,7 +196,7 @@ static void pack_chunk(const gram_pass *pass, const chunk *c, int64_t row, int64
     const int64_t nr = kernels->nr, stride = c->right.stride;
     const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = gram->panels};
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &target, 0);
-    flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, gram->p + gram->unit);
+    flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
     if (pass->scale != NULL)
         for (int64_t J = 0; J < gram->panels; J++)
             kernels->affine(count, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
@@ -194,13 +213,13 @@ static void add_blocks(const flsq_gram *gram, const chunk *c, int64_t count, int
 {
     const flsq_kernels *const kernels = gram->kernels;
     const double *const right = c->right.base + J * c->right.stride;
-    const int64_t columns = FLSQ_MIN(kernels->nr, gram->columns - J * kernels->nr);
+    const int64_t nr = kernels->nr, columns = panel_columns(gram, J);
     for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
-        kernels->gram_block(count, c->left.base + I * c->left.stride, right, columns, block(gram, node, I, J),
-                            ahead);
+        kernels->gram_block(count, c->left.base + I * c->left.stride, right, nr, columns,
+                            block(gram, node, I, J), ahead);
     if (first <= J && J < last)
-        kernels->gram_diagonal(count, c->left.base + J * c->left.stride, right, columns, block(gram, node, J, J),
-                               ahead);
+        kernels->gram_diagonal(count, c->left.base + J * c->left.stride, right, nr, columns,
+                               block(gram, node, J, J), ahead);
 }
 
 /* The memory of rows [row, row + count) of X, when it is one piece. */
@@ -214,39 +233,49 @@ static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count)
                         .pace = pass->gram->panels <= 2 ? 32 : 16};
 }
 
-/* ---- few columns: no packing ----------------------------------------------------------------------------------- */
+/* ---- plain rows: X where it lies --------------------------------------------------------------------------------------- */
 
-static int is_narrow(const flsq_gram *gram, const gram_pass *pass)
+static int is_plain(const flsq_gram *gram, const gram_pass *pass)
 {
     const flsq_matrix *const x = &pass->rows->x, *const y = &pass->rows->y;
     const int64_t item = sizeof(double);
-    return gram->p <= gram->kernels->nr && gram->k == 1 && pass->rows->weights.data == NULL && pass->scale == NULL &&
-           x->dtype == FLSQ_F64 && y->dtype == FLSQ_F64 && (x->col_stride == item || x->columns == 1) &&
-           x->row_stride >= x->columns * item && x->row_stride % item == 0 && y->row_stride % item == 0 &&
-           (uintptr_t)x->data % item == 0 && (uintptr_t)y->data % item == 0;
+    return gram->p <= FLSQ_IN_PLACE_COLUMNS && gram->k == 1 && pass->rows->weights.data == NULL &&
+           pass->scale == NULL && x->dtype == FLSQ_F64 && y->dtype == FLSQ_F64 &&
+           (x->col_stride == item || x->columns == 1) && x->row_stride >= x->columns * item &&
+           x->row_stride % item == 0 && y->row_stride % item == 0 && (uintptr_t)x->data % item == 0 &&
+           (uintptr_t)y->data % item == 0;
 }
 
-/* Rows [row, row + count), which are not the last of X: the kernel reads a little past them. */
-static void add_narrow(const gram_pass *pass, int64_t row, int64_t count, double *node, flsq_ahead *ahead)
+/* Rows [row, row + count): x is the first, the others `step` doubles apart.  The kernels read whole vectors, a little
+ * past a row's end. */
+static void add_plain(const gram_pass *pass, const double *x, int64_t step, int64_t row, int64_t count, double *node,
+                      flsq_ahead *ahead)
 {
     const flsq_gram *const gram = pass->gram;
-    const int64_t p = gram->p, item = sizeof(double), unit = p, target = p + gram->unit;
-    const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    const flsq_kernels *const kernels = gram->kernels;
+    const int64_t nr = kernels->nr, p = gram->p, unit = p, target = p + gram->unit;
     const flsq_matrix y = flsq_matrix_rows(&pass->rows->y, row, count);
-    flsq_narrow_sums sums;
-    gram->kernels->gram_narrow(count, p, x.data, x.row_stride / item, y.data, y.row_stride / item, &sums, ahead);
-    for (int64_t i = 0; i < p; i++) {
-        for (int64_t j = i; j < p; j++)
-            *entry(gram, node, i, j) += sums.products[i * FLSQ_MAX_NR + j];
-        if (gram->unit)
-            *entry(gram, node, i, unit) += sums.plain[i];
-        *entry(gram, node, i, target) += sums.crossed[i];
+    const int64_t y_step = y.row_stride / (int64_t)sizeof(double);
+    double x_sums[FLSQ_MAX_NR], x_dot_y[FLSQ_MAX_NR], y_sums[2];
+    for (int64_t J = 0; J < gram->x_panels; J++) {
+        const double *const right = x + J * nr;
+        const int64_t columns = panel_columns(gram, J);
+        for (int64_t I = 0; I < J; I++)
+            kernels->gram_block(count, x + I * nr, right, step, columns, block(gram, node, I, J), ahead);
+        kernels->gram_diagonal(count, right, right, step, columns, block(gram, node, J, J), ahead);
+        kernels->side_sums(count, right, step, columns, y.data, y_step, x_sums, x_dot_y, ahead);
+        for (int64_t i = 0; i < columns; i++) {
+            if (gram->unit)
+                *entry(gram, node, J * nr + i, unit) += x_sums[i];
+            *entry(gram, node, J * nr + i, target) += x_dot_y[i];
+        }
     }
+    kernels->target_sums(count, y.data, y_step, y_sums);
     if (gram->unit) {
         *entry(gram, node, unit, unit) += (double)count;
-        *entry(gram, node, unit, target) += sums.y;
+        *entry(gram, node, unit, target) += y_sums[0];
     }
-    *entry(gram, node, target, target) += sums.y_square;
+    *entry(gram, node, target, target) += y_sums[1];
 }
 
 /* ---- row-parallel: one leaf on one thread ---------------------------------------------------------------------- */
@@ -269,13 +298,14 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     for (int64_t row = begin; row < end; row += FLSQ_KC) {
         const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
         flsq_ahead ahead = rows_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, pass->rows->x.rows - row - count));
-        if (pass->narrow && row + count < pass->rows->x.rows) {
-            add_narrow(pass, row, count, node, &ahead);
-            continue;
+        if (pass->plain && row + count < pass->rows->x.rows) {
+            const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+            add_plain(pass, x.data, x.row_stride / (int64_t)sizeof(double), row, count, node, &ahead);
+        } else { /* the last plain rows too: what lies behind them is not ours to read */
+            pack_chunk(pass, &c, row, 0, count);
+            for (int64_t J = 0; J < gram->panels; J++)
+                add_blocks(gram, &c, count, 0, gram->panels, J, node, &ahead);
         }
-        pack_chunk(pass, &c, row, 0, count);
-        for (int64_t J = 0; J < gram->panels; J++)
-            add_blocks(gram, &c, count, 0, gram->panels, J, node, &ahead);
     }
 }
 
@@ -392,9 +422,14 @@ static flsq_status pad_affine(const flsq_gram *gram, const flsq_rows *rows, flsq
         return status;
     double *const scale = flsq_arena_take(arena, 2 * padded, sizeof(double)), *const offset = scale + padded;
     for (int64_t c = 0; c < padded; c++) {
-        const int given = c < gram->columns && !(gram->unit && c == gram->p);
-        scale[c] = given && rows->scale != NULL ? rows->scale[c] : 1.0;
-        offset[c] = given && rows->offset != NULL ? rows->offset[c] : 0.0;
+        scale[c] = 1.0;
+        offset[c] = 0.0;
+    }
+    for (int64_t c = 0; c < gram->columns; c++) {
+        if (gram->unit && c == gram->p)
+            continue;
+        scale[packed_column(gram, c)] = rows->scale != NULL ? rows->scale[c] : 1.0;
+        offset[packed_column(gram, c)] = rows->offset != NULL ? rows->offset[c] : 0.0;
     }
     pass->scale = scale;
     pass->offset = offset;
@@ -413,7 +448,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
         if (status != FLSQ_OK)
             return status;
     }
-    pass.narrow = is_narrow(gram, &pass);
+    pass.plain = is_plain(gram, &pass);
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;

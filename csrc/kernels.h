@@ -33,11 +33,6 @@ typedef struct flsq_ahead {
 
 enum { FLSQ_MAX_NR = 24 };
 
-/* What gram_narrow gives: XᵀX (upper), sums of X, Xᵀy, sum and sum of squares of y. */
-typedef struct flsq_narrow_sums {
-    double products[FLSQ_MAX_NR * FLSQ_MAX_NR], plain[FLSQ_MAX_NR], crossed[FLSQ_MAX_NR], y, y_square;
-} flsq_narrow_sums;
-
 struct flsq_kernels {
     const char *name;
     uint32_t required_features; /* bits of cpu_features.h */
@@ -51,17 +46,19 @@ struct flsq_kernels {
     /* target[k][j] := w[k]*source[k][j] */
     void (*weigh)(int64_t rows, const double *w, const double *source, double *target);
 
-    /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR. */
-    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+    /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
+     * `step` doubles apart: NR for packed panels. */
+    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead);
     /* the same for a and b of one panel: only i <= j is promised. */
-    void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+    void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           flsq_ahead *ahead);
 
-    /* The sums over rows of X (at most NR columns, contiguous, rows `step` doubles apart) and y, unpacked: the same
-     * chains of additions as the packed kernels.  Reads whole vectors: up to VL - 1 doubles past a row's end. */
-    void (*gram_narrow)(int64_t rows, int64_t columns, const double *x, int64_t step, const double *y, int64_t y_step,
-                        flsq_narrow_sums *sums, flsq_ahead *ahead);
+    /* x_sums[j] := sum_k x[k][j] and x_dot_y[j] := sum_k x[k][j]*y[k], j < columns rounded up to a vector. */
+    void (*side_sums)(int64_t rows, const double *x, int64_t step, int64_t columns, const double *y, int64_t y_step,
+                      double *x_sums, double *x_dot_y, flsq_ahead *ahead);
+    /* sums := {sum_k y[k], sum_k y[k]²} */
+    void (*target_sums)(int64_t rows, const double *y, int64_t y_step, double *sums);
 
     /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);

@@ -130,7 +130,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
             wr = c->weighted;
         }
         for (int64_t I = 0; I < left; I++)
-            kernels->gram_block(count, c->left.base + I * c->left.stride, wr, columns,
+            kernels->gram_block(count, c->left.base + I * c->left.stride, wr, nr, columns,
                                 node + (J * left + I) * nr * nr, &nothing);
         kernels->dot_columns(count, wr, r, rss + J * nr);
     }

@@ -12,15 +12,15 @@
         for (int v = 0; v < (nv); v++)                                                                             \
             acc[i][v] = (vec){0}
 
-/* acc[i][v] += sum_k a[k*a_step + i*a_row] * b[k*NR + v*VL ..], i < mr, v < nv: mr*nv independent chains. */
-#define SWEEP_TILE(mr, nv, depth, a, a_row, a_step, b, each_row)                                                   \
+/* acc[i][v] += sum_k a[k*a_step + i*a_row] * b[k*b_step + v*VL ..], i < mr, v < nv: mr*nv independent chains. */
+#define SWEEP_TILE(mr, nv, depth, a, a_row, a_step, b, b_step, each_row)                                           \
     UNROLL_ROWS                                                                                                    \
     for (int64_t k = 0; k < (depth); k++) {                                                                        \
         each_row;                                                                                                  \
         vec right[nv];                                                                                             \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \
-            right[v] = load((b) + k * NR + v * FLSQ_VL);                                                           \
+            right[v] = load((b) + k * (b_step) + v * FLSQ_VL);                                                     \
         UNROLL                                                                                                     \
         for (int i = 0; i < (mr); i++) {                                                                           \
             const vec left = broadcast((a)[k * (a_step) + i * (a_row)]);                                           \
@@ -64,11 +64,11 @@
     for (int i0 = 0; i0 < NR; i0 += TILE_ROWS(nv)) {                                                               \
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         const double *const left_panel = a + i0;                                                                   \
-        EITHER_SWEEP(ahead, rows, SWEEP_TILE, TILE_ROWS(nv), nv, rows, left_panel, 1, NR, b)                       \
+        EITHER_SWEEP(ahead, rows, SWEEP_TILE, TILE_ROWS(nv), nv, rows, left_panel, 1, step, b, step)               \
         STORE_TILE(TILE_ROWS(nv), nv, c + i0 * NR, +)                                                              \
     }
 
-static void gram_block(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+static void gram_block(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead)
 {
     SWITCH_VECTORS(VECTORS(columns), GRAM_BLOCK)
@@ -76,7 +76,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
 
 /* The upper triangle of one panel with itself.  Row group g (VL rows) meets only the vectors g..nv-1, so the block
  * costs (nv+1)/(2 nv) of a full one.  The groups [first, last) share one sweep and together hold no more
- * accumulators than a full register tile.  Rows of the operands are `step` apart, rows of c `c_step`. */
+ * accumulators than a full register tile.  Rows of the operands are `step` apart. */
 #define SWEEP_GROUPS(first, last, nv, each_row)                                                                    \
     UNROLL_ROWS                                                                                                    \
     for (int64_t k = 0; k < rows; k++) {                                                                           \
@@ -113,7 +113,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
             for (int i = 0; i < FLSQ_VL; i++)                                                                      \
                 UNROLL                                                                                             \
                 for (int v = g; v < (nv); v++) {                                                                   \
-                    double *const entry = c + (g * FLSQ_VL + i) * c_step + v * FLSQ_VL;                            \
+                    double *const entry = c + (g * FLSQ_VL + i) * NR + v * FLSQ_VL;                                \
                     store(entry, load(entry) + acc[g - (first)][i][v]);                                            \
                 }                                                                                                  \
     }
@@ -127,25 +127,19 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t c
         DIAGONAL_GROUPS(0, nv, nv)                                                                                 \
     }
 
-static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t columns, double *c,
+static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           flsq_ahead *ahead)
 {
-    const int64_t step = NR, c_step = NR;
     SWITCH_VECTORS(VECTORS(columns), DIAGONAL)
 }
 
-/* ---- few columns: straight from the user's rows ---------------------------------------------------------------- */
+/* ---- beside the panels of X, when they are read where they lie --------------------------------------------------- */
 
-/* The sums beside XᵀX: columns of X, their products with y, and (sum y, sum y²) as two lanes of one vector, where the
- * compiler cannot split the multiply-add into a rounded product and a sum. */
 #define SWEEP_SIDES(nv, each_row)                                                                                  \
     UNROLL_ROWS                                                                                                    \
     for (int64_t k = 0; k < rows; k++) {                                                                           \
         each_row;                                                                                                  \
         const vec target = broadcast(y[k * y_step]);                                                               \
-        vec one_and_target = {1.0};                                                                                \
-        one_and_target[1] = y[k * y_step];                                                                         \
-        own += one_and_target * target;                                                                            \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++) {                                                                           \
             const vec right = load(x + k * step + v * FLSQ_VL);                                                    \
@@ -157,32 +151,34 @@ static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_
 #define SIDE_SUMS(nv)                                                                                              \
     {                                                                                                              \
         vec plain[nv], crossed[nv];                                                                                \
-        vec own = {0};                                                                                             \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \
             plain[v] = crossed[v] = (vec){0};                                                                      \
         EITHER_SWEEP(ahead, rows, SWEEP_SIDES, nv)                                                                 \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++) {                                                                           \
-            store(sums->plain + v * FLSQ_VL, plain[v]);                                                            \
-            store(sums->crossed + v * FLSQ_VL, crossed[v]);                                                        \
+            store(x_sums + v * FLSQ_VL, plain[v]);                                                                 \
+            store(x_dot_y + v * FLSQ_VL, crossed[v]);                                                              \
         }                                                                                                          \
-        sums->y = own[0];                                                                                          \
-        sums->y_square = own[1];                                                                                   \
     }
 
-#define NARROW(nv)                                                                                                 \
-    DIAGONAL(nv)                                                                                                   \
-    SIDE_SUMS(nv)
-
-static void gram_narrow(int64_t rows, int64_t columns, const double *x, int64_t step, const double *y, int64_t y_step,
-                        flsq_narrow_sums *sums, flsq_ahead *ahead)
+static void side_sums(int64_t rows, const double *x, int64_t step, int64_t columns, const double *y, int64_t y_step,
+                      double *x_sums, double *x_dot_y, flsq_ahead *ahead)
 {
-    enum { c_step = FLSQ_MAX_NR };
-    const double *const a = x, *const b = x;
-    double *const c = sums->products;
-    memset(sums->products, 0, sizeof sums->products);
-    SWITCH_VECTORS(VECTORS(columns), NARROW)
+    SWITCH_VECTORS(VECTORS(columns), SIDE_SUMS)
+}
+
+/* {sum y, sum y²} as two lanes of one vector: of a scalar chain the compiler may split the multiply-add. */
+static void target_sums(int64_t rows, const double *y, int64_t y_step, double *sums)
+{
+    vec own = {0};
+    for (int64_t k = 0; k < rows; k++) {
+        vec one_and_target = {1.0};
+        one_and_target[1] = y[k * y_step];
+        own += one_and_target * broadcast(y[k * y_step]);
+    }
+    sums[0] = own[0];
+    sums[1] = own[1];
 }
 
 /* y[k][t] -= sum_j z[k][j]*b[j][t]: the left operand is read along the rows of its panels. */
@@ -191,7 +187,7 @@ static void gram_narrow(int64_t rows, int64_t columns, const double *x, int64_t 
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         for (int64_t J = 0; J < panels; J++) {                                                                     \
             const double *const left_rows = z + J * panel_stride + k0 * NR, *const right_rows = b + J * NR * NR;   \
-            SWEEP_TILE(TILE_ROWS(nv), nv, NR, left_rows, NR, 1, right_rows, )                                      \
+            SWEEP_TILE(TILE_ROWS(nv), nv, NR, left_rows, NR, 1, right_rows, NR, )                                  \
         }                                                                                                          \
         STORE_TILE(TILE_ROWS(nv), nv, y + k0 * NR, -)                                                              \
     }
