@@ -40,6 +40,8 @@
  * place / packed: p = 16 10.6 / 14.2, p = 32 27.2 / 28.5, p = 64 78.8 / 80.4, p = 128 in place far behind: rows a power
  * of two apart share few L1 sets.  Copying a chunk to aligned rows first lost everywhere (p = 32: 33.6). */
 #define FLSQ_IN_PLACE_COLUMNS 36
+/* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
+#define FLSQ_READ_PAST 64
 
 /* Rows of a packed panel are allocated up to a multiple of this: the tallest register tile. */
 #define FLSQ_ROW_PADDING 24

@@ -43,10 +43,10 @@ static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
                 expected[i * nr + j] += a[(rows - 1) * nr + i] * b[(rows - 1) * nr + j];
         CASE("%lld rows, %lld columns", (long long)rows, (long long)columns);
         if (diagonal) {
-            kernels->gram_diagonal(rows, exact_a, exact_b, columns, c, &nothing);
+            kernels->gram_diagonal(rows, exact_a, exact_b, nr, columns, c, &nothing);
             CHECK(same_upper(nr, columns, c, expected));
         } else {
-            kernels->gram_block(rows, exact_a, exact_b, columns, c, &nothing);
+            kernels->gram_block(rows, exact_a, exact_b, nr, columns, c, &nothing);
             CHECK(first_difference(nr * nr, c, expected) == -1);
         }
         CHECK(nothing.next == NULL);
@@ -67,20 +67,20 @@ void test_gram_diagonal(const flsq_kernels *kernels)
         try_gram(kernels, columns, 1);
 }
 
-/* The window moves by whole sweeps, one cache line a row, and stops once it has passed its end. */
+/* The window moves by whole sweeps, `pace` bytes a row, and stops once it has passed its end. */
 void test_ahead(const flsq_kernels *kernels)
 {
-    const int64_t nr = kernels->nr, line = 64;
+    const int64_t nr = kernels->nr, pace = 32;
     double *const panel = panel_of(FLSQ_KC, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
     double *const memory = oracle_doubles(FLSQ_KC * nr);
     for (int diagonal = 0; diagonal < 2; diagonal++) {
         const char *const begin = (const char *)memory;
-        flsq_ahead ahead = {.next = begin, .end = begin + FLSQ_KC * nr * (int64_t)sizeof(double)};
+        flsq_ahead ahead = {.next = begin, .end = begin + FLSQ_KC * nr * (int64_t)sizeof(double), .pace = pace};
         const int64_t rows = FLSQ_KC - 1;
         CASE("%s", diagonal ? "gram_diagonal" : "gram_block");
-        (diagonal ? kernels->gram_diagonal : kernels->gram_block)(rows, panel, panel, nr, c, &ahead);
-        CHECK(ahead.next > begin && (ahead.next - begin) % (line * rows) == 0);
-        CHECK(ahead.next - line * rows < ahead.end);
+        (diagonal ? kernels->gram_diagonal : kernels->gram_block)(rows, panel, panel, nr, nr, c, &ahead);
+        CHECK(ahead.next > begin && (ahead.next - begin) % (pace * rows) == 0);
+        CHECK(ahead.next - pace * rows < ahead.end);
     }
     free(panel), free(c), free(memory);
 }

@@ -1,0 +1,72 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Moments of Z = [X | 1 | Y] and where they lie.
+ *
+ * The moments are stored as NR x NR blocks, one for each pair (I, J) of panels with I <= J whose left panel holds a
+ * column of [X | 1], and the diagonal pairs of Y (for diag YᵀWY).  A node of the summation tree is all blocks, one
+ * after the other, sorted by J:
+ *
+ *        J =  0   1 | 2 | 3   4          panels 0 and 1 hold X, 2 holds 1 and the first of Y, 3 and 4 are Y alone
+ *      I = 0  0   1   3   6  10
+ *          1      2   4   7  11
+ *          2          5   8  12
+ *          3              9
+ *          4                 13
+ *
+ * [1 | Y] starts a panel of its own, so that X may be multiplied without packing.
+ */
+#ifndef FLSQ_GRAM_H
+#define FLSQ_GRAM_H
+#include "kernels.h"
+#include "tree.h"
+
+struct flsq_gram {
+    const flsq_kernels *kernels;
+    int64_t p, k, unit;
+    int64_t columns;     /* p + unit + k */
+    int64_t x_panels;    /* of NR columns that hold X */
+    int64_t panels;      /* and those of [1 | Y] behind them */
+    int64_t left_panels; /* that hold a column of [X | 1] */
+    int64_t block_rows;
+    flsq_tree tree;
+};
+
+/* Number of the block (0, J); (I, J) follows at +I, and the diagonal of a pure-Y panel at +left_panels. */
+static inline int64_t first_block(const flsq_gram *gram, int64_t J)
+{
+    const int64_t square = FLSQ_MIN(J, gram->left_panels);
+    return square * (square + 1) / 2 + (J - square) * (gram->left_panels + 1);
+}
+
+static inline double *block(const flsq_gram *gram, double *node, int64_t I, int64_t J)
+{
+    const int64_t nr = gram->kernels->nr;
+    const int64_t place = I < gram->left_panels ? I : FLSQ_MIN(J, gram->left_panels);
+    return node + (first_block(gram, J) + place) * nr * nr;
+}
+
+/* Where column c of [X | 1 | Y] lies among the packed columns: [1 | Y] starts a panel of its own. */
+static inline int64_t packed_column(const flsq_gram *gram, int64_t c)
+{
+    return c < gram->p ? c : gram->x_panels * gram->kernels->nr + c - gram->p;
+}
+
+/* Columns in use of panel J. */
+static inline int64_t panel_columns(const flsq_gram *gram, int64_t J)
+{
+    const int64_t nr = gram->kernels->nr;
+    const int64_t left = J < gram->x_panels ? gram->p - J * nr : gram->unit + gram->k - (J - gram->x_panels) * nr;
+    return FLSQ_MIN(nr, left);
+}
+
+/* Entry (i, j), i <= j, of a node; only of those the node stores. */
+static inline double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
+{
+    const int64_t nr = gram->kernels->nr;
+    i = packed_column(gram, i);
+    j = packed_column(gram, j);
+    return block(gram, node, i / nr, j / nr) + i % nr * nr + j % nr;
+}
+
+#endif
