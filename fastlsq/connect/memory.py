@@ -87,7 +87,7 @@ def peak_growth(solver, folder):
     int or None
         None where the peak cannot be measured, or where the child process failed, e.g. for want of memory.
     """
-    command = [sys.executable, "-m", "fastlsq.connect.memory", solver, str(folder)]
+    command = [sys.executable, "-P", "-m", "fastlsq.connect.memory", solver, str(folder)]
     child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return json.loads(child.stdout)["bytes"] if child.returncode == 0 else None
 
