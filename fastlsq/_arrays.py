@@ -10,6 +10,8 @@ import numpy as np
 
 from fastlsq._core import lib
 
+# Products of weights outside this range with rows would under- or overflow.
+_WEIGHTS = 1e-100, 1e100
 _READ_AS_IS = frozenset("?bBhHiIlLqQefd")
 
 
@@ -49,6 +51,13 @@ def row_weights(weights, n, rows_of):
     row = lib.first_bad_weight(array)
     if row is not None:
         raise ValueError(f"weights must be finite and >= 0; weights[{row}] is {array[row]}")
+    largest = np.zeros(1)
+    lib.column_max_abs(array, largest)
+    if largest[0] != 0 and not _WEIGHTS[0] <= largest[0] <= _WEIGHTS[1]:
+        raise ValueError(
+            f"the largest of the weights is {largest[0]:.3g}; scale them into {_WEIGHTS[0]:g} to {_WEIGHTS[1]:g}: "
+            "that changes no coefficient"
+        )
     return array
 
 
@@ -79,12 +88,17 @@ def column_names(x, names, p):
     return names
 
 
-def typical_row(x, rows):
-    """Median of up to 31 of the first `rows` rows, spread evenly; 0 where that is not finite."""
-    n = min(x.shape[0], rows)
-    if n == 0:
+def typical_row(x, weights, rows):
+    """Median of up to 31 rows of positive weight in the first block that has any; 0 where that is not finite."""
+    for start in range(0, x.shape[0], rows):
+        block = x[start : start + rows]
+        if weights is not None:
+            block = block[weights[start : start + rows] > 0]
+        if block.shape[0]:
+            break
+    else:
         return np.zeros(x.shape[1])
-    sample = x[:n][:: max(1, n // 31)][:31].astype(np.float64)
+    sample = block[:: max(1, block.shape[0] // 31)][:31].astype(np.float64)
     with np.errstate(invalid="ignore"):
         middle = np.sort(sample, axis=0)[sample.shape[0] // 2]
     return np.where(np.isfinite(middle), middle, 0.0)

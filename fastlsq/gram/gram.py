@@ -17,7 +17,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.gram.ols import OLSResult
 from fastlsq.solve.deficient import solve_moments
-from fastlsq.solve.moments import NormalEquations, Problem, Units, diagonal_of, merge, safe_exponents
+from fastlsq.solve.moments import NormalEquations, Problem, Units, diagonal_of, first_units, merge, safe_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -56,6 +56,7 @@ class Gram:
     def __init__(self, intercept: bool = True, names: Sequence[str] | None = None) -> None:
         self._intercept = bool(intercept)
         self._names = None if names is None else [str(name) for name in names]
+        self._named = names is not None  # by the caller: columns of data frames are then not compared
         self._units = None  # of the running moments, set by the first rows
         self._moments = None
         self._merged = None  # NormalEquations of earlier, merged-in rows
@@ -141,15 +142,19 @@ class Gram:
             raise ValueError(f"X has {p} columns, the state has {self.n_columns}")
         y = _arrays.one_target(y, "y", n, "X")
         weights = _arrays.row_weights(weights, n, "X")
-        names = _arrays.column_names(X, self._names, p)
+        names = self._names_of(X, p)
+        if p == 0:
+            raise ValueError("X has no columns")
         if n == 0:
             return self
         problem = Problem(x, y, weights, self._intercept, n_threads, ("X", "y"))
-        units = self._units if self._units is not None else self._first_units(problem)
+        units = self._units if self._units is not None else first_units(problem)
         moments = self._staged(problem, units)
         exponents = safe_exponents(problem, units, diagonal_of(moments))
         if self._n_rows:
-            exponents = np.minimum(exponents, units.exponents)  # never scale seen rows up: they are as they were
+            # never scale seen rows up, they are as they were; a column of zeros has no scale yet
+            seen = (diagonal_of(self._moments) > 0) | (units.shift != 0)
+            exponents = np.where(seen, np.minimum(exponents, units.exponents), exponents)
         if (exponents != units.exponents).any():
             units = Units(exponents, units.shift, plain=False)
             moments = self._staged(problem, units)
@@ -176,7 +181,7 @@ class Gram:
         else:
             merged = other.equations()
         self._merged_weighted = self._n_rows_weighted() + other._n_rows_weighted()
-        self._merged, self._names = merged, list(other._names)
+        self._merged, self._names, self._named = merged, list(other._names), self._named or other._named
         self._units = self._moments = None
         self._n_rows = self._n_weighted = 0
         self._sum_weights = 0.0
@@ -198,7 +203,9 @@ class Gram:
     def ols(self) -> OLSResult:
         """Ordinary (weighted) least squares from the sums alone.
 
-        Without the rows nothing can be refined: the relative error of the coefficients is about u*condition².
+        Without the rows nothing can be refined: the relative error of the coefficients is about u*condition², columns
+        with a condition above some 1e7 cannot be told from dependent ones, and a residual sum of squares below the
+        rounding of the total sum of squares (an almost exact fit) is NaN, with all that follows from it.
         Collinear columns are no error: the coefficients are then those of minimum norm, and `aliased` names the
         columns that depend on earlier ones.
 
@@ -225,21 +232,29 @@ class Gram:
             return f"Gram(intercept={self._intercept}, empty)"
         return f"Gram(intercept={self._intercept}, {self.n_rows} rows, {self.n_columns} columns)"
 
+    def __getstate__(self):
+        """The moments of all rows seen, without the stack of block sums: small, and safe to send elsewhere."""
+        equations = None if self.n_columns is None else self.equations()
+        return self._intercept, self._names, self._named, equations, self._n_rows_weighted()
+
+    def __setstate__(self, state):
+        self.__init__(state[0])
+        self._names, self._named, self._merged, self._merged_weighted = state[1:]
+
+    def _names_of(self, X, p):
+        if self._named or self._names is None:
+            return _arrays.column_names(X, self._names, p)
+        names = _arrays.column_names(X, None, p)
+        if hasattr(X, "columns") and names != self._names:
+            raise ValueError(f"X has columns {names}, the state has {self._names}")
+        return self._names
+
     def _n_rows_weighted(self):
         return self._n_weighted + self._merged_weighted
 
     def _need_rows(self):
         if self.n_columns is None:
             raise ValueError("the Gram state is empty: update it with rows first")
-
-    def _first_units(self, problem):
-        _, p, _ = problem.shape
-        shift = np.zeros(p + problem.intercept + 1)
-        if problem.intercept:
-            rows = lib.block_rows(p)
-            shift[:p] = _arrays.typical_row(problem.x, rows)
-            shift[p + 1 :] = _arrays.typical_row(problem.y, rows)
-        return Units.starting_at(shift)
 
     def _staged(self, problem, units):
         """The moments with the rows added, leaving the present ones alone."""

@@ -20,45 +20,72 @@ def solve_moments(equations):
         pseudo_inverse = factor.inverse(equations.p)
     else:
         b, pseudo_inverse, rank, condition, aliased = _minimum_norm(equations)
-    rss = np.maximum(equations.yy - np.einsum("ij,ij->j", b, equations.c), 0.0)
+    rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)
+    # below the rounding of the two terms nothing is known of their difference
+    rss[rss <= 16 * UNIT_ROUNDOFF * condition * equations.yy] = np.nan
+    rss[equations.yy == 0] = 0.0
     if equations.intercept:
         level = equations.mean[equations.p :] - equations.column_mean() @ b
         b = np.vstack([b, level[None, :]])
     info = SolveInfo(
-        path="moments", reason=reason, condition=condition, backward_error=UNIT_ROUNDOFF * condition, rank=int(rank),
+        path="moments", reason=reason, condition=condition, rank=int(rank),
+        backward_error=UNIT_ROUNDOFF * condition * _cancellation(equations),
         aliased=tuple(int(j) for j in aliased), kernel=lib.kernel_name(),
     )
     return Solution.from_equations(equations, b, rss, info, lambda: pseudo_inverse)
 
 
-def _minimum_norm(equations):
-    """(b, (pseudo-inverse, exponents), rank, condition, aliased columns) in packed units.
+def _cancellation(equations):
+    """How much larger the sums about the shift are than the centred moments: digits that centring cost."""
+    diagonal = np.diagonal(equations.m)
+    used = diagonal > 0
+    return float(np.max(equations.raw_diagonal[used] / diagonal[used], initial=1.0))
 
-    The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u; the norm that is minimised is that
-    of b itself: with N = D V0 spanning the null space of M, b -= N (NᵀN)⁻¹ Nᵀ b.
+
+def _minimum_norm(equations):
+    """(b, (V, e), rank, condition, aliased columns) in packed units; the pseudo-inverse is V_ij*2^(e_i + e_j).
+
+    The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u.
     """
     diagonal = np.diagonal(equations.m)
     p = equations.p
     noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
     active = np.flatnonzero(diagonal > noise)
-    b, inverse = np.zeros_like(equations.c), np.zeros((p, p))
-    unscaled = np.zeros(p, np.int64)
+    b, inverse, exponents = np.zeros_like(equations.c), np.zeros((p, p)), np.zeros(p, np.int64)
     if active.size == 0:
-        return b, (inverse, unscaled), 0, math.nan, np.arange(p)
-    exponents = (np.frexp(diagonal[active])[1].astype(np.int64) + 1) // 2
-    h = np.ldexp(equations.m[np.ix_(active, active)], -(exponents[:, None] + exponents[None, :]))
+        return b, (inverse, exponents), 0, math.nan, np.arange(p)
+    own = -((np.frexp(diagonal[active])[1].astype(np.int64) + 1) // 2)
+    h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)
     tolerance = PIVOT_NOISE * active.size * UNIT_ROUNDOFF
     keep = values > tolerance * values[-1]
-    rank = int(keep.sum())
-    half = np.ldexp(vectors[:, keep], -exponents[:, None]) / np.sqrt(values[keep])
-    null = np.linalg.qr(np.ldexp(vectors[:, ~keep], -exponents[:, None]))[0]
-    half -= null @ (null.T @ half)
-    b[active] = half @ (half.T @ equations.c[active])
+    half = shortest(vectors[:, keep] / np.sqrt(values[keep]), vectors[:, ~keep], own)
+    b[active] = np.ldexp(half @ (half.T @ np.ldexp(equations.c[active], own[:, None])), own[:, None])
     inverse[np.ix_(active, active)] = half @ half.T
-    dependent = active[dependent_columns(h, tolerance)]
-    aliased = np.union1d(np.setdiff1d(np.arange(p), active), dependent)
-    return b, (inverse, unscaled), rank, math.sqrt(values[-1] / values[keep][0]), aliased
+    exponents[active] = own
+    aliased = np.union1d(np.setdiff1d(np.arange(p), active), active[dependent_columns(h, tolerance)])
+    return b, (inverse, exponents), int(keep.sum()), math.sqrt(values[-1] / values[keep][0]), aliased
+
+
+def shortest(b, null, exponents):
+    """b + null z with the z that makes D (b + null z) shortest, D = 2^exponents: minimum norm in the user's units.
+
+    `null` is an orthonormal basis of the null space of the scaled columns.  Its entries below rounding are no part of a
+    dependence, and D may blow them up: they are zero.  Rows sorted by size and pivoted columns keep the QR of D null
+    accurate row by row (Cox and Higham, Stability of Householder QR for weighted least squares problems, 1998).
+    """
+    from scipy.linalg import qr, solve_triangular
+
+    null = np.where(np.abs(null) > 16 * null.shape[0] * UNIT_ROUNDOFF, null, 0.0)
+    involved = np.flatnonzero(null.any(axis=1))
+    if involved.size == 0:
+        return b
+    involved = involved[np.argsort(-exponents[involved], kind="stable")]
+    scale = exponents[involved][:, None] - exponents[involved[0]]
+    q, r, order = qr(np.ldexp(null[involved], scale), mode="economic", pivoting=True)
+    z = np.zeros((null.shape[1], b.shape[1]))
+    z[order] = -solve_triangular(r, q.T @ np.ldexp(b[involved], scale))
+    return b + null @ z
 
 
 def dependent_columns(h, tolerance):

@@ -186,6 +186,9 @@ def solve(problem, lapack):
     """Solution of the problem: rung 1, else `lapack(problem, equations, reason)`."""
     n, p, _ = problem.shape
     if n < p + problem.intercept:
+        arrays = (problem.x, problem.y)
+        if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
+            return _nonfinite(problem)
         return lapack(problem, None, "fewer rows than columns")
     equations = gather(problem)
     if equations is None:
@@ -252,7 +255,9 @@ def refine(problem, equations, factor):
         sharp = (np.abs(correction) * delta <= RSS_ACCURACY * rss) | (rss <= noise)
         measured_rss, rss = rss, np.maximum(rss - correction, 0.0)
         if settled.all() and (sharp.all() or passes == MAX_PASSES):
-            backward = _backward_error(gradients, norm_x, size, measured_rss, np.minimum(contraction, 1.0))
+            # a first step tells its size, not its contraction, which rounding keeps above u*kappa²
+            shrinkage = np.clip(contraction, 4 * UNIT_ROUNDOFF * factor.condition, 1.0)
+            backward = _backward_error(gradients, norm_x, size, measured_rss, shrinkage)
             return _finish(problem, equations, factor, b, rss, backward, passes), ""
         previous = delta
     return None, f"not settled after {MAX_PASSES} refinement passes"

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The last rung: LAPACK through SciPy for what the normal equations cannot certify.
 
-Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  If LAPACK
-then finds the columns dependent, the problem is solved again unscaled: the minimum-norm solution is then that of the
-user's units.  Work arrays are float64 copies of the rows.
+Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  Where
+LAPACK finds the columns dependent, its solution is moved along their null space to the one of minimum norm in the
+user's units.  An explicit cut-off, and fewer rows than columns, mean SciPy's solution of the unscaled problem.  Work
+arrays are float64 copies of the rows.
 """
 
 import math
@@ -13,7 +14,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.solve.deficient import dependent_columns
+from fastlsq.solve.deficient import dependent_columns, shortest
 from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
 from fastlsq.solve.moments import Problem, Units
 
@@ -36,14 +37,15 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     x_exponents, y_exponents = _column_exponents(a), _column_exponents(y)
     np.ldexp(a, -x_exponents, out=a)
     np.ldexp(y, -y_exponents, out=y)
-    singular_values, rank = None, -1
-    if cond is None:
-        # rounding alone leaves singular values of a few eps in dependent columns
-        cond = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF
-        if n >= p:
-            scaled, rank, _ = _scipy(a, y, cond, lapack_driver)
-    if rank < p:
-        coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cond, lapack_driver)
+    singular_values = basis = None
+    # rounding alone leaves singular values of a few eps in dependent columns
+    cut = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF if cond is None else cond
+    if cond is None and n >= p:
+        scaled, rank, _ = _scipy(a, y, cut, lapack_driver)
+        basis = _right_singular(a)
+        scaled = shortest(scaled, basis[1][rank:].T, -x_exponents)
+    else:
+        coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cut, lapack_driver)
         scaled = np.ldexp(coef, x_exponents[:, None])
     rss, backward_error = _judge(a, y, scaled, problem)
     coef = np.ldexp(scaled, y_exponents[None, :] - x_exponents[:, None])
@@ -55,7 +57,7 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     return Solution(
         coef, y_mean - x_mean @ coef, np.ldexp(rss, 2 * y_exponents), info, problem.intercept,
         np.ldexp(np.einsum("ij,ij->j", y, y), 2 * y_exponents), x_mean, _sum_weights(problem),
-        lambda: _inverse_from_rows(problem, info.rank), equations, None, singular_values,
+        lambda: _inverse(basis or _right_singular(a), info.rank, -x_exponents), equations, None, singular_values,
     )
 
 
@@ -115,17 +117,20 @@ def _aliased(equations, rank):
     return tuple(int(j) for j in found[: equations.p - rank])
 
 
-def _inverse_from_rows(problem, rank):
-    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept), by QR of the rows, SVD of R."""
+def _right_singular(a):
+    """(singular values, right singular vectors as rows) of a, by QR, then SVD of R."""
     from scipy.linalg import qr, svd
 
-    a, _, _, _ = _working_copies(problem)
-    p = a.shape[1]
-    exponents = _column_exponents(a) if rank == p else np.zeros(p, np.int64)
-    r = qr(np.ldexp(a, -exponents), mode="r", overwrite_a=True, check_finite=False)[0][:p]
-    _, values, vt = svd(r, full_matrices=False, check_finite=False)
-    half = vt[:rank].T / values[:rank]
-    return half @ half.T, -exponents
+    r = qr(a, mode="r", check_finite=False)[0][: a.shape[1]]
+    _, values, vt = svd(r, check_finite=False)
+    return values, vt
+
+
+def _inverse(basis, rank, exponents):
+    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept)."""
+    values, vt = basis
+    half = shortest(vt[:rank].T / values[:rank], vt[rank:].T, exponents)
+    return half @ half.T, exponents
 
 
 def _condition(singular_values, rank):

@@ -115,13 +115,16 @@ def merge(first, second):
     The American Statistician 37, 1983, 242-247).  Scales are aligned exactly, by powers of two.
     """
     exponents = np.minimum(first.units.exponents, second.units.exponents)
+    p = first.p
+    for one, other in ((first, second), (second, first)):  # a column of zeros has no scale of its own
+        empty = (one.raw_diagonal == 0) & (one.units.shift[:p] == 0)
+        exponents[:p] = np.where(empty, other.units.exponents[:p], exponents[:p])
     first, second = _with_exponents(first, exponents), _with_exponents(second, exponents)
     shift = first.units.shift
     weight = first.sum_weights + second.sum_weights
     m, c, yy = first.m + second.m, first.c + second.c, first.yy + second.yy
     mean = first.mean
     if first.intercept and weight > 0:
-        p = first.p
         unit = np.r_[0:p, p + 1 : shift.shape[0]]
         delta = second.mean - mean + np.ldexp((second.units.shift - shift)[unit], exponents[unit])
         mean = mean + delta * (second.sum_weights / weight)
@@ -154,22 +157,28 @@ def gather(problem):
 
     Returns None when non-finite values are present and the problem says not to check for them.
     """
-    n, p, k = problem.shape
-    shift = np.zeros(p + problem.intercept + k)
-    if problem.intercept:
-        rows = lib.block_rows(p)
-        shift[:p] = _arrays.typical_row(problem.x, rows)
-        shift[p + 1 :] = _arrays.typical_row(problem.y, rows)
-    units = Units.starting_at(shift)
+    n = problem.x.shape[0]
+    units = first_units(problem)
     moments = _pass(problem, units)
     exponents = safe_exponents(problem, units, diagonal_of(moments))
     if exponents is None:
         return None
     if exponents.any():
-        units = Units(exponents, shift, plain=False)
+        units = Units(exponents, units.shift, plain=False)
         moments = _pass(problem, units)
     sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
     return NormalEquations.from_moments(moments, units, n, sum_weights)
+
+
+def first_units(problem):
+    """Units without scaling, shifted to a typical row when there is an intercept."""
+    _, p, k = problem.shape
+    shift = np.zeros(p + problem.intercept + k)
+    if problem.intercept:
+        rows = lib.block_rows(p)
+        shift[:p] = _arrays.typical_row(problem.x, problem.weights, rows)
+        shift[p + 1 :] = _arrays.typical_row(problem.y, problem.weights, rows)
+    return Units.starting_at(shift)
 
 
 def diagonal_of(moments):
