@@ -20,7 +20,7 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
         return FLSQ_TOO_LARGE;
     const int64_t x_panels = FLSQ_CEIL_DIV(p, nr);
     left = x_panels + unit;
-    flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit, 
+    flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit,
                        .columns = columns, .x_panels = x_panels, .left_panels = left,
                        .panels = x_panels + FLSQ_CEIL_DIV(unit + k, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
     if (flsq_size_multiply(shape.panels + 1, left + 1, &blocks) != FLSQ_OK ||

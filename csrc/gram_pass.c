@@ -235,8 +235,7 @@ static void multiply_tasks(const shared_leaf *s, int64_t number)
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
         const int64_t strip = t % strips * RIGHT_PANELS;
         for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, gram->panels); J++)
-            add_blocks(gram, &s->buffer[number % 2], count, first, last, J, s->node,
-                       &nothing);
+            add_blocks(gram, &s->buffer[number % 2], count, first, last, J, s->node, &nothing);
     }
 }
 

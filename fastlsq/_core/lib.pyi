@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 _Floats = NDArray[np.float64]
 
 class Matrix:
-    def __init__(self, array: Any) -> None: ...
+    def __new__(cls, array: Any) -> Self: ...
 
 class Rows:
-    def __init__(self, x: Any, y: Any, weights: Any, scale: Any, offset: Any, unit: bool) -> None: ...
+    def __new__(cls, x: Any, y: Any, weights: Any, scale: Any, offset: Any, unit: bool) -> Self: ...
 
 class Moments:
     p: int
     k: int
     unit: bool
-    def __init__(self, p: int, k: int, unit: bool, kernel: str | None = None) -> None: ...
+    def __new__(cls, p: int, k: int, unit: bool, kernel: str | None = None) -> Self: ...
     @property
     def kernel(self) -> str: ...
     @property
