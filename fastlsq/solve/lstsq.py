@@ -217,11 +217,11 @@ def _singular_values(problem, solution, dtype):
         return np.full(min(n, p), np.nan, dtype)
     if solution.factor is not None and solution.info.condition <= _FACTOR_CONDITION:
 
-        r, top = _raw_factor(solution)
 
         def from_factor():
             from scipy.linalg import svdvals
 
+            r, top = _raw_factor(solution)
             values = np.zeros(p)
             if r.size:
                 values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
