@@ -2,13 +2,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Least squares on CPUs: one fused pass over the rows, every answer checked."""
 
-from fastlsq.gram.gram import Gram
-from fastlsq.gram.ols import OLSResult, ols
-from fastlsq.solve.driver import SolveInfo
-from fastlsq.solve.lstsq import LstsqResult, lstsq
-
+_HOME = {
+    "Gram": "fastlsq.gram.gram",
+    "LstsqResult": "fastlsq.solve.lstsq",
+    "OLSResult": "fastlsq.gram.ols",
+    "SolveInfo": "fastlsq.solve.driver",
+    "lstsq": "fastlsq.solve.lstsq",
+    "ols": "fastlsq.gram.ols",
+}
 __all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "show_config"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """Import a public name when it is first used: `import fastlsq` itself costs next to nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'fastlsq' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))
 
 
 def show_config(file=None):

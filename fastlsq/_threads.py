@@ -11,7 +11,6 @@ import math
 import operator
 import os
 from functools import lru_cache
-from pathlib import Path
 
 from fastlsq._core import lib
 
@@ -75,16 +74,21 @@ def _available():
 def _cgroup_quota():
     """Whole CPUs the control group grants, at least one; a very large number without a limit."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        quota, period = _read("/sys/fs/cgroup/cpu.max").split()
         if quota != "max":
             return max(1, math.ceil(int(quota) / int(period)))
     except (OSError, ValueError):
         pass
     try:
-        quota = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text())
-        period = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text())
+        quota = int(_read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
+        period = int(_read("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
         if quota > 0:
             return max(1, math.ceil(quota / period))
     except (OSError, ValueError):
         pass
     return 1 << 20
+
+
+def _read(path):
+    with open(path) as file:
+        return file.read()
