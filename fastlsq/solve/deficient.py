@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlsq._core import lib
 from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, factorize
+from fastlsq.solve.moments import root_exponents
 
 
 def solve_moments(equations):
@@ -24,9 +25,7 @@ def solve_moments(equations):
     # below the rounding of the two terms nothing is known of their difference
     rss[rss <= 16 * UNIT_ROUNDOFF * condition * equations.yy] = np.nan
     rss[equations.yy == 0] = 0.0
-    if equations.intercept:
-        level = equations.mean[equations.p :] - equations.column_mean() @ b
-        b = np.vstack([b, level[None, :]])
+    b = equations.with_intercept(b)
     info = SolveInfo(
         path="moments", reason=reason, condition=condition, rank=int(rank),
         backward_error=UNIT_ROUNDOFF * condition * _cancellation(equations),
@@ -54,7 +53,7 @@ def _minimum_norm(equations):
     b, inverse, exponents = np.zeros_like(equations.c), np.zeros((p, p)), np.zeros(p, np.int64)
     if active.size == 0:
         return b, (inverse, exponents), 0, math.nan, np.arange(p)
-    own = -((np.frexp(diagonal[active])[1].astype(np.int64) + 1) // 2)
+    own = -root_exponents(diagonal[active])
     h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)
     tolerance = PIVOT_NOISE * active.size * UNIT_ROUNDOFF

@@ -16,7 +16,7 @@ from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_columns, shortest
 from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
-from fastlsq.solve.moments import Problem, Units
+from fastlsq.solve.moments import Problem, Units, root_exponents
 
 
 def lapack_solver(cond=None, lapack_driver=None):
@@ -111,7 +111,7 @@ def _aliased(equations, rank):
     if equations is None or rank == equations.p:
         return ()
     diagonal = np.diagonal(equations.m)
-    exponents = np.where(diagonal > 0, (np.frexp(diagonal)[1] + 1) // 2, 0)
+    exponents = root_exponents(diagonal)
     h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
     found = dependent_columns(h, PIVOT_NOISE * equations.p * UNIT_ROUNDOFF)
     return tuple(int(j) for j in found[: equations.p - rank])

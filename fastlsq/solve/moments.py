@@ -83,6 +83,13 @@ class NormalEquations:
         """Weighted means of X in packed units."""
         return self.mean[: self.p]
 
+    def with_intercept(self, slopes):
+        """[slopes; mean(y) - mean(x) slopes] in packed units, or the slopes alone."""
+        if not self.intercept:
+            return np.ascontiguousarray(slopes)
+        level = self.mean[self.p :] - self.column_mean() @ slopes
+        return np.vstack([slopes, level[None, :]])
+
     def user_mean(self):
         """Weighted means of [X | Y] in the user's units."""
         columns = np.r_[0 : self.p, self.lead : self.units.shift.shape[0]]
@@ -179,6 +186,11 @@ def first_units(problem):
         shift[:p] = _arrays.typical_row(problem.x, problem.weights, rows)
         shift[p + 1 :] = _arrays.typical_row(problem.y, problem.weights, rows)
     return Units.starting_at(shift)
+
+
+def root_exponents(diagonal):
+    """Integers e with diagonal near 4^e, 0 for zeros: dividing rows and columns by 2^e equilibrates, exactly."""
+    return np.where(diagonal > 0, (np.frexp(diagonal)[1].astype(np.int64) + 1) // 2, 0)
 
 
 def diagonal_of(moments):
