@@ -39,7 +39,7 @@
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
  * place / packed: p = 16 10.6 / 14.2, p = 32 27.2 / 28.5, p = 64 78.8 / 80.4, p = 128 in place far behind: rows a power
  * of two apart share few L1 sets.  Copying a chunk to aligned rows first lost everywhere (p = 32: 33.6). */
-#define FLSQ_IN_PLACE_COLUMNS 36
+#define FLSQ_IN_PLACE_COLUMNS 12
 /* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
 #define FLSQ_READ_PAST 64
 

@@ -50,8 +50,10 @@ static void update_panel(const trailing *t, int64_t J)
         const double *const left = t->panels.base + I * t->panels.stride;
         const int64_t rows = FLSQ_MIN(nr, t->rows - I * nr);
         memset(product, 0, (size_t)(nr * nr) * sizeof(double));
-        (I == J ? t->kernels->gram_diagonal : t->kernels->gram_block)(NB, left, right, nr, columns, product,
-                                                                         &nothing);
+        if (I == J)
+            t->kernels->gram_diagonal(NB, left, right, nr, columns, product, NULL, &nothing);
+        else
+            t->kernels->gram_block(NB, left, right, nr, columns, product, &nothing);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t first = I == J ? i : 0;
             t->kernels->axpy(columns - first, -1.0, product + i * nr + first,

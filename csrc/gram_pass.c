@@ -21,14 +21,16 @@ typedef struct gram_pass {
     const flsq_gram *gram;
     const flsq_rows *rows;
     const double *scale, *offset;
-    int64_t chunk; /* rows packed at a time: KC, or all of them when there are fewer */
-    int plain;     /* float64 rows of few columns, unweighted: X is multiplied where it lies */
+    int64_t chunk;  /* rows packed at a time: KC, or all of them when there are fewer */
+    int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
+    int sides;      /* one target: [1 | y] is summed beside X, not packed */
+    int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
 } gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
 typedef struct chunk {
     flsq_panels right, left;
-    double *weights;
+    double *weights, *target;
 } chunk;
 
 static int64_t panel_bytes(const gram_pass *pass)
@@ -36,21 +38,26 @@ static int64_t panel_bytes(const gram_pass *pass)
     return flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
 }
 
+/* Weights and target of a chunk, so that the next begins on a cache line. */
+static int64_t column_bytes(const gram_pass *pass)
+{
+    return FLSQ_CEIL_DIV(pass->chunk * (int64_t)sizeof(double), FLSQ_ALIGNMENT) * FLSQ_ALIGNMENT;
+}
+
 static flsq_status add_chunk_bytes(const gram_pass *pass, int64_t *total)
 {
     for (int sets = pass->rows->weights.data != NULL ? 2 : 1; sets > 0; sets--) {
-        const flsq_status status = flsq_size_add(total, pass->gram->panels, panel_bytes(pass));
+        const flsq_status status = flsq_size_add(total, pass->panels, panel_bytes(pass));
         if (status != FLSQ_OK)
             return status;
     }
-    return flsq_size_add(total, pass->chunk, sizeof(double));
+    return flsq_size_add(total, 2, column_bytes(pass));
 }
 
 static void lay_out_chunk(const gram_pass *pass, char *memory, chunk *c)
 {
-    int64_t bytes = 0;
-    flsq_size_add(&bytes, pass->gram->panels, panel_bytes(pass)); /* cannot overflow: add_chunk_bytes did not */
-    c->right = (flsq_panels){.base = (double *)memory, .count = pass->gram->panels,
+    const int64_t bytes = pass->panels * panel_bytes(pass); /* cannot overflow: add_chunk_bytes did not */
+    c->right = (flsq_panels){.base = (double *)memory, .count = pass->panels,
                              .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
     c->left = c->right;
     memory += bytes;
@@ -59,14 +66,41 @@ static void lay_out_chunk(const gram_pass *pass, char *memory, chunk *c)
         memory += bytes;
     }
     c->weights = (double *)memory;
+    c->target = (double *)(memory + column_bytes(pass));
 }
 
 static void clear_chunk(const gram_pass *pass, const chunk *c)
 {
     const flsq_gram *const gram = pass->gram;
-    flsq_panels_clear(gram->kernels, &c->right, gram->unit ? packed_column(gram, gram->p) : -1);
+    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !pass->sides ? packed_column(gram, gram->p) : -1);
     if (c->left.base != c->right.base)
         flsq_panels_clear(gram->kernels, &c->left, -1);
+}
+
+static int target_in_place(const gram_pass *pass)
+{
+    const flsq_matrix *const y = &pass->rows->y;
+    const int64_t item = sizeof(double);
+    return pass->scale == NULL && y->dtype == FLSQ_F64 && y->row_stride == item && (uintptr_t)y->data % item == 0;
+}
+
+/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
+static void copy_target(const gram_pass *pass, const chunk *c, int64_t row, int64_t at, int64_t count)
+{
+    if (target_in_place(pass))
+        return;
+    double *const target = c->target + at;
+    flsq_read_column(&pass->rows->y, 0, row, count, target);
+    if (pass->scale != NULL) {
+        const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
+        for (int64_t k = 0; k < count; k++)
+            target[k] = target[k] * pass->scale[column] - pass->offset[column];
+    }
+}
+
+static const double *target_of(const gram_pass *pass, const chunk *c, int64_t row)
+{
+    return target_in_place(pass) ? (const double *)pass->rows->y.data + row : c->target;
 }
 
 /* Packs rows [row, row + count) into chunk rows [at, at + count): user values, then scale and offset, then weights. */
@@ -75,88 +109,131 @@ static void pack_chunk(const gram_pass *pass, const chunk *c, int64_t row, int64
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr, stride = c->right.stride;
-    const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = gram->panels};
+    const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = pass->panels};
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &target, 0);
-    flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
+    if (pass->sides)
+        copy_target(pass, c, row, at, count);
+    else
+        flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
     if (pass->scale != NULL)
-        for (int64_t J = 0; J < gram->panels; J++)
+        for (int64_t J = 0; J < pass->panels; J++)
             kernels->affine(count, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
     if (pass->rows->weights.data != NULL) {
         flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
-        for (int64_t J = 0; J < gram->panels; J++)
+        for (int64_t J = 0; J < pass->panels; J++)
             kernels->weigh(count, c->weights + at, target.base + J * stride, c->left.base + at * nr + J * stride);
     }
 }
 
-/* The blocks (I, J) of `node` for one J and I in [first, last), from `count` packed rows. */
-static void add_blocks(const flsq_gram *gram, const chunk *c, int64_t count, int64_t first, int64_t last, int64_t J,
-                       double *node, flsq_ahead *ahead)
+/* ---- products of rows that are ready ---------------------------------------------------------------------------- */
+
+/* `count` rows, packed or where they lie: panel J starts at J*panel_stride, rows are `step` doubles apart. */
+typedef struct operands {
+    const double *left, *right;
+    int64_t panel_stride, step, count;
+    const double *target, *weights; /* of the rows, when [1 | y] is summed beside X; weights NULL for none */
+} operands;
+
+static operands packed_operands(const gram_pass *pass, const chunk *c, int64_t row, int64_t count)
+{
+    return (operands){.left = c->left.base, .right = c->right.base, .panel_stride = c->right.stride,
+                      .step = pass->gram->kernels->nr, .count = count,
+                      .target = pass->sides ? target_of(pass, c, row) : NULL,
+                      .weights = pass->rows->weights.data != NULL ? c->weights : NULL};
+}
+
+static operands operands_in_place(const gram_pass *pass, const chunk *c, int64_t row, int64_t count)
+{
+    const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    copy_target(pass, c, row, 0, count);
+    return (operands){.left = x.data, .right = x.data, .panel_stride = pass->gram->kernels->nr,
+                      .step = x.row_stride / (int64_t)sizeof(double), .count = count,
+                      .target = target_of(pass, c, row)};
+}
+
+/* The diagonal block of panel J and what [1 | y] adds beside it.  1 and y are the first lanes of the panel behind X. */
+static void add_diagonal_and_sides(const flsq_gram *gram, const operands *z, int64_t J, double *node, flsq_ahead *ahead)
 {
     const flsq_kernels *const kernels = gram->kernels;
-    const double *const right = c->right.base + J * c->right.stride;
-    const int64_t nr = kernels->nr, columns = panel_columns(gram, J);
-    for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
-        kernels->gram_block(count, c->left.base + I * c->left.stride, right, nr, columns,
-                            block(gram, node, I, J), ahead);
-    if (first <= J && J < last)
-        kernels->gram_diagonal(count, c->left.base + J * c->left.stride, right, nr, columns,
-                               block(gram, node, J, J), ahead);
+    const int64_t nr = kernels->nr, unit = gram->unit, columns = panel_columns(gram, J);
+    double *const beside = block(gram, node, J, gram->x_panels);
+    double sums[FLSQ_MAX_NR], dots[FLSQ_MAX_NR];
+    const flsq_sides sides = {.y = z->target, .sums = unit ? sums : NULL, .dots = dots};
+    kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step, columns,
+                           block(gram, node, J, J), &sides, ahead);
+    for (int64_t i = 0; i < columns; i++)
+        beside[i * nr + unit] += dots[i];
+    for (int64_t i = 0; unit && i < columns; i++)
+        beside[i * nr] += sums[i];
 }
 
-/* The memory of rows [row, row + count) of X, when it is one piece. */
-static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count)
+/* 1ᵀ1, 1ᵀy and yᵀy. */
+static void add_target(const flsq_gram *gram, const operands *z, double *node)
 {
-    const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, FLSQ_MAX(count, 0));
-    if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
-        return (flsq_ahead){0};
-    /* a chunk of few columns has few sweeps to spread over */
-    return (flsq_ahead){.next = part.data, .end = (const char *)part.data + part.rows * part.row_stride,
-                        .pace = pass->gram->panels <= 2 ? 32 : 16};
+    const int64_t nr = gram->kernels->nr, unit = gram->unit;
+    double *const own = block(gram, node, gram->x_panels, gram->x_panels), totals[3];
+    gram->kernels->target_sums(z->count, z->target, z->weights, totals);
+    if (unit) {
+        own[0] += totals[0];
+        own[1] += totals[1];
+    }
+    own[unit * nr + unit] += totals[2];
 }
 
-/* ---- plain rows: X where it lies ------------------------------------------------------------------------------- */
-
-static int is_plain(const flsq_gram *gram, const gram_pass *pass)
-{
-    const flsq_matrix *const x = &pass->rows->x, *const y = &pass->rows->y;
-    const int64_t item = sizeof(double);
-    return gram->p <= FLSQ_IN_PLACE_COLUMNS && gram->k == 1 && pass->rows->weights.data == NULL &&
-           pass->scale == NULL && x->dtype == FLSQ_F64 && y->dtype == FLSQ_F64 &&
-           (x->col_stride == item || x->columns == 1) && x->row_stride >= x->columns * item &&
-           x->row_stride % item == 0 && y->row_stride % item == 0 && (uintptr_t)x->data % item == 0 &&
-           (uintptr_t)y->data % item == 0;
-}
-
-/* Rows [row, row + count): x is the first, the others `step` doubles apart.  The kernels read whole vectors, up
- * to FLSQ_READ_PAST bytes past a row's end. */
-static void add_plain(const gram_pass *pass, const double *x, int64_t step, int64_t row, int64_t count, double *node,
-                      flsq_ahead *ahead)
+/* The blocks (I, J) of `node` for one J and I in [first, last), and what stands beside them. */
+static void add_blocks(const gram_pass *pass, const operands *z, int64_t first, int64_t last, int64_t J, double *node,
+                       flsq_ahead *ahead)
 {
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
-    const int64_t nr = kernels->nr, p = gram->p, unit = p, target = p + gram->unit;
-    const flsq_matrix y = flsq_matrix_rows(&pass->rows->y, row, count);
-    const int64_t y_step = y.row_stride / (int64_t)sizeof(double);
-    double x_sums[FLSQ_MAX_NR], x_dot_y[FLSQ_MAX_NR], y_sums[2];
-    for (int64_t J = 0; J < gram->x_panels; J++) {
-        const double *const right = x + J * nr;
-        const int64_t columns = panel_columns(gram, J);
-        for (int64_t I = 0; I < J; I++)
-            kernels->gram_block(count, x + I * nr, right, step, columns, block(gram, node, I, J), ahead);
-        kernels->gram_diagonal(count, right, right, step, columns, block(gram, node, J, J), ahead);
-        kernels->side_sums(count, right, step, columns, y.data, y_step, x_sums, x_dot_y, ahead);
-        for (int64_t i = 0; i < columns; i++) {
-            if (gram->unit)
-                *entry(gram, node, J * nr + i, unit) += x_sums[i];
-            *entry(gram, node, J * nr + i, target) += x_dot_y[i];
-        }
+    const double *const right = z->right + J * z->panel_stride;
+    const int64_t columns = panel_columns(gram, J);
+    for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
+        kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, columns,
+                            block(gram, node, I, J), ahead);
+    if (J < first || J >= last)
+        return;
+    if (!pass->sides) {
+        kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, right, z->step, columns,
+                               block(gram, node, J, J), NULL, ahead);
+        return;
     }
-    kernels->target_sums(count, y.data, y_step, y_sums);
-    if (gram->unit) {
-        *entry(gram, node, unit, unit) += (double)count;
-        *entry(gram, node, unit, target) += y_sums[0];
+    add_diagonal_and_sides(gram, z, J, node, ahead);
+    if (J == 0)
+        add_target(gram, z, node);
+}
+
+/* How often the products of one chunk walk down its rows. */
+static int64_t sweeps_of(const gram_pass *pass)
+{
+    const flsq_kernels *const kernels = pass->gram->kernels;
+    int64_t sweeps = 0;
+    for (int64_t J = 0; J < pass->panels; J++) {
+        const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
+        sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
+                  kernels->diagonal_sweeps[vectors] + (pass->sides && vectors > 1);
     }
-    *entry(gram, node, target, target) += y_sums[1];
+    return sweeps;
+}
+
+/* The memory of rows [row, row + count) of X, when it is one piece, to be asked for by the sweeps over `now` rows. */
+static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count, int64_t now)
+{
+    if (count <= 0)
+        return (flsq_ahead){0};
+    const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, count);
+    if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
+        return (flsq_ahead){0};
+    return (flsq_ahead){.next = part.data, .pace = FLSQ_CEIL_DIV(count * part.row_stride, sweeps_of(pass) * now)};
+}
+
+static int is_in_place(const gram_pass *pass)
+{
+    const flsq_matrix *const x = &pass->rows->x;
+    const int64_t item = sizeof(double);
+    return pass->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
+           pass->scale == NULL && x->dtype == FLSQ_F64 && (x->col_stride == item || x->columns == 1) &&
+           x->row_stride >= x->columns * item && x->row_stride % item == 0 && (uintptr_t)x->data % item == 0;
 }
 
 /* ---- row-parallel: one leaf on one thread ---------------------------------------------------------------------- */
@@ -178,16 +255,15 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
     for (int64_t row = begin; row < end; row += FLSQ_KC) {
         const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
-        flsq_ahead ahead = rows_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, pass->rows->x.rows - row - count));
-        const int64_t behind = (pass->rows->x.rows - row - count) * pass->rows->x.row_stride;
-        if (pass->plain && behind >= FLSQ_READ_PAST) {
-            const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
-            add_plain(pass, x.data, x.row_stride / (int64_t)sizeof(double), row, count, node, &ahead);
-        } else { /* the last plain rows too: what lies behind them is not ours to read */
+        const int64_t left = pass->rows->x.rows - row - count;
+        flsq_ahead ahead = rows_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, left), count);
+        /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
+        const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
+        if (!in_place)
             pack_chunk(pass, &c, row, 0, count);
-            for (int64_t J = 0; J < gram->panels; J++)
-                add_blocks(gram, &c, count, 0, gram->panels, J, node, &ahead);
-        }
+        const operands z = in_place ? operands_in_place(pass, &c, row, count) : packed_operands(pass, &c, row, count);
+        for (int64_t J = 0; J < pass->panels; J++)
+            add_blocks(pass, &z, 0, pass->panels, J, node, &ahead);
     }
 }
 
@@ -225,17 +301,17 @@ static void pack_share(const shared_leaf *s, int64_t number, int thread, int n_t
 
 static void multiply_tasks(const shared_leaf *s, int64_t number)
 {
-    const flsq_gram *const gram = s->pass->gram;
     const int64_t row = s->begin + number * FLSQ_KC, count = FLSQ_MIN(FLSQ_KC, s->end - row);
-    const int64_t groups = FLSQ_CEIL_DIV(gram->panels, FLSQ_GROUP_PANELS);
-    const int64_t strips = FLSQ_CEIL_DIV(gram->panels, RIGHT_PANELS);
+    const int64_t panels = s->pass->panels, groups = FLSQ_CEIL_DIV(panels, FLSQ_GROUP_PANELS);
+    const int64_t strips = FLSQ_CEIL_DIV(panels, RIGHT_PANELS);
+    const operands z = packed_operands(s->pass, &s->buffer[number % 2], row, count);
     flsq_ahead nothing = {0};
     for (int64_t t = flsq_parallel_claim(&s->claimed[number]); t < groups * strips;
          t = flsq_parallel_claim(&s->claimed[number])) {
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
         const int64_t strip = t % strips * RIGHT_PANELS;
-        for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, gram->panels); J++)
-            add_blocks(gram, &s->buffer[number % 2], count, first, last, J, s->node, &nothing);
+        for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, panels); J++)
+            add_blocks(s->pass, &z, first, last, J, s->node, &nothing);
     }
 }
 
@@ -322,14 +398,16 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     const int64_t n = rows->x.rows;
     if (n == 0 || gram->columns == 0)
         return FLSQ_OK;
-    gram_pass pass = {.gram = gram, .rows = rows, .chunk = FLSQ_MIN(FLSQ_KC, n)};
+    const int sides = gram->k == 1 && gram->p > 0;
+    gram_pass pass = {.gram = gram, .rows = rows, .chunk = FLSQ_MIN(FLSQ_KC, n), .sides = sides,
+                      .panels = sides ? gram->x_panels : gram->panels};
     flsq_arena affine = {0};
     if (rows->scale != NULL || rows->offset != NULL) {
         const flsq_status status = pad_affine(gram, rows, &affine, &pass);
         if (status != FLSQ_OK)
             return status;
     }
-    pass.plain = is_plain(gram, &pass);
+    pass.in_place = is_in_place(&pass);
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;

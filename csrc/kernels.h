@@ -24,19 +24,29 @@
 typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                           int64_t panel_stride, int64_t first);
 
-/* Memory that will be read soon.  A sweep over `rows` rows asks for the next pace*rows bytes of it (pace: 16 or 32) and
- * moves `next` on. */
+/* Memory that will be read soon (NULL: none).  Every sweep over `rows` rows asks for the next pace*rows bytes of it and
+ * moves `next` on.  A pace of more than 16 bytes leaves gaps for packed rows, more than 32 for others. */
 typedef struct flsq_ahead {
-    const char *next, *end;
+    const char *next;
     int64_t pace;
 } flsq_ahead;
 
-enum { FLSQ_MAX_NR = 24 };
+/* sums[j] := sum_k a[k][j] (unless sums is NULL) and dots[j] := sum_k a[k][j]*y[k], j < columns rounded up to a vector. */
+typedef struct flsq_sides {
+    const double *y;
+    double *sums, *dots;
+} flsq_sides;
+
+enum { FLSQ_MAX_NR = 24, FLSQ_MAX_NV = 4 };
 
 struct flsq_kernels {
     const char *name;
     uint32_t required_features; /* bits of cpu_features.h */
     int64_t nr;                 /* columns of a panel */
+    int64_t lanes;              /* columns of a vector */
+    /* how often gram_block and gram_diagonal walk down the rows, by the vectors that hold their columns; sides are one
+     * walk more from two vectors on */
+    int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
     /* ..._rows: elements of a row lie side by side, stride = bytes between rows;
      * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
@@ -50,15 +60,11 @@ struct flsq_kernels {
      * `step` doubles apart: NR for packed panels. */
     void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead);
-    /* the same for a and b of one panel: only i <= j is promised. */
+    /* the same for a and b of one panel: only i <= j is promised.  Unless sides is NULL, also what stands beside it. */
     void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
-                          flsq_ahead *ahead);
-
-    /* x_sums[j] := sum_k x[k][j] and x_dot_y[j] := sum_k x[k][j]*y[k], j < columns rounded up to a vector. */
-    void (*side_sums)(int64_t rows, const double *x, int64_t step, int64_t columns, const double *y, int64_t y_step,
-                      double *x_sums, double *x_dot_y, flsq_ahead *ahead);
-    /* sums := {sum_k y[k], sum_k y[k]²} */
-    void (*target_sums)(int64_t rows, const double *y, int64_t y_step, double *sums);
+                          const flsq_sides *sides, flsq_ahead *ahead);
+    /* sums := {sum_k w[k], sum_k w[k]*y[k], sum_k w[k]*y[k]²}, with w = 1 where it is NULL */
+    void (*target_sums)(int64_t rows, const double *y, const double *w, double sums[3]);
 
     /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);
@@ -80,7 +86,8 @@ struct flsq_kernels {
     /* One packed panel of n rows: x := R⁻ᵀ x with R upper triangular n x n, row-major. */
     void (*triangular_panel)(int64_t n, const double *r, int64_t ld, double *panel);
 
-    /* `sweeps` rounds of independent multiply-adds in registers; returns the flops of one round. */
+    /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
+     * the flops of one round. */
     double (*probe_fma)(int64_t sweeps, double *sink);
     double (*probe_read)(int64_t count, const double *data);
 };

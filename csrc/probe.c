@@ -17,7 +17,7 @@ typedef struct probe {
 static void fma_body(void *context, int thread, int n_threads)
 {
     probe *const p = context;
-    double sink;
+    double sink = 0.5;
     const double flops = p->kernels->probe_fma(p->count, &sink);
     (void)n_threads;
     if (thread == 0) {

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT 64
-
 flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product)
 {
     return __builtin_mul_overflow(a, b, product) ? FLSQ_TOO_LARGE : FLSQ_OK;
@@ -17,18 +15,18 @@ flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product)
 flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item)
 {
     int64_t bytes;
-    if (__builtin_mul_overflow(count, item, &bytes) || __builtin_add_overflow(bytes, ALIGNMENT - 1, &bytes))
+    if (__builtin_mul_overflow(count, item, &bytes) || __builtin_add_overflow(bytes, FLSQ_ALIGNMENT - 1, &bytes))
         return FLSQ_TOO_LARGE;
-    bytes -= bytes % ALIGNMENT;
+    bytes -= bytes % FLSQ_ALIGNMENT;
     return __builtin_add_overflow(*total, bytes, total) ? FLSQ_TOO_LARGE : FLSQ_OK;
 }
 
 void *flsq_allocate(int64_t size)
 {
     void *memory = NULL;
-    if (size < 0 || (uint64_t)size > SIZE_MAX - ALIGNMENT)
+    if (size < 0 || (uint64_t)size > SIZE_MAX - FLSQ_ALIGNMENT)
         return NULL;
-    if (posix_memalign(&memory, ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)ALIGNMENT)) != 0)
+    if (posix_memalign(&memory, FLSQ_ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)FLSQ_ALIGNMENT)) != 0)
         return NULL;
     return memset(memory, 0, (size_t)size);
 }
@@ -40,10 +38,10 @@ flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
     arena->size = size;
     arena->used = 0;
     arena->base = NULL;
-    if (size < 0 || (uint64_t)size > SIZE_MAX - ALIGNMENT)
+    if (size < 0 || (uint64_t)size > SIZE_MAX - FLSQ_ALIGNMENT)
         return FLSQ_TOO_LARGE;
     void *memory = NULL;
-    if (posix_memalign(&memory, ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)ALIGNMENT)) != 0)
+    if (posix_memalign(&memory, FLSQ_ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)FLSQ_ALIGNMENT)) != 0)
         return FLSQ_NO_MEMORY;
     arena->base = memory;
     return FLSQ_OK;
@@ -52,7 +50,7 @@ flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
 void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item)
 {
     void *piece = arena->base + arena->used;
-    arena->used += (count * item + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    arena->used += (count * item + FLSQ_ALIGNMENT - 1) / FLSQ_ALIGNMENT * FLSQ_ALIGNMENT;
     FLSQ_ASSERT(arena->used <= arena->size);
     return piece;
 }

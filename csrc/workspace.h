@@ -2,18 +2,20 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * Memory.  A driver first adds up what it needs (flsq_size_add, which notices overflow), then opens one arena of that
- * size and takes its pieces.  Every piece starts on a 64-byte boundary.
+ * size and takes its pieces.  Every piece starts on a boundary of FLSQ_ALIGNMENT bytes.
  */
 #ifndef FLSQ_WORKSPACE_H
 #define FLSQ_WORKSPACE_H
 #include "internal.h"
+
+enum { FLSQ_ALIGNMENT = 64 };
 
 typedef struct flsq_arena {
     char *base;
     int64_t size, used;
 } flsq_arena;
 
-/* *total += count*item bytes rounded up to 64; FLSQ_TOO_LARGE on overflow. */
+/* *total += count*item bytes rounded up to FLSQ_ALIGNMENT; FLSQ_TOO_LARGE on overflow. */
 flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item);
 /* *product = a*b for non-negative a, b; FLSQ_TOO_LARGE on overflow. */
 flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product);

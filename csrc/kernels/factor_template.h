@@ -38,7 +38,7 @@ static void triangular_panel(int64_t n, const double *r, int64_t ld, double *pan
     int64_t i0 = 0;
     for (; i0 + MR <= n; i0 += MR) {
         ZERO_TILE(MR, FLSQ_NV);
-        SWEEP_TILE(MR, FLSQ_NV, i0, r + i0, 1, ld, panel, NR, )
+        SWEEP(i0, STRIDED_DEEP, , r + i0, ld, panel, NR, TILE_ROW(MR, FLSQ_NV, 1))
         STORE_TILE(MR, FLSQ_NV, panel + i0 * NR, -)
         for (int64_t i = i0; i < i0 + MR; i++) {
             for (int64_t l = i0; l < i; l++)

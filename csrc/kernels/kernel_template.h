@@ -19,13 +19,19 @@
 #define NAME(stem) FLSQ_CONCAT(stem, FLSQ_ISA)
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
-/* Instructions, not multiply-adds, limit these loops where a core is shared: four rows at a time save the loop's own.
- * 2026-11, Zen 3, p = 32, cycles a row in cache: not unrolled 162, by four 123, by eight 123. */
-#define UNROLL_ROWS _Pragma("GCC unroll 4")
-
 typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias)); /* any address */
 typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), may_alias));
+
+#if defined(FLSQ_SPLIT_VECTORS) /* wider than a register of the instruction set */
+#define IN_REGISTER(x)
+#elif defined(__x86_64__)
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#elif defined(__aarch64__)
+#define IN_REGISTER(x) __asm__("" : "+w"(x))
+#else
+#define IN_REGISTER(x)
+#endif
 
 INLINE vec load(const double *p) { return *(const loose_vec *)p; }
 INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
@@ -55,6 +61,8 @@ INLINE double lane_sum(vec v)
 #endif
 #define TILE_ROWS(nv) ((nv) == 1 ? FLSQ_MR1 : (nv) == 2 ? FLSQ_MR2 : (nv) == 3 ? FLSQ_MR3 : FLSQ_MR4)
 
+#include "sweep_template.h"
+#include "sides_template.h"
 #include "tiles_template.h"
 #include "rows_template.h"
 #include "factor_template.h"
@@ -77,6 +85,9 @@ const flsq_kernels NAME(kernels) = {
     .name = STRINGIZE(FLSQ_ISA),
     .required_features = FLSQ_FEATURES,
     .nr = NR,
+    .lanes = FLSQ_VL,
+    .block_sweeps = {0, NR / TILE_ROWS(1), NR / TILE_ROWS(2), NR / TILE_ROWS(3), NR / TILE_ROWS(4)},
+    .diagonal_sweeps = {0, DIAGONAL_SWEEPS(1), DIAGONAL_SWEEPS(2), DIAGONAL_SWEEPS(3), DIAGONAL_SWEEPS(4)},
     .pack_rows_f64 = pack_rows_f64,
     .pack_rows_f32 = pack_rows_f32,
     .pack_columns_f64 = pack_columns_f64,
@@ -85,7 +96,6 @@ const flsq_kernels NAME(kernels) = {
     .weigh = weigh,
     .gram_block = gram_block,
     .gram_diagonal = gram_diagonal,
-    .side_sums = side_sums,
     .target_sums = target_sums,
     .residual = residual,
     .gradient = gradient,

@@ -116,7 +116,8 @@ static void axpy(int64_t n, double alpha, const double *x, double *y)
 
 /* ---- what the machine can do ---------------------------------------------------------------------------------- */
 
-/* As many independent chains as a register tile has, so that the latency of the multiply-add is hidden. */
+/* As many independent chains as a register tile has, so that the latency of the multiply-add is hidden.  They start
+ * from memory: of a chain whose value the compiler knows to stay the same it would drop the multiply-adds. */
 static double probe_fma(int64_t sweeps, double *sink)
 {
     enum { CHAINS = 12 };
@@ -124,7 +125,7 @@ static double probe_fma(int64_t sweeps, double *sink)
     const vec factor = broadcast(1.0 - 0x1p-30), term = broadcast(0x1p-30);
     UNROLL
     for (int i = 0; i < CHAINS; i++)
-        acc[i] = broadcast(i);
+        acc[i] = broadcast(*sink + i);
     for (int64_t s = 0; s < sweeps; s++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++)

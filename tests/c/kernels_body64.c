@@ -11,5 +11,6 @@ extern const flsq_kernels flsq_kernels_body64;
 #define FLSQ_ISA body64
 #define FLSQ_FEATURES (FLSQ_CPU_AVX2 | FLSQ_CPU_FMA)
 #define FLSQ_TARGET "avx2,fma"
+#define FLSQ_SPLIT_VECTORS
 #include "kernels/avx512.c"
 #endif

@@ -43,7 +43,7 @@ static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
                 expected[i * nr + j] += a[(rows - 1) * nr + i] * b[(rows - 1) * nr + j];
         CASE("%lld rows, %lld columns", (long long)rows, (long long)columns);
         if (diagonal) {
-            kernels->gram_diagonal(rows, exact_a, exact_b, nr, columns, c, &nothing);
+            kernels->gram_diagonal(rows, exact_a, exact_b, nr, columns, c, NULL, &nothing);
             CHECK(same_upper(nr, columns, c, expected));
         } else {
             kernels->gram_block(rows, exact_a, exact_b, nr, columns, c, &nothing);
@@ -67,22 +67,24 @@ void test_gram_diagonal(const flsq_kernels *kernels)
         try_gram(kernels, columns, 1);
 }
 
-/* The window moves by whole sweeps, `pace` bytes a row, and stops once it has passed its end. */
+/* The memory asked for moves on by pace*rows bytes a sweep, less at most the rows that are no whole step. */
 void test_ahead(const flsq_kernels *kernels)
 {
-    const int64_t nr = kernels->nr, pace = 32;
-    double *const panel = panel_of(FLSQ_KC, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
-    double *const memory = oracle_doubles(FLSQ_KC * nr);
-    for (int diagonal = 0; diagonal < 2; diagonal++) {
-        const char *const begin = (const char *)memory;
-        flsq_ahead ahead = {.next = begin, .end = begin + FLSQ_KC * nr * (int64_t)sizeof(double), .pace = pace};
-        const int64_t rows = FLSQ_KC - 1;
-        CASE("%s", diagonal ? "gram_diagonal" : "gram_block");
-        (diagonal ? kernels->gram_diagonal : kernels->gram_block)(rows, panel, panel, nr, nr, c, &ahead);
-        CHECK(ahead.next > begin && (ahead.next - begin) % (pace * rows) == 0);
-        CHECK(ahead.next - pace * rows < ahead.end);
-    }
-    free(panel), free(c), free(memory);
+    const int64_t nr = kernels->nr, rows = FLSQ_KC, pace = 16, vectors = FLSQ_CEIL_DIV(nr, kernels->lanes);
+    double *const panel = panel_of(rows, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
+    double *const memory = oracle_doubles(rows * nr), *const y = oracle_doubles(rows), *const sums = oracle_doubles(nr), *const dots = oracle_doubles(nr);
+    const char *const begin = (const char *)memory;
+    flsq_ahead ahead = {.next = begin, .pace = pace};
+    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    CHECK(ahead.next - begin == kernels->block_sweeps[vectors] * pace * rows);
+    ahead.next = begin;
+    kernels->gram_diagonal(rows, panel, panel, nr, nr, c, NULL, &ahead);
+    CHECK(ahead.next - begin == kernels->diagonal_sweeps[vectors] * pace * rows);
+    ahead.next = begin;
+    const flsq_sides sides = {.y = y, .sums = sums, .dots = dots};
+    kernels->gram_diagonal(rows, panel, panel, nr, nr, c, &sides, &ahead);
+    CHECK(ahead.next - begin == (kernels->diagonal_sweeps[vectors] + 1) * pace * rows);
+    free(panel), free(c), free(memory), free(y), free(sums), free(dots);
 }
 
 static void try_residual_block(const flsq_kernels *kernels, int64_t rows, int64_t panels, int64_t columns)

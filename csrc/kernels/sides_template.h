@@ -1,0 +1,72 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a single target and the unit column add to the moments of X: Xᵀ1, Xᵀy, 1ᵀy, yᵀy.  A panel of their own would
+ * cost a full register tile for two columns.  Included by kernel_template.h after the tiles.
+ */
+
+/* Even and odd rows have chains of their own: with one for both, the latency of an addition would set the pace. */
+#define ZERO_SIDES(nv)                                                                                             \
+    vec sum[2][nv], dot[2][nv];                                                                                    \
+    UNROLL                                                                                                         \
+    for (int v = 0; v < (nv); v++)                                                                                 \
+        sum[0][v] = sum[1][v] = dot[0][v] = dot[1][v] = (vec){0}
+
+/* x is the row of X (weighted, when there are weights), y its target. */
+#define SIDES_ROW(nv, x, y, with_sums)                                                                             \
+    const vec target = broadcast(y);                                                                               \
+    UNROLL                                                                                                         \
+    for (int v = 0; v < (nv); v++) {                                                                               \
+        const vec x_vector = load((x) + v * FLSQ_VL);                                                              \
+        if (with_sums)                                                                                             \
+            sum[u & 1][v] += x_vector;                                                                             \
+        dot[u & 1][v] += x_vector * target;                                                                        \
+    }
+
+#define STORE_SIDES(nv)                                                                                            \
+    UNROLL                                                                                                         \
+    for (int v = 0; v < (nv); v++) {                                                                               \
+        if (sides->sums != NULL)                                                                                   \
+            store(sides->sums + v * FLSQ_VL, sum[0][v] + sum[1][v]);                                               \
+        store(sides->dots + v * FLSQ_VL, dot[0][v] + dot[1][v]);                                                   \
+    }
+
+#define SIDE_SUMS(nv, deep, step)                                                                                  \
+    {                                                                                                              \
+        ZERO_SIDES(nv);                                                                                            \
+        if (sides->sums != NULL)                                                                                   \
+            SWEEP(rows, deep, ASK(deep), sides->y, 1, a, step, SIDES_ROW(nv, right, *left, 1))                     \
+        else                                                                                                       \
+            SWEEP(rows, deep, ASK(deep), sides->y, 1, a, step, SIDES_ROW(nv, right, *left, 0))                     \
+        STORE_SIDES(nv)                                                                                            \
+    }
+
+/* Rows dealt to four vectors of lanes; the vectors are added as (0 + 2) + (1 + 3), then the lanes, then the last rows. */
+static void target_sums(int64_t rows, const double *y, const double *w, double sums[3])
+{
+    vec weight[4], plain[4], square[4];
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        weight[i] = plain[i] = square[i] = (vec){0};
+    int64_t k = 0;
+    for (; k + 4 * FLSQ_VL <= rows; k += 4 * FLSQ_VL)
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            const vec target = load(y + k + i * FLSQ_VL);
+            const vec weighted = w != NULL ? load(w + k + i * FLSQ_VL) * target : target;
+            if (w != NULL)
+                weight[i] += load(w + k + i * FLSQ_VL);
+            plain[i] += weighted;
+            square[i] += weighted * target;
+        }
+    double tail[3] = {0, 0, 0};
+    for (; k < rows; k++) {
+        const double weighted = w != NULL ? w[k] * y[k] : y[k];
+        tail[0] += w != NULL ? w[k] : 1.0;
+        tail[1] += weighted;
+        tail[2] += weighted * y[k];
+    }
+    sums[0] = w != NULL ? lane_sum((weight[0] + weight[2]) + (weight[1] + weight[3])) + tail[0] : (double)rows;
+    sums[1] = lane_sum((plain[0] + plain[2]) + (plain[1] + plain[3])) + tail[1];
+    sums[2] = lane_sum((square[0] + square[2]) + (square[1] + square[3])) + tail[2];
+}

@@ -1,0 +1,96 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Sweeps: one register tile of accumulators walks down the rows.  Included by kernel_template.h before its users.
+ *
+ * What limits a sweep is not the multiply-adds but the instructions around them: Zen 3 starts six a cycle when the core
+ * is its own, about three when a hyperthread of a neighbour is busy, and twelve multiply-adds need six cycles.  So the
+ * rows are unrolled by hand (gcc keeps a test and three additions for every row when it unrolls), rows of packed panels
+ * lie at distances the compiler knows, and a tile has 19 to 22 instructions for 12 multiply-adds.
+ */
+
+#define ZERO_TILE(mr, nv)                                                                                          \
+    vec acc[mr][nv];                                                                                               \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (mr); i++)                                                                                 \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            acc[i][v] = (vec){0}
+
+/* c[i*NR + v*VL ..] OP= acc[i][v] */
+#define STORE_TILE(mr, nv, c, OP)                                                                                  \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (mr); i++)                                                                                 \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++) {                                                                           \
+            double *const entry = (c) + i * NR + v * FLSQ_VL;                                                      \
+            store(entry, load(entry) OP acc[i][v]);                                                                \
+        }
+
+/* The statements of one row (...) for `count` rows; they see the row as `left` and `right`, pointers that start at a and b
+ * and move by a_step and b_step, and the parity of its number as u & 1.  `deep` rows are taken at a time, then two, then
+ * one; `each` stands before every `deep` rows. */
+#define SWEEP(count, deep, each, a, a_step, b, b_step, ...)                                                        \
+    {                                                                                                              \
+        const double *left_row = (a), *right_row = (b);                                                            \
+        int64_t rows_to_go = (count);                                                                              \
+        for (; rows_to_go >= (deep); rows_to_go -= (deep)) {                                                       \
+            each;                                                                                                  \
+            SWEEP_ROWS(deep, a_step, b_step, __VA_ARGS__)                                                          \
+        }                                                                                                          \
+        for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
+            SWEEP_ROWS(2, a_step, b_step, __VA_ARGS__)                                                             \
+        if (rows_to_go > 0)                                                                                        \
+            SWEEP_ROWS(1, a_step, b_step, __VA_ARGS__)                                                             \
+    }
+#define SWEEP_ROWS(deep, a_step, b_step, ...)                                                                      \
+    {                                                                                                              \
+        UNROLL                                                                                                     \
+        for (int u = 0; u < (deep); u++) {                                                                         \
+            const double *const left = left_row + u * (a_step), *const right = right_row + u * (b_step);           \
+            __VA_ARGS__                                                                                            \
+        }                                                                                                          \
+        left_row += (deep) * (a_step);                                                                             \
+        right_row += (deep) * (b_step);                                                                            \
+    }
+
+/* Rows that follow one another at a distance the compiler knows are taken eight at a time, others four: the addresses of
+ * more would not fit in registers.  2026-11, Zen 3 with a busy neighbour, 4 x 12 tile, GFlop/s a core: four 42.5, eight
+ * 44.5; alone 51.2 and 51.3 of 51.8. */
+enum { PACKED_DEEP = 8, STRIDED_DEEP = 4 };
+
+/* The rows of the next chunk are asked for while this one is multiplied: `pace` bytes for each row of every sweep, so
+ * that memory is busy all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this
+ * chunk wait behind it; asking in the first sweep alone leaves memory idle during the others (Zen 3, p = 16, two
+ * threads, ns a row: no prefetch 9.0, in the first sweep 9.2, in all sweeps 6.5). */
+#define FETCHING                                                                                                   \
+    const char *fetch = ahead->next != NULL ? ahead->next : (const char *)b;                                       \
+    const int64_t pace = ahead->pace
+#define ASK(deep)                                                                                                  \
+    __builtin_prefetch(fetch, 0, 3);                                                                               \
+    __builtin_prefetch(fetch + (deep) / 2 * pace, 0, 3);                                                           \
+    fetch += (deep) * pace
+#define FETCHED                                                                                                    \
+    if (ahead->next != NULL)                                                                                       \
+    ahead->next = fetch
+
+/* IN_REGISTER keeps gcc from reading a vector from memory once for each of its uses instead of once: five more loads in
+ * eight rows, 8 % with a busy neighbour. */
+#define LOAD_RIGHT(first, nv)                                                                                      \
+    vec right_vector[nv];                                                                                          \
+    UNROLL                                                                                                         \
+    for (int v = (first); v < (nv); v++) {                                                                         \
+        right_vector[v] = load(right + v * FLSQ_VL);                                                               \
+        IN_REGISTER(right_vector[v]);                                                                              \
+    }
+
+/* acc[i][v] += left[i*left_lane] * right[v*VL ..], i < mr, v < nv: mr*nv independent chains. */
+#define TILE_ROW(mr, nv, left_lane)                                                                                \
+    LOAD_RIGHT(0, nv)                                                                                              \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (mr); i++) {                                                                               \
+        const vec factor = broadcast(left[i * (left_lane)]);                                                       \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            acc[i][v] += factor * right_vector[v];                                                                 \
+    }
