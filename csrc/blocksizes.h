@@ -19,13 +19,16 @@
 #ifdef FLSQ_TEST_BLOCKSIZES
 #define FLSQ_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
+#define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_THREAD_FLOPS 0.0
 #else
-#define FLSQ_KC 256
+#define FLSQ_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 512 ? 2048 : 8192)
+/* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
+#define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
 /* Left panels that stay in L2 while the right panels stream: 10 * 24 KiB. */
@@ -39,7 +42,7 @@
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
  * place / packed: p = 16 10.6 / 14.2, p = 32 27.2 / 28.5, p = 64 78.8 / 80.4, p = 128 in place far behind: rows a power
  * of two apart share few L1 sets.  Copying a chunk to aligned rows first lost everywhere (p = 32: 33.6). */
-#define FLSQ_IN_PLACE_COLUMNS 12
+#define FLSQ_IN_PLACE_COLUMNS 16
 /* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
 #define FLSQ_READ_PAST 64
 

@@ -229,11 +229,8 @@ static flsq_ahead rows_ahead(const gram_pass *pass, int64_t row, int64_t count, 
 
 static int is_in_place(const gram_pass *pass)
 {
-    const flsq_matrix *const x = &pass->rows->x;
-    const int64_t item = sizeof(double);
     return pass->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
-           pass->scale == NULL && x->dtype == FLSQ_F64 && (x->col_stride == item || x->columns == 1) &&
-           x->row_stride >= x->columns * item && x->row_stride % item == 0 && (uintptr_t)x->data % item == 0;
+           pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x);
 }
 
 /* ---- row-parallel: one leaf on one thread ---------------------------------------------------------------------- */

@@ -67,6 +67,13 @@ flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count)
     return part;
 }
 
+int flsq_is_plain_f64(const flsq_matrix *a)
+{
+    const int64_t item = sizeof(double);
+    return a->dtype == FLSQ_F64 && (a->col_stride == item || a->columns == 1) &&
+           a->row_stride >= a->columns * item && a->row_stride % item == 0 && (uintptr_t)a->data % item == 0;
+}
+
 int64_t flsq_panels_stride(const flsq_kernels *kernels, int64_t rows)
 {
     return FLSQ_CEIL_DIV(rows, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING * kernels->nr + FLSQ_PANEL_GAP;
@@ -109,7 +116,10 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
 
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out)
 {
-    runs[a->dtype](element(a, row, column), a->row_stride, count, out, 1);
+    if (a->dtype == FLSQ_F64 && a->row_stride == (int64_t)sizeof(double))
+        memcpy(out, element(a, row, column), (size_t)count * sizeof(double));
+    else
+        runs[a->dtype](element(a, row, column), a->row_stride, count, out, 1);
 }
 
 /* ---- scans: only after a pass has found something odd, or for an n x 1 argument -------------------------------- */

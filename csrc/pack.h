@@ -24,6 +24,8 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
                       const flsq_panels *panels, int64_t first);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
+/* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */
+int flsq_is_plain_f64(const flsq_matrix *a);
 /* Rows [row, row + count) of a. */
 flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count);
 

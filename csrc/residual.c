@@ -24,6 +24,7 @@ typedef struct residual_pass {
     const double *scale, *offset;  /* left panels, then targets; NULL for none */
     double *r;                     /* n x k output or NULL */
     int64_t chunk;
+    int in_place; /* few targets, float64 rows: X is multiplied where it lies */
 } residual_pass;
 
 /* The node: narrow, k gradients of left_panels*NR and k sums of squares; wide, left x target blocks of NR x NR and
@@ -83,17 +84,28 @@ static void apply_affine(const residual_pass *pass, const flsq_panels *panels, i
                                   panels->base + J * panels->stride);
 }
 
-static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, int64_t row, int64_t count, double *node)
+/* The rows of one chunk for the narrow products: packed, or where they lie. */
+typedef struct narrow_rows {
+    const double *base;
+    int64_t panel_stride, step;
+    int in_place;
+} narrow_rows;
+
+static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const narrow_rows *z, int64_t row,
+                         int64_t count, double *node, flsq_ahead *ahead)
 {
     const flsq_kernels *const kernels = pass->kernels;
-    const int64_t length = pass->left_panels * kernels->nr;
+    const int64_t nr = kernels->nr, length = pass->left_panels * nr;
     const int weighted = pass->rows->weights.data != NULL;
     for (int64_t t = 0; t < pass->k; t++) {
         flsq_read_column(&pass->rows->y, t, row, count, c->r);
         if (pass->scale != NULL)
             for (int64_t i = 0; i < count; i++)
                 c->r[i] = c->r[i] * pass->scale[length + t] - pass->offset[length + t];
-        kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, pass->b + t * length, c->r);
+        if (z->in_place)
+            kernels->residual_rows(count, pass->lead, z->base, z->step, pass->b + t * length, c->r);
+        else
+            kernels->residual(count, pass->left_panels, z->base, z->panel_stride, pass->b + t * length, c->r);
         if (pass->r != NULL)
             for (int64_t i = 0; i < count; i++)
                 pass->r[(row + i) * pass->k + t] = c->r[i];
@@ -104,7 +116,8 @@ static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, int
             wr = c->weighted;
         }
         for (int64_t J = 0; J < pass->left_panels; J++)
-            kernels->gradient(count, c->left.base + J * c->left.stride, wr, node + t * length + J * kernels->nr);
+            kernels->gradient(count, z->base + J * z->panel_stride, z->step, FLSQ_MIN(nr, pass->lead - J * nr), wr,
+                              node + t * length + J * nr, ahead);
         node[pass->k * length + t] += kernels->dot(count, wr, c->r);
     }
 }
@@ -143,16 +156,28 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     int64_t bytes;
     lay_out(pass, scratch, &c, &bytes);
     const int64_t begin = leaf * pass->block_rows, end = FLSQ_MIN(begin + pass->block_rows, pass->rows->x.rows);
-    for (int64_t row = begin; row < end; row += FLSQ_KC) {
-        const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
-        flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c.left, 0);
-        apply_affine(pass, &c.left, 0, count);
+    for (int64_t row = begin; row < end; row += pass->chunk) {
+        const int64_t count = FLSQ_MIN(pass->chunk, end - row), left = pass->rows->x.rows - row - count;
+        /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
+        const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
+        if (!in_place) {
+            flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c.left, 0);
+            apply_affine(pass, &c.left, 0, count);
+        }
         if (pass->rows->weights.data != NULL)
             flsq_read_column(&pass->rows->weights, 0, row, count, c.weights);
-        if (pass->target_panels == 0)
-            narrow_chunk(pass, &c, row, count, node);
-        else
+        if (pass->target_panels > 0) {
             wide_chunk(pass, &c, row, count, node);
+            continue;
+        }
+        narrow_rows z = {.base = c.left.base, .panel_stride = c.left.stride, .step = pass->kernels->nr};
+        flsq_ahead ahead = {0};
+        if (in_place) {
+            const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+            z = (narrow_rows){.base = x.data, .panel_stride = pass->kernels->nr, .in_place = 1,
+                              .step = x.row_stride / (int64_t)sizeof(double)};
+        }
+        narrow_chunk(pass, &c, &z, row, count, node, &ahead);
     }
 }
 
@@ -208,7 +233,8 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     const int64_t lead = rows->x.columns + (rows->unit != 0);
     residual_pass pass = {.kernels = kernels, .rows = rows, .k = k, .lead = lead, .r = r,
                           .left_panels = FLSQ_CEIL_DIV(lead, nr), .block_rows = FLSQ_BLOCK_ROWS(rows->x.columns),
-                          .target_panels = k <= NARROW ? 0 : FLSQ_CEIL_DIV(k, nr), .chunk = FLSQ_MIN(FLSQ_KC, n)};
+                          .target_panels = k <= NARROW ? 0 : FLSQ_CEIL_DIV(k, nr),
+                          .chunk = FLSQ_MIN(FLSQ_RESIDUAL_ROWS(rows->x.columns), n)};
     const int64_t length = pass.left_panels * nr, targets = FLSQ_MAX(pass.target_panels * nr, k);
     const int affine = rows->scale != NULL || rows->offset != NULL;
     flsq_leaves leaves = {.job = &pass, .leaf = sum_leaf, .prepare = prepare_leaf,
@@ -242,6 +268,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         pass.scale = scale;
         pass.offset = scale + length + targets;
     }
+    pass.in_place = pass.target_panels == 0 && !affine && !rows->unit && flsq_is_plain_f64(&rows->x);
     if (4.0 * (double)n * (double)(lead + 1) * (double)FLSQ_MAX(k, 1) < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     status = flsq_tree_extend(&tree, kernels, &leaves, n_threads);

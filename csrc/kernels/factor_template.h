@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Kernels of the p x p factorization, and the in-register transpose.  Included by kernel_template.h.
+ * Kernels of the p x p factorization.  Included by kernel_template.h.
  */
 
 /* A = RᵀR for a block that fits in L1/L2: row k of R, then the rows below it lose their part of it.  Square root and
@@ -38,7 +38,7 @@ static void triangular_panel(int64_t n, const double *r, int64_t ld, double *pan
     int64_t i0 = 0;
     for (; i0 + MR <= n; i0 += MR) {
         ZERO_TILE(MR, FLSQ_NV);
-        SWEEP(i0, STRIDED_DEEP, , r + i0, ld, panel, NR, TILE_ROW(MR, FLSQ_NV, 1))
+        SWEEP(i0, 4, , r + i0, ld, panel, NR, TILE_ROW(MR, FLSQ_NV, 1))
         STORE_TILE(MR, FLSQ_NV, panel + i0 * NR, -)
         for (int64_t i = i0; i < i0 + MR; i++) {
             for (int64_t l = i0; l < i; l++)
@@ -54,43 +54,3 @@ static void triangular_panel(int64_t n, const double *r, int64_t ld, double *pan
             panel[i * NR + j] /= r[i * ld + i];
     }
 }
-
-/* block[i][j] <-> block[j][i].  Round d swaps, in every pair of vectors (i, i+d), the lanes whose index has bit d in
- * the first with those that have it not in the second. */
-#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
-#define SHUFFLE __builtin_shufflevector
-#else
-typedef long long mask_vec __attribute__((vector_size(8 * FLSQ_VL)));
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (mask_vec){__VA_ARGS__})
-#endif
-#if FLSQ_VL == 2
-#define LOW_1(a, b) SHUFFLE(a, b, 0, 2)
-#define HIGH_1(a, b) SHUFFLE(a, b, 1, 3)
-#elif FLSQ_VL == 4
-#define LOW_1(a, b) SHUFFLE(a, b, 0, 4, 2, 6)
-#define HIGH_1(a, b) SHUFFLE(a, b, 1, 5, 3, 7)
-#define LOW_2(a, b) SHUFFLE(a, b, 0, 1, 4, 5)
-#define HIGH_2(a, b) SHUFFLE(a, b, 2, 3, 6, 7)
-#elif FLSQ_VL == 8
-#define LOW_1(a, b) SHUFFLE(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
-#define HIGH_1(a, b) SHUFFLE(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
-#define LOW_2(a, b) SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
-#define HIGH_2(a, b) SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define LOW_4(a, b) SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define HIGH_4(a, b) SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-#endif
-#define EXCHANGE(d)                                                                                                \
-    UNROLL                                                                                                         \
-    for (int i = 0; i < FLSQ_VL; i++)                                                                              \
-        if (!(i & (d))) {                                                                                          \
-            const vec a = block[i], b = block[i + (d)];                                                            \
-            block[i] = LOW_##d(a, b);                                                                              \
-            block[i + (d)] = HIGH_##d(a, b);                                                                       \
-        }
-#if FLSQ_VL == 2
-#define TRANSPOSE(block) EXCHANGE(1)
-#elif FLSQ_VL == 4
-#define TRANSPOSE(block) EXCHANGE(1) EXCHANGE(2)
-#elif FLSQ_VL == 8
-#define TRANSPOSE(block) EXCHANGE(1) EXCHANGE(2) EXCHANGE(4)
-#endif

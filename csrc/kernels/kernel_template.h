@@ -21,6 +21,7 @@
 #define UNROLL _Pragma("GCC unroll 32")
 typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias)); /* any address */
+typedef int64_t int_vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), may_alias));
 
 #if defined(FLSQ_SPLIT_VECTORS) /* wider than a register of the instruction set */
@@ -32,6 +33,8 @@ typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), ma
 #else
 #define IN_REGISTER(x)
 #endif
+
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
 INLINE vec load(const double *p) { return *(const loose_vec *)p; }
 INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
@@ -61,6 +64,7 @@ INLINE double lane_sum(vec v)
 #endif
 #define TILE_ROWS(nv) ((nv) == 1 ? FLSQ_MR1 : (nv) == 2 ? FLSQ_MR2 : (nv) == 3 ? FLSQ_MR3 : FLSQ_MR4)
 
+#include "transpose_template.h"
 #include "sweep_template.h"
 #include "sides_template.h"
 #include "tiles_template.h"
@@ -86,7 +90,7 @@ const flsq_kernels NAME(kernels) = {
     .required_features = FLSQ_FEATURES,
     .nr = NR,
     .lanes = FLSQ_VL,
-    .block_sweeps = {0, NR / TILE_ROWS(1), NR / TILE_ROWS(2), NR / TILE_ROWS(3), NR / TILE_ROWS(4)},
+    .block_sweeps = {0, BLOCK_SWEEPS(1), BLOCK_SWEEPS(2), BLOCK_SWEEPS(3), BLOCK_SWEEPS(4)},
     .diagonal_sweeps = {0, DIAGONAL_SWEEPS(1), DIAGONAL_SWEEPS(2), DIAGONAL_SWEEPS(3), DIAGONAL_SWEEPS(4)},
     .pack_rows_f64 = pack_rows_f64,
     .pack_rows_f32 = pack_rows_f32,
@@ -98,6 +102,7 @@ const flsq_kernels NAME(kernels) = {
     .gram_diagonal = gram_diagonal,
     .target_sums = target_sums,
     .residual = residual,
+    .residual_rows = residual_rows,
     .gradient = gradient,
     .residual_block = residual_block,
     .dot_columns = dot_columns,

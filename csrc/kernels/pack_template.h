@@ -9,9 +9,10 @@
 #define PACK_NAME_(stem, type) PACK_NAME__(stem, type)
 #define PACK_NAME(stem) PACK_NAME_(stem, FLSQ_SOURCE_NAME)
 
-/* Rows that are read side by side while the panels of one row group are written. */
+/* Rows that are read side by side while the panels of one row group are written.  p = 32, instructions a row: 8 rows 51,
+ * 32 rows 28. */
 #ifndef ROW_GROUP
-#define ROW_GROUP 8
+#define ROW_GROUP 32
 #endif
 
 /* width <= NR lanes of `rows` rows.  nv whole vectors; where width is no multiple of VL the last vector overlaps the
@@ -20,13 +21,24 @@ INLINE void PACK_NAME(copy_rows)(int nv, const char *source, int64_t stride, int
                                  double *target)
 {
     const int64_t last = width - FLSQ_VL;
-    for (int64_t k = 0; k < rows; k++) {
-        const FLSQ_SOURCE *const row = (const FLSQ_SOURCE *)(source + k * stride);
-        UNROLL
-        for (int v = 0; v < nv - 1; v++)
-            store(target + k * NR + v * FLSQ_VL, LOAD_SOURCE(row + v * FLSQ_VL));
-        store(target + k * NR + last, LOAD_SOURCE(row + last));
+#define COPY_ROWS(some)                                                                                            \
+    {                                                                                                              \
+        UNROLL                                                                                                     \
+        for (int u = 0; u < (some); u++) {                                                                         \
+            const FLSQ_SOURCE *const row = (const FLSQ_SOURCE *)(source + u * stride);                             \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < nv - 1; v++)                                                                       \
+                store(target + u * NR + v * FLSQ_VL, LOAD_SOURCE(row + v * FLSQ_VL));                              \
+            store(target + u * NR + last, LOAD_SOURCE(row + last));                                                \
+        }                                                                                                          \
+        source += (some) * stride;                                                                                 \
+        target += (some) * NR;                                                                                     \
     }
+    for (; rows >= 4; rows -= 4)
+        COPY_ROWS(4)
+    for (; rows > 0; rows--)
+        COPY_ROWS(1)
+#undef COPY_ROWS
 }
 
 INLINE void PACK_NAME(copy_segment)(const char *source, int64_t stride, int64_t rows, int64_t width, double *target)

@@ -52,42 +52,101 @@ static void residual(int64_t rows, int64_t panels, const double *z, int64_t pane
     }
 }
 
-/* out[j] += sum_k left(k)[j] * right(k)[j], rows dealt to four chains k mod 4 that are added as (0 + 2) + (1 + 3). */
-#define COLUMN_SUMS(left, right, out)                                                                              \
-    vec acc[4][FLSQ_NV];                                                                                           \
-    memset(acc, 0, sizeof acc);                                                                                    \
-    int64_t k = 0;                                                                                                 \
-    for (; k + 4 <= rows; k += 4)                                                                                  \
+/* The lanes of v from `lanes` on set to 0, whatever they hold. */
+INLINE vec first_lanes(vec v, int64_t lanes)
+{
+    int_vec keep;
+    for (int i = 0; i < FLSQ_VL; i++)
+        keep[i] = i < lanes ? -1 : 0;
+    return (vec)((int_vec)v & keep);
+}
+
+/* sums[k] -= the sum of the lanes of acc[k], for VL rows, in the order of lane_sum. */
+INLINE void subtract_lane_sums(vec acc[FLSQ_VL], double *sums)
+{
+    TRANSPOSE(acc);
+    UNROLL
+    for (int half = FLSQ_VL / 2; half >= 1; half /= 2)
+        UNROLL
+        for (int i = 0; i < half; i++)
+            acc[i] += acc[i + half];
+    store(sums, load(sums) - acc[0]);
+}
+
+/* Rows where they lie: vector after vector as in the packed panels, so the bits are those of residual. */
+static void residual_rows(int64_t rows, int64_t columns, const double *x, int64_t step, const double *b, double *r)
+{
+    const int64_t whole = columns / FLSQ_VL * FLSQ_VL;
+    int64_t k = 0;
+    for (; k + 8 <= rows; k += 8) {
+        const double *const row = x + k * step;
+        vec acc[8];
+        UNROLL
+        for (int i = 0; i < 8; i++)
+            acc[i] = (vec){0};
+        for (int64_t j = 0; j < whole; j += FLSQ_VL) {
+            const vec coefficients = load(b + j);
+            UNROLL
+            for (int i = 0; i < 8; i++)
+                acc[i] += load(row + i * step + j) * coefficients;
+        }
+        if (whole < columns) {
+            const vec coefficients = load(b + whole);
+            UNROLL
+            for (int i = 0; i < 8; i++)
+                acc[i] += first_lanes(load(row + i * step + whole), columns - whole) * coefficients;
+        }
+        UNROLL
+        for (int i = 0; i < 8; i += FLSQ_VL)
+            subtract_lane_sums(acc + i, r + k + i);
+    }
+    for (; k < rows; k++) {
+        vec acc = {0};
+        for (int64_t j = 0; j < whole; j += FLSQ_VL)
+            acc += load(x + k * step + j) * load(b + j);
+        if (whole < columns)
+            acc += first_lanes(load(x + k * step + whole), columns - whole) * load(b + whole);
+        r[k] -= lane_sum(acc);
+    }
+}
+
+/* Rows dealt to four chains k mod 4 that are added as (0 + 2) + (1 + 3). */
+#define GRADIENT(nv)                                                                                               \
+    {                                                                                                              \
+        vec acc[4][nv];                                                                                            \
         UNROLL                                                                                                     \
         for (int i = 0; i < 4; i++)                                                                                \
             UNROLL                                                                                                 \
-            for (int v = 0; v < FLSQ_NV; v++)                                                                      \
-                acc[i][v] += left(k + i, v) * right(k + i, v);                                                 \
-    for (int i = 0; k < rows; k++, i++)                                                                            \
+            for (int v = 0; v < (nv); v++)                                                                         \
+                acc[i][v] = (vec){0};                                                                              \
+        const double *r_row = r;                                                                                   \
+        STRIDED_SWEEP(z, z, const vec residual = broadcast(*r_row++); UNROLL for (int v = 0; v < (nv); v++)        \
+                                acc[u][v] += residual * load(right + v * FLSQ_VL);)                                \
         UNROLL                                                                                                     \
-        for (int v = 0; v < FLSQ_NV; v++)                                                                          \
-            acc[i][v] += left(k, v) * right(k, v);                                                             \
-    UNROLL                                                                                                         \
-    for (int v = 0; v < FLSQ_NV; v++)                                                                              \
-        store((out) + v * FLSQ_VL,                                                                                 \
-              load((out) + v * FLSQ_VL) + ((acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v])))
+        for (int v = 0; v < (nv); v++)                                                                             \
+            store(g + v * FLSQ_VL, load(g + v * FLSQ_VL) + ((acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v])));   \
+    }
 
-static void gradient(int64_t rows, const double *z, const double *r, double *g)
+static void gradient(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g,
+                     flsq_ahead *ahead)
 {
-#define SCALAR_OF(k, v) broadcast(r[k])
-#define VECTOR_OF(k, v) load(z + (k) * NR + (v) * FLSQ_VL)
-    COLUMN_SUMS(SCALAR_OF, VECTOR_OF, g);
-#undef SCALAR_OF
-#undef VECTOR_OF
+    FETCHING(z);
+    SWITCH_VECTORS(VECTORS(columns), GRADIENT)
+    FETCHED;
 }
 
+/* out[j] += sum_k a[k][j]*b[k][j], rows dealt to four chains as above. */
 static void dot_columns(int64_t rows, const double *a, const double *b, double *out)
 {
-#define LEFT_OF(k, v) load(a + (k) * NR + (v) * FLSQ_VL)
-#define RIGHT_OF(k, v) load(b + (k) * NR + (v) * FLSQ_VL)
-    COLUMN_SUMS(LEFT_OF, RIGHT_OF, out);
-#undef LEFT_OF
-#undef RIGHT_OF
+    vec acc[4][FLSQ_NV];
+    memset(acc, 0, sizeof acc);
+    for (int64_t k = 0; k < rows; k++)
+        UNROLL
+        for (int v = 0; v < FLSQ_NV; v++)
+            acc[k % 4][v] += load(a + k * NR + v * FLSQ_VL) * load(b + k * NR + v * FLSQ_VL);
+    UNROLL
+    for (int v = 0; v < FLSQ_NV; v++)
+        store(out + v * FLSQ_VL, load(out + v * FLSQ_VL) + ((acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v])));
 }
 
 static double dot(int64_t n, const double *a, const double *b)

@@ -31,13 +31,14 @@
         store(sides->dots + v * FLSQ_VL, dot[0][v] + dot[1][v]);                                                   \
     }
 
-#define SIDE_SUMS(nv, deep, step)                                                                                  \
+#define SIDE_SUMS(nv, SWEEP)                                                                                       \
     {                                                                                                              \
         ZERO_SIDES(nv);                                                                                            \
+        const double *y_row = sides->y;                                                                            \
         if (sides->sums != NULL)                                                                                   \
-            SWEEP(rows, deep, ASK(deep), sides->y, 1, a, step, SIDES_ROW(nv, right, *left, 1))                     \
+            SWEEP(a, a, SIDES_ROW(nv, right, *y_row++, 1))                                                         \
         else                                                                                                       \
-            SWEEP(rows, deep, ASK(deep), sides->y, 1, a, step, SIDES_ROW(nv, right, *left, 0))                     \
+            SWEEP(a, a, SIDES_ROW(nv, right, *y_row++, 0))                                                         \
         STORE_SIDES(nv)                                                                                            \
     }
 

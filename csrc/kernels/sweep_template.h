@@ -48,23 +48,49 @@
         UNROLL                                                                                                     \
         for (int u = 0; u < (deep); u++) {                                                                         \
             const double *const left = left_row + u * (a_step), *const right = right_row + u * (b_step);           \
+            (void)left;                                                                                            \
             __VA_ARGS__                                                                                            \
         }                                                                                                          \
         left_row += (deep) * (a_step);                                                                             \
         right_row += (deep) * (b_step);                                                                            \
     }
 
-/* Rows that follow one another at a distance the compiler knows are taken eight at a time, others four: the addresses of
- * more would not fit in registers.  2026-11, Zen 3 with a busy neighbour, 4 x 12 tile, GFlop/s a core: four 42.5, eight
- * 44.5; alone 51.2 and 51.3 of 51.8. */
-enum { PACKED_DEEP = 8, STRIDED_DEEP = 4 };
+/* Rows of packed panels: the compiler knows their distance, and eight at a time need two additions.  2026-11, Zen 3 with
+ * a busy neighbour, 4 x 12 tile, GFlop/s a core: four at a time 42.5, eight 44.5; alone 51.2 and 51.3 of 51.8. */
+#define PACKED_SWEEP(a, b, ...) SWEEP(rows, 8, ASK(8), a, NR, b, NR, __VA_ARGS__)
+
+/* Rows of a and b that are one row of the user's array: one pointer walks, and `left` is at a fixed distance from it.
+ * OPAQUE hides where the pointer came from; otherwise gcc keeps a pointer for every row of the unrolled loop. */
+#define STRIDED_SWEEP(a, b, ...)                                                                                   \
+    {                                                                                                              \
+        const double *row = (b);                                                                                   \
+        const int64_t to_left = (const char *)(a) - (const char *)(b);                                             \
+        int64_t rows_to_go = rows;                                                                                 \
+        for (; rows_to_go >= 4; rows_to_go -= 4) {                                                                 \
+            ASK(4);                                                                                                \
+            STRIDED_ROWS(4, __VA_ARGS__)                                                                           \
+        }                                                                                                          \
+        for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
+            STRIDED_ROWS(2, __VA_ARGS__)                                                                           \
+        if (rows_to_go > 0)                                                                                        \
+            STRIDED_ROWS(1, __VA_ARGS__)                                                                           \
+    }
+#define STRIDED_ROWS(deep, ...)                                                                                    \
+    UNROLL                                                                                                         \
+    for (int u = 0; u < (deep); u++) {                                                                             \
+        const double *const right = row, *const left = (const double *)((const char *)row + to_left);              \
+        (void)left;                                                                                                \
+        __VA_ARGS__                                                                                                \
+        row += step;                                                                                               \
+        OPAQUE(row);                                                                                               \
+    }
 
 /* The rows of the next chunk are asked for while this one is multiplied: `pace` bytes for each row of every sweep, so
  * that memory is busy all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this
  * chunk wait behind it; asking in the first sweep alone leaves memory idle during the others (Zen 3, p = 16, two
  * threads, ns a row: no prefetch 9.0, in the first sweep 9.2, in all sweeps 6.5). */
-#define FETCHING                                                                                                   \
-    const char *fetch = ahead->next != NULL ? ahead->next : (const char *)b;                                       \
+#define FETCHING(b)                                                                                                \
+    const char *fetch = ahead->next != NULL ? ahead->next : (const char *)(b);                                     \
     const int64_t pace = ahead->pace
 #define ASK(deep)                                                                                                  \
     __builtin_prefetch(fetch, 0, 3);                                                                               \

@@ -35,6 +35,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"affine", test_affine},
     {"weigh", test_weigh},
     {"residual", test_residual_rows},
+    {"residual in place", test_residual_in_place},
     {"gradient", test_gradient},
     {"dot_columns", test_dot_columns},
     {"dot and axpy", test_dot_axpy},

@@ -7,6 +7,7 @@
 #include "blocksizes.h"
 #include "check.h"
 #include "oracle.h"
+#include <math.h>
 #include <stdlib.h>
 
 void test_affine(const flsq_kernels *kernels)
@@ -59,6 +60,32 @@ void test_residual_rows(const flsq_kernels *kernels)
         }
 }
 
+/* Unpacked rows: the same bits as packed, and lanes behind the last column do not matter, whatever they hold. */
+void test_residual_in_place(const flsq_kernels *kernels)
+{
+    const int64_t nr = kernels->nr, most = 3 * nr, step = most + kernels->lanes;
+    for (int64_t columns = 0; columns <= most; columns++)
+        for (int64_t rows = 0; rows <= 17; rows++) {
+            const int64_t panels = FLSQ_CEIL_DIV(columns, nr), stride = rows * nr + FLSQ_PANEL_GAP;
+            double *const x = oracle_doubles(rows * step + kernels->lanes), *const b = oracle_doubles(panels * nr);
+            double *const z = calloc((size_t)(panels * stride + 1), sizeof *z);
+            double *const r = oracle_doubles(rows), *const expected = oracle_copy(r, rows);
+            for (int64_t j = columns; j < panels * nr; j++)
+                b[j] = 0;
+            for (int64_t k = 0; k < rows; k++) {
+                for (int64_t j = 0; j < columns; j++)
+                    z[j / nr * stride + k * nr + j % nr] = x[k * step + j];
+                for (int64_t j = columns; j < step; j++)
+                    x[k * step + j] = NAN;
+            }
+            kernels->residual(rows, panels, z, stride, b, expected);
+            kernels->residual_rows(rows, columns, x, step, b, r);
+            CASE("%lld rows, %lld columns", (long long)rows, (long long)columns);
+            CHECK(same_bits(rows, r, expected));
+            free(x), free(z), free(b), free(r), free(expected);
+        }
+}
+
 void test_gradient(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
@@ -69,7 +96,8 @@ void test_gradient(const flsq_kernels *kernels)
         double *const g = oracle_copy(start, nr);
         for (int64_t j = 0; rows > 0 && j < nr; j++)
             expected[j] += z[(rows - 1) * nr + j] * r[rows - 1];
-        kernels->gradient(rows, exact_z, exact_r, g);
+        flsq_ahead nothing = {0};
+        kernels->gradient(rows, exact_z, nr, nr, exact_r, g, &nothing);
         CASE("%lld rows", (long long)rows);
         CHECK(first_difference(nr, g, expected) == -1);
         free(exact_z), free(exact_r), free(g);
