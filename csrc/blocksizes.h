@@ -3,9 +3,11 @@
  *
  * Block sizes.  Register tiles are set per instruction set in kernels/; here are the cache blocks.
  *
- *   KC  rows packed at a time.  One AVX2 panel is KC * 12 * 8 B = 24 KiB: it stays in a 32 KiB L1 while the
- *       left operand streams past it.  Each sum runs KC terms in a register before it is added to memory, so the
- *       worst rounding error of a block grows with KC + rows/KC instead of rows.
+ *   KC  rows packed at a time.  One AVX2 panel is KC * 12 * 8 B = 12 KiB: two of them stay in a 32 KiB L1, of which a
+ *       neighbour on the other hyperthread may hold half.  Each sum runs KC terms in a register before it is added to
+ *       memory, so the worst rounding error of a block grows with KC + rows/KC instead of rows.  2026-11, Zen 3 with a
+ *       busy neighbour, 4 x 12 tile, GFlop/s a core: KC = 64 45, 128 45, 192 43, 256 41; whole passes of p = 64 to 512
+ *       are 5 - 10 % faster with 128 than with 256, above it makes no difference.
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 1 % of the leaf for p <= 512, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.
@@ -40,9 +42,9 @@
 #endif
 
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
- * place / packed: p = 16 10.6 / 14.2, p = 32 27.2 / 28.5, p = 64 78.8 / 80.4, p = 128 in place far behind: rows a power
- * of two apart share few L1 sets.  Copying a chunk to aligned rows first lost everywhere (p = 32: 33.6). */
-#define FLSQ_IN_PLACE_COLUMNS 16
+ * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 25.0 / 24.9,
+ * p = 36 32.5 / 29.0, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many sweeps. */
+#define FLSQ_IN_PLACE_COLUMNS 24
 /* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
 #define FLSQ_READ_PAST 64
 

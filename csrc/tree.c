@@ -141,8 +141,7 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
 {
     if (leaves->count == 0)
         return FLSQ_OK;
-    if (n_threads < 1)
-        n_threads = 1;
+    n_threads = (int)FLSQ_MAX(FLSQ_MIN(n_threads, leaves->count), 1);
     extension e = {.tree = tree, .kernels = kernels, .leaves = leaves};
     e.max_level = floor_log2(FLSQ_MAX(leaves->count / ((int64_t)RUNS_PER_THREAD * n_threads), 1));
     if (n_threads == 1) /* nothing to balance: the longest runs need the fewest nodes */

@@ -107,3 +107,14 @@ def test_columns_in_another_order_are_refused():
     state = fastlsq.Gram().update(Frame(["a", "b"]), Y)
     with pytest.raises(ValueError, match=r"X has columns \['b', 'a'\], the state has \['a', 'b'\]"):
         state.update(Frame(["b", "a"]), Y)
+
+
+def test_dependent_columns_near_the_largest_float64():
+    rng = np.random.default_rng(9)
+    x = rng.uniform(-1, 1, (60, 3))
+    x[:, 2] = x[:, 0]
+    y = 3 + x @ [1.0, 2.0, 0.0]
+    want, found = fastlsq.ols(x, y), fastlsq.ols(x * 1.7e308, y)
+    assert found.info.path == "lapack"
+    np.testing.assert_allclose(found.coef * 1.7e308, want.coef, rtol=1e-9)
+    assert found.intercept == pytest.approx(want.intercept)

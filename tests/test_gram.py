@@ -174,3 +174,21 @@ def test_memory_does_not_grow_with_the_rows():
     for _ in range(15):
         state.update(x, y)
     assert state.nbytes <= small + 5 * 4 * 12 * 12 * 8  # four more levels of the stack at most
+
+
+def test_the_builtin_sum_adds_states():
+    rng = np.random.default_rng(8)
+    x, y = rng.standard_normal((90, 3)), rng.standard_normal(90)
+    parts = [fastlsq.Gram().update(x[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)]
+    total = sum(parts)
+    assert (total.n_rows, parts[0].n_rows) == (90, 30)
+    np.testing.assert_allclose(total.ols().coef, fastlsq.ols(x, y).coef, rtol=1e-12)
+    with pytest.raises(TypeError):
+        1 + parts[0]
+
+
+def test_constant_columns_as_far_apart_as_float64_allows():
+    first = fastlsq.Gram().update([[1.7e308], [1.7e308]], [1.0, 1.0])
+    fit = first.merge(fastlsq.Gram().update([[-1.7e308], [-1.7e308]], [1.0, 2.0])).ols()
+    assert fit.r_squared == pytest.approx(1 / 3)
+    assert fit.intercept == pytest.approx(1.25)

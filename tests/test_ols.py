@@ -143,3 +143,28 @@ def test_same_bits_for_threads_and_orders():
         fit = fastlsq.ols(np.asfortranarray(x), y, weights=w, n_threads=n_threads)
         np.testing.assert_array_equal(fit.params, want.params)
         np.testing.assert_array_equal(fit.standard_errors, want.standard_errors)
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-160, 1e155, 1e300])
+@pytest.mark.parametrize("source", [fastlsq.ols, lambda X, y: fastlsq.Gram().update(X, y).ols()])
+def test_inference_where_sums_of_squares_leave_float64(source, size):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((60, 3))
+    y = 3 + x @ [1.0, 2.0, -1.0] + 0.1 * rng.standard_normal(60)
+    want, found = fastlsq.ols(x, y), source(x, y * size)
+    rtol = 1e-9 if size > 1e-300 else 1e-8  # y itself is subnormal
+    np.testing.assert_allclose(found.r_squared, want.r_squared, rtol=rtol)
+    np.testing.assert_allclose(found.f_value, want.f_value, rtol=1e-6 if size > 1e-300 else 1e-4)
+    np.testing.assert_allclose(found.t_values, want.t_values, rtol=1e-6 if size > 1e-300 else 1e-4)
+    np.testing.assert_allclose(found.sigma / size, want.sigma, rtol=rtol if size > 1e-300 else 1e-3)
+    np.testing.assert_allclose(found.standard_errors / size, want.standard_errors, rtol=1e-3)
+
+
+def test_covariance_agrees_with_standard_errors():
+    rng = np.random.default_rng(6)
+    x = (3 + rng.standard_normal((50, 4))) * [1.0, 1e-3, 1e3, 1.0]
+    fit = fastlsq.ols(x, x @ [1.0, 2.0, 3.0, 4.0] + rng.standard_normal(50))
+    np.testing.assert_allclose(np.sqrt(np.diagonal(fit.covariance)), fit.standard_errors, rtol=1e-12)
+    design = np.column_stack([np.ones(50), x])
+    want = np.linalg.inv(design.T @ design) * fit.sigma**2
+    np.testing.assert_allclose(np.diagonal(fit.covariance), np.diagonal(want), rtol=1e-7)

@@ -192,6 +192,10 @@ class Gram:
             return NotImplemented
         return self.copy().merge(other)
 
+    def __radd__(self, other: int) -> Gram:
+        """0 + state, so that the built-in sum adds states."""
+        return self.copy() if other == 0 and not isinstance(other, Gram) else NotImplemented
+
     def copy(self) -> Gram:
         """An independent state with the same content."""
         twin = Gram(self._intercept, self._names)

@@ -98,7 +98,8 @@ class OLSResult:
     df_model, df_resid : int
         rank without the intercept; n_rows - rank - intercept.
     rss, tss : float
-        Residual and total sum of squares, weighted; the total about the mean when there is an intercept.
+        Residual and total sum of squares, weighted; the total about the mean when there is an intercept.  For |y| near
+        1e-160 or 1e155 they leave the range of float64; what is computed from their ratio or root does not.
     sigma : float
         Residual standard error, sqrt(rss/df_resid).
     aliased : list of str
@@ -118,7 +119,8 @@ class OLSResult:
         self.sum_weights = float(solution.sum_weights)
         self.df_model = solution.info.rank
         self.df_resid = self.n_rows - self.df_model - self.has_intercept
-        self.rss, self.tss = float(solution.rss[0]), float(solution.tss[0])
+        self._sums = float(solution.scaled_rss[0]), float(solution.scaled_tss[0])  # in units of 4^_y_exponent
+        self._y_exponent = int(solution.y_exponents[0])
         self.aliased = [self.names[j] for j in solution.info.aliased]
         self.info = solution.info
         self._inverse = solution.inverse()
@@ -128,32 +130,50 @@ class OLSResult:
     def params(self) -> NDArray[np.float64]:
         return np.r_[self.intercept, self.coef] if self.has_intercept else self.coef
 
-    @cached_property
+    @property
+    def rss(self) -> float:
+        return self._sum_of_squares(0)
+
+    @property
+    def tss(self) -> float:
+        return self._sum_of_squares(1)
+
+    def _sum_of_squares(self, which):
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(self._sums[which], 2 * self._y_exponent))
+
+    @property
     def sigma(self) -> float:
-        return float(np.sqrt(self.rss / self.df_resid)) if self.df_resid > 0 else np.nan
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(self._scaled_sigma(), self._y_exponent))
+
+    def _scaled_sigma(self):
+        return float(np.sqrt(self._sums[0] / self.df_resid)) if self.df_resid > 0 else np.nan
 
     @cached_property
     def covariance(self) -> NDArray[np.float64]:
         """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, the pseudo-inverse for a rank-deficient fit."""
         inverse, exponents = self._inverse
+        if self.has_intercept:
+            # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
+            cross = -inverse @ np.ldexp(self._mean, exponents)
+            inverse = np.block([[np.full((1, 1), self._intercept_variance()), cross[None, :]],
+                                [cross[:, None], inverse]])
+            exponents = np.r_[0, exponents]
+        exponents = exponents + self._y_exponent
         with np.errstate(over="ignore", under="ignore"):
-            inverse = np.ldexp(inverse, exponents[:, None] + exponents[None, :])
-            if self.has_intercept:
-                # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
-                cross = -inverse @ self._mean
-                inverse = np.block([[np.full((1, 1), self._intercept_variance()), cross[None, :]],
-                                    [cross[:, None], inverse]])
-            return self.sigma**2 * inverse
+            return np.ldexp(self._scaled_sigma() ** 2 * inverse, exponents[:, None] + exponents[None, :])
 
     @cached_property
     def standard_errors(self) -> NDArray[np.float64]:
         inverse, exponents = self._inverse
         variances = np.maximum(np.diagonal(inverse), 0.0)
-        errors = np.ldexp(np.sqrt(variances), exponents)
+        errors = np.sqrt(variances)
         errors[variances <= np.finfo(float).eps ** 2 * variances.max(initial=0.0)] = np.nan  # says nothing about y
         if self.has_intercept:
-            errors = np.r_[np.sqrt(self._intercept_variance()), errors]
-        return self.sigma * errors
+            errors, exponents = np.r_[np.sqrt(self._intercept_variance()), errors], np.r_[0, exponents]
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(self._scaled_sigma() * errors, exponents + self._y_exponent)
 
     def _intercept_variance(self):
         """1/w + mean(x)ᵀ M⁻¹ mean(x), in units of sigma²."""
@@ -182,12 +202,14 @@ class OLSResult:
             raise ValueError(f"level must be between 0 and 1, got {level}")
         if self.df_resid <= 0:
             return np.full((len(self.param_names), 2), np.nan)
-        half = stdtrit(self.df_resid, 0.5 + level / 2) * self.standard_errors
-        return np.column_stack([self.params - half, self.params + half])
+        with np.errstate(over="ignore", invalid="ignore"):  # coefficients that float64 cannot hold are infinite
+            half = stdtrit(self.df_resid, 0.5 + level / 2) * self.standard_errors
+            return np.column_stack([self.params - half, self.params + half])
 
     @property
     def r_squared(self) -> float:
-        return 1.0 - self.rss / self.tss if self.tss > 0 else np.nan
+        rss, tss = self._sums
+        return 1.0 - rss / tss if tss > 0 else np.nan
 
     @property
     def adj_r_squared(self) -> float:
@@ -198,8 +220,9 @@ class OLSResult:
     def f_value(self) -> float:
         if self.df_model == 0 or self.df_resid <= 0:
             return np.nan
+        rss, tss = self._sums
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.float64(max(self.tss - self.rss, 0.0) / self.df_model) / (self.rss / self.df_resid))
+            return float(np.float64(max(tss - rss, 0.0) / self.df_model) / (rss / self.df_resid))
 
     @property
     def f_p_value(self) -> float:

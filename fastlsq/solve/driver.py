@@ -80,16 +80,23 @@ class Solution:
 
     coef: np.ndarray  # p x k
     intercept: np.ndarray  # k, 0 without one
-    rss: np.ndarray  # k
+    scaled_rss: np.ndarray  # k, in units of 4^y_exponents
     info: SolveInfo
     has_intercept: bool
-    tss: np.ndarray | None = None  # k, about the mean with an intercept
+    scaled_tss: np.ndarray | None = None  # k, about the mean with an intercept, in the same units
+    y_exponents: np.ndarray | int = 0  # k: sums of squares may leave the range of float64, their ratios need not
     mean: np.ndarray | None = None  # p, weighted
     sum_weights: float = math.nan
     inverse: Callable[[], tuple] | None = None  # (V, e): (XᵀWX)⁻¹ of the (centred) rows is V_ij*2^(e_i + e_j)
     equations: NormalEquations | None = None
     factor: "Factor | None" = None
     singular_values: np.ndarray | None = None
+
+    @property
+    def rss(self):
+        """k sums of squared residuals in the user's units, infinite or zero where float64 cannot hold them."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(self.scaled_rss, 2 * self.y_exponents)
 
     @classmethod
     def from_equations(cls, equations, b, rss, info, inverse, factor=None):
@@ -98,16 +105,16 @@ class Solution:
         exponents = equations.units.exponents
         x_exponents, y_exponents = exponents[:p], exponents[equations.lead :]
         intercept = np.zeros(b.shape[1])
-        with np.errstate(over="ignore", under="ignore"):  # a column of 1e-310 has a coefficient float64 cannot hold
+        # a column of 1e-310 has a coefficient float64 cannot hold
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             coef = np.ldexp(b[:p], x_exponents[:, None] - y_exponents[None, :])
-            rss, tss = np.ldexp(rss, -2 * y_exponents), np.ldexp(equations.yy, -2 * y_exponents)
             if equations.intercept:
                 # y*2^f - d = sum_j (x_j*2^e_j - c_j) b_j + level
                 shift = equations.units.shift
                 intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
         return cls(
-            coef, intercept, rss, info, equations.intercept, tss, equations.user_mean()[:p], equations.sum_weights,
-            lambda: _shift_exponents(inverse(), x_exponents), equations, factor,
+            coef, intercept, rss, info, equations.intercept, equations.yy, -y_exponents, equations.user_mean()[:p],
+            equations.sum_weights, lambda: _shift_exponents(inverse(), x_exponents), equations, factor,
         )
 
 

@@ -33,10 +33,9 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     n, p, k = problem.shape
     if problem.check_finite:
         _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
-    a, y, x_mean, y_mean = _working_copies(problem)
-    x_exponents, y_exponents = _column_exponents(a), _column_exponents(y)
-    np.ldexp(a, -x_exponents, out=a)
-    np.ldexp(y, -y_exponents, out=y)
+    root = None if problem.weights is None else np.sqrt(problem.weights.astype(np.float64))[:, None]
+    a, x_exponents, x_mean = _scaled_copy(problem.x, problem, root)
+    y, y_exponents, y_mean = _scaled_copy(problem.y, problem, root)
     singular_values = basis = None
     # rounding alone leaves singular values of a few eps in dependent columns
     cut = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF if cond is None else cond
@@ -48,15 +47,17 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
         coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cut, lapack_driver)
         scaled = np.ldexp(coef, x_exponents[:, None])
     rss, backward_error = _judge(a, y, scaled, problem)
-    coef = np.ldexp(scaled, y_exponents[None, :] - x_exponents[:, None])
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # coefficients that float64 cannot hold
+        coef = np.ldexp(scaled, y_exponents[None, :] - x_exponents[:, None])
+        intercept = y_mean - x_mean @ coef
     info = SolveInfo(
         path="lapack", reason=reason, passes=1 + (equations is not None), rank=int(rank),
         backward_error=backward_error, condition=_condition(singular_values, rank),
         aliased=_aliased(equations, int(rank)), n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
     )
     return Solution(
-        coef, y_mean - x_mean @ coef, np.ldexp(rss, 2 * y_exponents), info, problem.intercept,
-        np.ldexp(np.einsum("ij,ij->j", y, y), 2 * y_exponents), x_mean, _sum_weights(problem),
+        coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", y, y), y_exponents,
+        x_mean, _sum_weights(problem),
         lambda: _inverse(basis or _right_singular(a), info.rank, -x_exponents), equations, None, singular_values,
     )
 
@@ -71,18 +72,27 @@ def _scipy(a, y, cond, lapack_driver):
     return coef, rank, singular_values
 
 
-def _working_copies(problem):
-    """float64 rows times sqrt(w), centred when there is an intercept, and the means taken out."""
-    _, p, k = problem.shape
-    a, y = problem.x.astype(np.float64, order="F"), problem.y.astype(np.float64, order="F")
-    x_mean, y_mean = np.zeros(p), np.zeros(k)
+def _scaled_copy(rows, problem, root):
+    """(a, e, mean): sqrt(w)*(rows - mean) = a*2^e, e by columns, a below 1; mean 0 without an intercept.
+
+    Scaled before as well as after centring: sums of values near the largest float64 would overflow.
+    """
+    a = rows.astype(np.float64, order="F")
+    mean = np.zeros(a.shape[1])
+    outer = _scale_columns(a)
     if problem.intercept:
-        x_mean, y_mean = _centre(a, problem.weights), _centre(y, problem.weights)
-    if problem.weights is not None:
-        root = np.sqrt(problem.weights.astype(np.float64))[:, None]
+        mean = np.ldexp(_centre(a, problem.weights), outer)
+    if root is not None:
         a *= root
-        y *= root
-    return a, y, x_mean, y_mean
+    return a, outer + _scale_columns(a), mean
+
+
+def _scale_columns(a):
+    """Divide the columns of a by the powers of two whose exponents are returned."""
+    peaks = np.abs(a).max(axis=0, initial=0.0)
+    exponents = np.where(peaks > 0, np.frexp(peaks)[1], 0).astype(np.int64)
+    np.ldexp(a, -exponents, out=a)
+    return exponents
 
 
 def _centre(a, weights):
@@ -93,11 +103,6 @@ def _centre(a, weights):
         a -= mean
         total += mean
     return total
-
-
-def _column_exponents(a):
-    peaks = np.abs(a).max(axis=0, initial=0.0)
-    return np.where(peaks > 0, np.frexp(peaks)[1], 0).astype(np.int64)
 
 
 def _sum_weights(problem):

@@ -22,6 +22,8 @@ from fastlsq._core import lib
 # products of two such columns above the subnormal range.
 _SMALLEST, _LARGEST = 2.0**-930, 2.0**1020
 
+_SAFE_SHIFT = 450  # exponent of a difference of shifts whose square, times 2^100 rows, stays in range
+
 
 @dataclass(slots=True)
 class Problem:
@@ -126,6 +128,9 @@ def merge(first, second):
     for one, other in ((first, second), (second, first)):  # a column of zeros has no scale of its own
         empty = (one.raw_diagonal == 0) & (one.units.shift[:p] == 0)
         exponents[:p] = np.where(empty, other.units.exponents[:p], exponents[:p])
+    # constant columns have no moments, yet their means may lie up to 2^1025 apart: delta² must not overflow
+    peaks = np.frexp(np.maximum(np.abs(first.units.shift), np.abs(second.units.shift)))[1]
+    exponents = np.minimum(exponents, np.where(peaks > _SAFE_SHIFT, _SAFE_SHIFT - peaks, exponents))
     first, second = _with_exponents(first, exponents), _with_exponents(second, exponents)
     shift = first.units.shift
     weight = first.sum_weights + second.sum_weights
@@ -133,7 +138,9 @@ def merge(first, second):
     mean = first.mean
     if first.intercept and weight > 0:
         unit = np.r_[0:p, p + 1 : shift.shape[0]]
-        delta = second.mean - mean + np.ldexp((second.units.shift - shift)[unit], exponents[unit])
+        halved = np.where(peaks > 1000, 1, 0)
+        apart = np.ldexp(second.units.shift, -halved) - np.ldexp(shift, -halved)
+        delta = second.mean - mean + np.ldexp(apart, exponents + halved)[unit]
         mean = mean + delta * (second.sum_weights / weight)
         spread = first.sum_weights * second.sum_weights / weight
         m = m + spread * np.outer(delta[:p], delta[:p])

@@ -1,0 +1,202 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One chunk of rows on its way into the moments: packed or left where it lies, then multiplied.
+ */
+#include "gram_chunk.h"
+#include "blocksizes.h"
+#include "workspace.h"
+#include <stddef.h>
+
+/* ---- packing --------------------------------------------------------------------------------------------------- */
+
+static int64_t panel_bytes(const flsq_gram_pass *pass)
+{
+    return flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
+}
+
+/* Weights and target of a chunk, so that the next begins on a cache line. */
+static int64_t column_bytes(const flsq_gram_pass *pass)
+{
+    return FLSQ_CEIL_DIV(pass->chunk * (int64_t)sizeof(double), FLSQ_ALIGNMENT) * FLSQ_ALIGNMENT;
+}
+
+flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
+{
+    for (int sets = pass->rows->weights.data != NULL ? 2 : 1; sets > 0; sets--) {
+        const flsq_status status = flsq_size_add(total, pass->panels, panel_bytes(pass));
+        if (status != FLSQ_OK)
+            return status;
+    }
+    return flsq_size_add(total, 2, column_bytes(pass));
+}
+
+void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
+{
+    const int64_t bytes = pass->panels * panel_bytes(pass); /* cannot overflow: add_chunk_bytes did not */
+    c->right = (flsq_panels){.base = (double *)memory, .count = pass->panels,
+                             .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
+    c->left = c->right;
+    memory += bytes;
+    if (pass->rows->weights.data != NULL) {
+        c->left.base = (double *)memory;
+        memory += bytes;
+    }
+    c->weights = (double *)memory;
+    c->target = (double *)(memory + column_bytes(pass));
+}
+
+void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
+{
+    const flsq_gram *const gram = pass->gram;
+    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !pass->sides ? packed_column(gram, gram->p) : -1);
+    if (c->left.base != c->right.base)
+        flsq_panels_clear(gram->kernels, &c->left, -1);
+}
+
+static int target_in_place(const flsq_gram_pass *pass)
+{
+    const flsq_matrix *const y = &pass->rows->y;
+    const int64_t item = sizeof(double);
+    return pass->scale == NULL && y->dtype == FLSQ_F64 && y->row_stride == item && (uintptr_t)y->data % item == 0;
+}
+
+/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
+static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
+{
+    if (target_in_place(pass))
+        return;
+    double *const target = c->target + at;
+    flsq_read_column(&pass->rows->y, 0, row, count, target);
+    if (pass->scale != NULL) {
+        const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
+        for (int64_t k = 0; k < count; k++)
+            target[k] = target[k] * pass->scale[column] - pass->offset[column];
+    }
+}
+
+static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row)
+{
+    return target_in_place(pass) ? (const double *)pass->rows->y.data + row : c->target;
+}
+
+void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
+{
+    const flsq_gram *const gram = pass->gram;
+    const flsq_kernels *const kernels = gram->kernels;
+    const int64_t nr = kernels->nr, stride = c->right.stride;
+    const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = pass->panels};
+    flsq_pack_matrix(kernels, &pass->rows->x, row, count, &target, 0);
+    if (pass->sides)
+        copy_target(pass, c, row, at, count);
+    else
+        flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
+    if (pass->scale != NULL)
+        for (int64_t J = 0; J < pass->panels; J++)
+            kernels->affine(count, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
+    if (pass->rows->weights.data != NULL) {
+        flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
+        for (int64_t J = 0; J < pass->panels; J++)
+            kernels->weigh(count, c->weights + at, target.base + J * stride, c->left.base + at * nr + J * stride);
+    }
+}
+
+/* ---- products of rows that are ready ---------------------------------------------------------------------------- */
+
+flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
+{
+    return (flsq_operands){.left = c->left.base, .right = c->right.base, .panel_stride = c->right.stride,
+                           .step = pass->gram->kernels->nr, .count = count,
+                           .target = pass->sides ? target_of(pass, c, row) : NULL,
+                           .weights = pass->rows->weights.data != NULL ? c->weights : NULL};
+}
+
+flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
+{
+    const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    copy_target(pass, c, row, 0, count);
+    return (flsq_operands){.left = x.data, .right = x.data, .panel_stride = pass->gram->kernels->nr,
+                           .step = x.row_stride / (int64_t)sizeof(double), .count = count,
+                           .target = target_of(pass, c, row)};
+}
+
+/* The diagonal block of panel J and what [1 | y] adds beside it.  1 and y are the first lanes of the panel behind X. */
+static void add_diagonal_and_sides(const flsq_gram *gram, const flsq_operands *z, int64_t J, double *node,
+                                   flsq_ahead *ahead)
+{
+    const flsq_kernels *const kernels = gram->kernels;
+    const int64_t nr = kernels->nr, unit = gram->unit, columns = panel_columns(gram, J);
+    double *const beside = block(gram, node, J, gram->x_panels);
+    double sums[FLSQ_MAX_NR], dots[FLSQ_MAX_NR];
+    const flsq_sides sides = {.y = z->target, .sums = unit ? sums : NULL, .dots = dots};
+    kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step, columns,
+                           block(gram, node, J, J), &sides, ahead);
+    for (int64_t i = 0; i < columns; i++)
+        beside[i * nr + unit] += dots[i];
+    for (int64_t i = 0; unit && i < columns; i++)
+        beside[i * nr] += sums[i];
+}
+
+/* 1ᵀ1, 1ᵀy and yᵀy. */
+static void add_target(const flsq_gram *gram, const flsq_operands *z, double *node)
+{
+    const int64_t nr = gram->kernels->nr, unit = gram->unit;
+    double *const own = block(gram, node, gram->x_panels, gram->x_panels), totals[3];
+    gram->kernels->target_sums(z->count, z->target, z->weights, totals);
+    if (unit) {
+        own[0] += totals[0];
+        own[1] += totals[1];
+    }
+    own[unit * nr + unit] += totals[2];
+}
+
+void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,
+                           double *node, flsq_ahead *ahead)
+{
+    const flsq_gram *const gram = pass->gram;
+    const flsq_kernels *const kernels = gram->kernels;
+    const double *const right = z->right + J * z->panel_stride;
+    const int64_t columns = panel_columns(gram, J);
+    for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
+        kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, columns,
+                            block(gram, node, I, J), ahead);
+    if (J < first || J >= last)
+        return;
+    if (!pass->sides) {
+        kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, right, z->step, columns,
+                               block(gram, node, J, J), NULL, ahead);
+        return;
+    }
+    add_diagonal_and_sides(gram, z, J, node, ahead);
+    if (J == 0)
+        add_target(gram, z, node);
+}
+
+/* How often the products of one chunk walk down its rows. */
+static int64_t sweeps_of(const flsq_gram_pass *pass)
+{
+    const flsq_kernels *const kernels = pass->gram->kernels;
+    int64_t sweeps = 0;
+    for (int64_t J = 0; J < pass->panels; J++) {
+        const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
+        sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
+                  kernels->diagonal_sweeps[vectors] + (pass->sides && vectors > 1);
+    }
+    return sweeps;
+}
+
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count, int64_t now)
+{
+    if (count <= 0)
+        return (flsq_ahead){0};
+    const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, count);
+    if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
+        return (flsq_ahead){0};
+    return (flsq_ahead){.next = part.data, .pace = FLSQ_CEIL_DIV(count * part.row_stride, sweeps_of(pass) * now)};
+}
+
+int flsq_gram_is_in_place(const flsq_gram_pass *pass)
+{
+    return pass->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
+           pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x);
+}

@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One chunk of rows on its way into the moments.  gram_pass.c decides which thread takes which chunk and which blocks.
+ */
+#ifndef FLSQ_GRAM_CHUNK_H
+#define FLSQ_GRAM_CHUNK_H
+#include "gram.h"
+#include "pack.h"
+
+/* A pass over rows; `scale` and `offset` are the user's, padded to whole panels (NULL for none). */
+typedef struct flsq_gram_pass {
+    const flsq_gram *gram;
+    const flsq_rows *rows;
+    const double *scale, *offset;
+    int64_t chunk;  /* rows packed at a time: KC, or all of them when there are fewer */
+    int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
+    int sides;      /* one target: [1 | y] is summed beside X, not packed */
+    int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
+} flsq_gram_pass;
+
+/* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
+typedef struct flsq_chunk {
+    flsq_panels right, left;
+    double *weights, *target;
+} flsq_chunk;
+
+/* `count` rows, packed or where they lie: panel J starts at J*panel_stride, rows are `step` doubles apart. */
+typedef struct flsq_operands {
+    const double *left, *right;
+    int64_t panel_stride, step, count;
+    const double *target, *weights; /* of the rows, when [1 | y] is summed beside X; weights NULL for none */
+} flsq_operands;
+
+/* Bytes of one chunk; then its layout in memory of that size, and the zeros and ones no packing writes. */
+flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total);
+void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c);
+void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c);
+
+/* Packs rows [row, row + count) into chunk rows [at, at + count): user values, then scale and offset, then weights. */
+void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count);
+
+/* Whether the pass may multiply X where it lies: worth it for few columns. */
+int flsq_gram_is_in_place(const flsq_gram_pass *pass);
+
+/* Rows [row, row + count), ready to be multiplied: packed into c before, or in place. */
+flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+
+/* The memory of rows [row, row + count) of X, when it is one piece, to be asked for by the sweeps over `now` rows. */
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count, int64_t now);
+
+/* node += the blocks (I, J) for one J and I in [first, last), and what stands beside them. */
+void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,
+                           double *node, flsq_ahead *ahead);
+
+#endif
