@@ -58,6 +58,8 @@ const char *flsq_kernels_built(int i, int *runs_here);
 const char *flsq_cpu_feature(int i, int *present);
 /* The _OPENMP date of the build, 0 for a serial build. */
 int flsq_openmp_version(void);
+/* OpenMP's own limit for the calling thread: OMP_NUM_THREADS, or what threadpoolctl set; 1 in a serial build. */
+int flsq_openmp_max_threads(void);
 /* 1 in a child of fork(), where the parent's thread pool does not exist and all passes run serially. */
 int flsq_is_forked_child(void);
 /* Fused multiply-adds with all operands in registers: seconds for `sweeps` of *flops_per_sweep each, all threads. */

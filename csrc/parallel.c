@@ -27,6 +27,7 @@ int flsq_is_forked_child(void) { return 0; }
 #ifdef _OPENMP
 
 int flsq_openmp_version(void) { return _OPENMP; }
+int flsq_openmp_max_threads(void) { return omp_get_max_threads(); }
 
 void flsq_parallel_run(int n_threads, void (*body)(void *, int, int), void *context)
 {
@@ -49,6 +50,7 @@ void flsq_parallel_barrier(int n_threads)
 #else
 
 int flsq_openmp_version(void) { return 0; }
+int flsq_openmp_max_threads(void) { return 1; }
 
 void flsq_parallel_run(int n_threads, void (*body)(void *, int, int), void *context)
 {

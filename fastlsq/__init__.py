@@ -9,8 +9,9 @@ _HOME = {
     "SolveInfo": "fastlsq.solve.driver",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
+    "set_num_threads": "fastlsq._threads",
 }
-__all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "show_config"]
+__all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config"]
 __version__ = "0.1.0"
 
 

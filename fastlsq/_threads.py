@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One rule for the number of threads.
 
-``n_threads=`` of a call, else ``FASTLSQ_NUM_THREADS``, else ``OMP_NUM_THREADS`` capped by what the process may use,
-else what it may use: the smaller of its CPU affinity and its cgroup quota.  A build without OpenMP and a child of
-``fork`` run on one thread.  The number never changes a result, only who computes it.
+``n_threads=`` of a call, else what `set_num_threads` was given, else ``FASTLSQ_NUM_THREADS``, else ``OMP_NUM_THREADS``
+capped by what the process may use, else what it may use: the smaller of its CPU affinity and its cgroup quota.  The last
+two are also capped by OpenMP's own limit, which threadpoolctl sets.  A build without OpenMP and a child of ``fork`` run
+on one thread.  The number never changes a result, only who computes it.
 """
 
 import math
@@ -13,6 +14,8 @@ import os
 from functools import lru_cache
 
 from fastlsq._core import lib
+
+_chosen = None  # by set_num_threads, for the whole process
 
 
 def resolve(n_threads=None):
@@ -28,6 +31,8 @@ def explain(n_threads=None):
         return 1, "built without OpenMP"
     if lib.is_forked_child():
         return 1, "child of fork()"
+    if _chosen is not None:
+        return _chosen, "set_num_threads"
     own = os.environ.get("FASTLSQ_NUM_THREADS")
     if own:
         return _from_environment("FASTLSQ_NUM_THREADS", own), "FASTLSQ_NUM_THREADS"
@@ -36,8 +41,49 @@ def explain(n_threads=None):
     if openmp:
         asked = _from_environment("OMP_NUM_THREADS", openmp.split(",")[0])
         if asked <= available:
-            return asked, "OMP_NUM_THREADS"
-    return available, reason
+            available, reason = asked, "OMP_NUM_THREADS"
+    limit = lib.openmp_max_threads()
+    return (limit, "OpenMP's limit") if limit < available else (available, reason)
+
+
+class set_num_threads:
+    """Use this many threads wherever ``n_threads=`` is not given, in the whole process.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        At least 1; None returns to the environment and the machine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        n_threads is no integer, or below 1.
+
+    Notes
+    -----
+    The number takes effect at once.  As a context manager it is in force until the block ends, and then what was in
+    force before is restored.  More threads than CPUs only cost time.
+
+    Examples
+    --------
+    >>> import fastlsq
+    >>> with fastlsq.set_num_threads(1):
+    ...     x = fastlsq.lstsq([[1.0], [2.0]], [2.0, 4.0]).x
+    >>> x
+    array([2.])
+    """
+
+    def __init__(self, n_threads: int | None) -> None:
+        global _chosen
+        number = None if n_threads is None else _checked(n_threads, "n_threads")
+        self._before, _chosen = _chosen, number
+
+    def __enter__(self) -> "set_num_threads":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _chosen
+        _chosen = self._before
 
 
 def _checked(value, name):

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Threads: one rule, safe under fork, safe from many Python threads."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ def test_the_rule(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(_threads, "_available", lambda: (6, "CPU affinity"))
     monkeypatch.setattr(_threads.lib, "openmp_version", lambda: 201511)
+    monkeypatch.setattr(_threads.lib, "openmp_max_threads", lambda: 6)
     assert _threads.explain() == (6, "CPU affinity")
     monkeypatch.setenv("OMP_NUM_THREADS", "4,2")
     assert _threads.explain() == (4, "OMP_NUM_THREADS")
@@ -28,10 +30,37 @@ def test_the_rule(monkeypatch):
     assert _threads.explain() == (6, "CPU affinity")
     monkeypatch.setenv("FASTLSQ_NUM_THREADS", "9")
     assert _threads.explain() == (9, "FASTLSQ_NUM_THREADS")
-    assert _threads.explain(np.int64(2)) == (2, "n_threads=")
+    with fastlsq.set_num_threads(3):
+        assert _threads.explain() == (3, "set_num_threads")
+        with fastlsq.set_num_threads(None):
+            assert _threads.explain() == (9, "FASTLSQ_NUM_THREADS")
+        assert _threads.explain() == (3, "set_num_threads")
+        assert _threads.explain(np.int64(2)) == (2, "n_threads=")
+    assert _threads.explain() == (9, "FASTLSQ_NUM_THREADS")
     monkeypatch.setenv("FASTLSQ_NUM_THREADS", "many")
     with pytest.raises(ValueError, match="FASTLSQ_NUM_THREADS must be an integer >= 1, got 'many'"):
         _threads.resolve()
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError), ("2", TypeError)]
+)
+def test_set_num_threads_refuses(bad, error):
+    before = _threads.explain()
+    with pytest.raises(error, match="n_threads must be"):
+        fastlsq.set_num_threads(bad)
+    assert _threads.explain() == before
+
+
+@pytest.mark.skipif(not lib.openmp_version(), reason="a serial build")
+def test_threadpoolctl_limits_us(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    for name in ("FASTLSQ_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_threads, "_available", lambda: (6, "CPU affinity"))
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        assert _threads.explain() == (1, "OpenMP's limit")
+    assert "openmp" in {pool["user_api"] for pool in threadpoolctl.threadpool_info()}
 
 
 def test_a_serial_build_says_one(monkeypatch):
@@ -67,6 +96,36 @@ def test_fit_fork_fit():
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def _solve(seed):
+    rng = np.random.default_rng(seed)
+    return fastlsq.lstsq(rng.standard_normal((20_000, 20)), rng.standard_normal(20_000), n_threads=2).x
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_multiprocessing(method):
+    want = [_solve(seed) for seed in range(4)]  # the parent's thread pool exists before the children do
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        found = list(pool.map(_solve, range(4), timeout=120))
+    for x, expected in zip(found, want, strict=True):
+        np.testing.assert_array_equal(x, expected)
+
+
+def test_beside_other_thread_pools():
+    """OpenBLAS pools and ours at once, from Python threads that use both."""
+    a = np.random.default_rng(3).standard_normal((20_000, 30))
+    want = fastlsq.lstsq(a, a[:, 0], n_threads=1).x
+
+    def both(_):
+        product = a.T @ a
+        return fastlsq.lstsq(a, a[:, 0], n_threads=2).x, np.linalg.solve(product, product[:, 0])
+
+    with ThreadPoolExecutor(4) as pool:
+        for ours, theirs in pool.map(both, range(12)):
+            np.testing.assert_array_equal(ours, want)
+            np.testing.assert_allclose(theirs, np.eye(30)[0], atol=1e-10)
 
 
 def test_from_many_python_threads():

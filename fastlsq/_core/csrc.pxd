@@ -54,6 +54,7 @@ cdef extern from "fastlsq.h" nogil:
     const char *flsq_kernels_built(int i, int *runs_here)
     const char *flsq_cpu_feature(int i, int *present)
     int flsq_openmp_version()
+    int flsq_openmp_max_threads()
     int flsq_is_forked_child()
     double flsq_probe_fma(const flsq_kernels *kernels, int n_threads, int64_t sweeps, double *flops_per_sweep)
     double flsq_probe_read(

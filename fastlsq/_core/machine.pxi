@@ -50,6 +50,11 @@ def openmp_version():
     return flsq_openmp_version()
 
 
+def openmp_max_threads():
+    """OpenMP's own limit for the calling thread; 1 in a serial build."""
+    return flsq_openmp_max_threads()
+
+
 def is_forked_child():
     """True in a child of fork(), where passes run on one thread."""
     return bool(flsq_is_forked_child())

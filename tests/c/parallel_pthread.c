@@ -69,4 +69,5 @@ double flsq_parallel_clock(void)
 }
 
 int flsq_openmp_version(void) { return 0; }
+int flsq_openmp_max_threads(void) { return 1; }
 int flsq_is_forked_child(void) { return 0; }
