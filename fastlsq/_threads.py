@@ -3,9 +3,9 @@
 """One rule for the number of threads.
 
 ``n_threads=`` of a call, else what `set_num_threads` was given, else ``FASTLSQ_NUM_THREADS``, else ``OMP_NUM_THREADS``
-capped by what the process may use, else what it may use: the smaller of its CPU affinity and its cgroup quota.  The last
-two are also capped by OpenMP's own limit, which threadpoolctl sets.  A build without OpenMP and a child of ``fork`` run
-on one thread.  The number never changes a result, only who computes it.
+capped by what the process may use, else what it may use: the smaller of its CPU affinity and its cgroup quota.  The
+last two are also capped by OpenMP's own limit, which threadpoolctl sets.  A build without OpenMP and a child of
+``fork`` run on one thread.  The number never changes a result, only who computes it.
 """
 
 import math
