@@ -190,9 +190,20 @@ flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
     if (count <= 0)
         return (flsq_ahead){0};
     const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, count);
-    if (part.row_stride <= 0 || part.row_stride > 2 * part.columns * (int64_t)sizeof(double) || part.col_stride < 0)
-        return (flsq_ahead){0};
-    return (flsq_ahead){.next = part.data, .pace = FLSQ_CEIL_DIV(count * part.row_stride, sweeps_of(pass) * now)};
+    const int64_t sweeps = sweeps_of(pass), row_bytes = part.columns * (int64_t)sizeof(double);
+    if (part.row_stride > 0 && part.row_stride <= 2 * row_bytes && part.col_stride >= 0 &&
+        part.col_stride <= part.row_stride) {
+        const int64_t pace = FLSQ_CEIL_DIV(count * part.row_stride, sweeps * now);
+        const int64_t deep = pass->in_place ? FLSQ_STRIDED_DEEP : FLSQ_PACKED_DEEP;
+        return (flsq_ahead){.next = part.data, .pace = pace, .apart = deep / 2 * pace, .jump = now * pace,
+                            .sweeps = sweeps};
+    }
+    if (part.row_stride > 0 && part.row_stride <= (int64_t)sizeof(double) && part.col_stride > 0) {
+        const int64_t two = sweeps < part.columns; /* columns a sweep */
+        return (flsq_ahead){.next = part.data, .pace = part.row_stride, .apart = two * part.col_stride,
+                            .jump = (1 + two) * part.col_stride, .sweeps = FLSQ_CEIL_DIV(part.columns, 1 + two)};
+    }
+    return (flsq_ahead){0};
 }
 
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)

@@ -24,11 +24,13 @@
 typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                           int64_t panel_stride, int64_t first);
 
-/* Memory that will be read soon (NULL: none).  Every sweep over `rows` rows asks for the next pace*rows bytes of it and
- * moves `next` on.  A pace of more than 16 bytes leaves gaps for packed rows, more than 32 for others. */
+/* Memory that will be read soon.  Each of the next `sweeps` sweeps asks for two lines every few rows, one `apart` bytes
+ * behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one piece:
+ * apart is half of what a step covers, jump all that a sweep covers.  Columns: apart is the distance to the next column,
+ * jump the distance to the one behind it.  All zero: nothing. */
 typedef struct flsq_ahead {
     const char *next;
-    int64_t pace;
+    int64_t pace, apart, jump, sweeps;
 } flsq_ahead;
 
 /* sums[j] := sum_k a[k][j] (unless sums is NULL) and dots[j] := sum_k a[k][j]*y[k], j < columns rounded up to a vector. */
@@ -37,7 +39,12 @@ typedef struct flsq_sides {
     double *sums, *dots;
 } flsq_sides;
 
-enum { FLSQ_MAX_NR = 24, FLSQ_MAX_NV = 4 };
+enum {
+    FLSQ_MAX_NR = 24,
+    FLSQ_MAX_NV = 4,
+    FLSQ_PACKED_DEEP = 8, /* rows between two questions: panels, */
+    FLSQ_STRIDED_DEEP = 4 /* and rows where they lie */
+};
 
 struct flsq_kernels {
     const char *name;

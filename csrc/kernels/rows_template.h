@@ -130,9 +130,7 @@ static void residual_rows(int64_t rows, int64_t columns, const double *x, int64_
 static void gradient(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g,
                      flsq_ahead *ahead)
 {
-    FETCHING(z);
     SWITCH_VECTORS(VECTORS(columns), GRADIENT)
-    FETCHED;
 }
 
 /* out[j] += sum_k a[k][j]*b[k][j], rows dealt to four chains as above. */

@@ -57,7 +57,12 @@
 
 /* Rows of packed panels: the compiler knows their distance, and eight at a time need two additions.  2026-11, Zen 3 with
  * a busy neighbour, 4 x 12 tile, GFlop/s a core: four at a time 42.5, eight 44.5; alone 51.2 and 51.3 of 51.8. */
-#define PACKED_SWEEP(a, b, ...) SWEEP(rows, 8, ASK(8), a, NR, b, NR, __VA_ARGS__)
+#define PACKED_SWEEP(a, b, ...)                                                                                    \
+    {                                                                                                              \
+        START_ASKING(b);                                                                                           \
+        SWEEP(rows, FLSQ_PACKED_DEEP, ASK(FLSQ_PACKED_DEEP), a, NR, b, NR, __VA_ARGS__)                            \
+        STOP_ASKING;                                                                                               \
+    }
 
 /* Rows of a and b that are one row of the user's array: one pointer walks, and `left` is at a fixed distance from it.
  * OPAQUE hides where the pointer came from; otherwise gcc keeps a pointer for every row of the unrolled loop. */
@@ -66,10 +71,12 @@
         const double *row = (b);                                                                                   \
         const int64_t to_left = (const char *)(a) - (const char *)(b);                                             \
         int64_t rows_to_go = rows;                                                                                 \
-        for (; rows_to_go >= 4; rows_to_go -= 4) {                                                                 \
-            ASK(4);                                                                                                \
-            STRIDED_ROWS(4, __VA_ARGS__)                                                                           \
+        START_ASKING(b);                                                                                           \
+        for (; rows_to_go >= FLSQ_STRIDED_DEEP; rows_to_go -= FLSQ_STRIDED_DEEP) {                                 \
+            ASK(FLSQ_STRIDED_DEEP);                                                                                \
+            STRIDED_ROWS(FLSQ_STRIDED_DEEP, __VA_ARGS__)                                                           \
         }                                                                                                          \
+        STOP_ASKING;                                                                                                          \
         for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
             STRIDED_ROWS(2, __VA_ARGS__)                                                                           \
         if (rows_to_go > 0)                                                                                        \
@@ -85,20 +92,22 @@
         OPAQUE(row);                                                                                               \
     }
 
-/* The rows of the next chunk are asked for while this one is multiplied: `pace` bytes for each row of every sweep, so
- * that memory is busy all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this
- * chunk wait behind it; asking in the first sweep alone leaves memory idle during the others (Zen 3, p = 16, two
- * threads, ns a row: no prefetch 9.0, in the first sweep 9.2, in all sweeps 6.5). */
-#define FETCHING(b)                                                                                                \
-    const char *fetch = ahead->next != NULL ? ahead->next : (const char *)(b);                                     \
-    const int64_t pace = ahead->pace
+/* The rows of the next chunk are asked for while this one is multiplied, evenly over all sweeps, so that memory is busy
+ * all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this chunk wait behind it;
+ * asking in the first sweep alone leaves memory idle during the others (Zen 3, p = 16, two threads, ns a row: no prefetch
+ * 9.0, in the first sweep 9.2, in all sweeps 6.5).  A sweep that has nothing to ask for asks for its own operand. */
+#define START_ASKING(b)                                                                                            \
+    const int asks = ahead->sweeps > 0;                                                                            \
+    const char *fetch = asks ? ahead->next : (const char *)(b);                                                    \
+    const int64_t pace = asks ? ahead->pace : 0, apart = asks ? ahead->apart : 0
 #define ASK(deep)                                                                                                  \
     __builtin_prefetch(fetch, 0, 3);                                                                               \
-    __builtin_prefetch(fetch + (deep) / 2 * pace, 0, 3);                                                           \
+    __builtin_prefetch(fetch + apart, 0, 3);                                                                       \
     fetch += (deep) * pace
-#define FETCHED                                                                                                    \
-    if (ahead->next != NULL)                                                                                       \
-    ahead->next = fetch
+#define STOP_ASKING                                                                                                \
+    if (asks)                                                                                                      \
+        ahead->next += ahead->jump;                                                                                \
+    ahead->sweeps -= asks
 
 /* IN_REGISTER keeps gcc from reading a vector from memory once for each of its uses instead of once: five more loads in
  * eight rows, 8 % with a busy neighbour. */

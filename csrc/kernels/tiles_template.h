@@ -41,13 +41,11 @@
 static void gram_block(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead)
 {
-    FETCHING(b);
     if (step == NR) {
         SWITCH_VECTORS(VECTORS(columns), PACKED_BLOCK)
     } else {
         SWITCH_VECTORS(VECTORS(columns), STRIDED_BLOCK)
     }
-    FETCHED;
 }
 
 /* The upper triangle of one panel with itself.  Row group g (VL rows) meets only the vectors g..nv-1, so the block
@@ -109,13 +107,11 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
 static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead)
 {
-    FETCHING(b);
     if (step == NR) {
         SWITCH_VECTORS(VECTORS(columns), PACKED_DIAGONAL)
     } else {
         SWITCH_VECTORS(VECTORS(columns), STRIDED_DIAGONAL)
     }
-    FETCHED;
 }
 
 /* y[k][t] -= sum_j z[k][j]*b[j][t]: the left operand is read along the rows of its panels. */

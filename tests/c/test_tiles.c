@@ -67,23 +67,33 @@ void test_gram_diagonal(const flsq_kernels *kernels)
         try_gram(kernels, columns, 1);
 }
 
-/* The memory asked for moves on by pace*rows bytes a sweep, less at most the rows that are no whole step. */
+/* Every sweep moves the memory asked for on by one jump and counts itself. */
 void test_ahead(const flsq_kernels *kernels)
 {
-    const int64_t nr = kernels->nr, rows = FLSQ_KC, pace = 16, vectors = FLSQ_CEIL_DIV(nr, kernels->lanes);
+    const int64_t nr = kernels->nr, rows = FLSQ_KC, jump = 64, vectors = FLSQ_CEIL_DIV(nr, kernels->lanes);
     double *const panel = panel_of(rows, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
-    double *const memory = oracle_doubles(rows * nr), *const y = oracle_doubles(rows), *const sums = oracle_doubles(nr), *const dots = oracle_doubles(nr);
-    const char *const begin = (const char *)memory;
-    flsq_ahead ahead = {.next = begin, .pace = pace};
-    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
-    CHECK(ahead.next - begin == kernels->block_sweeps[vectors] * pace * rows);
-    ahead.next = begin;
-    kernels->gram_diagonal(rows, panel, panel, nr, nr, c, NULL, &ahead);
-    CHECK(ahead.next - begin == kernels->diagonal_sweeps[vectors] * pace * rows);
-    ahead.next = begin;
+    double *const memory = oracle_doubles(rows * nr), *const y = oracle_doubles(rows);
+    double *const sums = oracle_doubles(nr), *const dots = oracle_doubles(nr);
     const flsq_sides sides = {.y = y, .sums = sums, .dots = dots};
+    const flsq_ahead start = {.next = (const char *)memory, .pace = 8, .apart = 64, .jump = jump, .sweeps = 99};
+    const int64_t block = kernels->block_sweeps[vectors], diagonal = kernels->diagonal_sweeps[vectors];
+    for (int64_t columns = 1; columns <= nr; columns++) {
+        flsq_ahead ahead = start;
+        const int64_t narrow = kernels->block_sweeps[FLSQ_CEIL_DIV(columns, kernels->lanes)];
+        CASE("%lld columns", (long long)columns);
+        kernels->gram_block(rows, panel, panel, nr, columns, c, &ahead);
+        CHECK(ahead.next - start.next == narrow * jump && ahead.sweeps == 99 - narrow);
+    }
+    flsq_ahead ahead = start;
+    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    kernels->gram_diagonal(rows, panel, panel, nr, nr, c, NULL, &ahead);
+    CHECK(ahead.sweeps == 99 - block - diagonal);
     kernels->gram_diagonal(rows, panel, panel, nr, nr, c, &sides, &ahead);
-    CHECK(ahead.next - begin == (kernels->diagonal_sweeps[vectors] + 1) * pace * rows);
+    CHECK(ahead.sweeps == 99 - block - 2 * diagonal - 1);
+    ahead.sweeps = 1;
+    ahead.next = start.next;
+    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    CHECK(ahead.sweeps == 0 && ahead.next - start.next == jump);
     free(panel), free(c), free(memory), free(y), free(sums), free(dots);
 }
 
