@@ -91,20 +91,38 @@ void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
                     }
 }
 
+/* The user's column of the first lane of panel J. */
+static int64_t first_column(const flsq_gram *gram, int64_t J)
+{
+    const int64_t nr = gram->kernels->nr;
+    return J < gram->x_panels ? J * nr : gram->p + (J - gram->x_panels) * nr;
+}
+
+/* Block (I, J) of a node into zz, and mirrored; of Y columns on the left only the diagonal is stored, and left out here. */
+static void spread_block(const flsq_gram *gram, double *node, int64_t I, int64_t J, double *zz)
+{
+    const int64_t nr = gram->kernels->nr, lead = gram->p + gram->unit, width = gram->columns;
+    const int64_t row = first_column(gram, I), column = first_column(gram, J);
+    const int64_t rows = FLSQ_MIN(panel_columns(gram, I), lead - row), columns = panel_columns(gram, J);
+    const double *const values = block(gram, node, I, J);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = I == J ? i : 0; j < columns; j++)
+            zz[(row + i) * width + column + j] = values[i * nr + j];
+    for (int64_t j = 0; j < FLSQ_MIN(columns, lead - column); j++)
+        for (int64_t i = 0; i < (I == J ? FLSQ_MIN(j, rows) : rows); i++)
+            zz[(column + j) * width + row + i] = values[i * nr + j];
+}
+
 flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
 {
-    const int64_t lead = gram->p + gram->unit, width = gram->columns;
+    const int64_t lead = gram->p + gram->unit;
     double *const total = flsq_allocate(gram->tree.node_length * (int64_t)sizeof(double));
     if (total == NULL)
         return FLSQ_NO_MEMORY;
     flsq_tree_total(&gram->tree, gram->kernels, total);
-    for (int64_t i = 0; i < lead; i++)
-        for (int64_t j = i; j < width; j++) {
-            const double value = *entry(gram, total, i, j);
-            zz[i * width + j] = value;
-            if (j < lead)
-                zz[j * width + i] = value;
-        }
+    for (int64_t J = 0; J < gram->panels; J++)
+        for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++)
+            spread_block(gram, total, I, J, zz);
     for (int64_t t = 0; t < gram->k; t++)
         yy[t] = *entry(gram, total, lead + t, lead + t);
     flsq_release(total);

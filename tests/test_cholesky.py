@@ -89,3 +89,33 @@ def test_estimate_of_the_badly_conditioned():
 def test_non_square_is_refused():
     with pytest.raises(ValueError, match="square"):
         lib.cholesky(np.ones((3, 2)), 1)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 17, 1100])
+def test_scale_symmetric(n):
+    rng = np.random.default_rng(n)
+    wide = rng.standard_normal((n, n + 2))
+    scale = np.ldexp(1.0, rng.integers(-3, 4, n))
+    out, sums = np.empty((n, n)), np.empty(n)
+    lib.scale_symmetric(wide[:, :n], scale, out, sums, 3)
+    want = wide[:, :n] * scale[:, None] * scale
+    np.testing.assert_array_equal(out, want)
+    np.testing.assert_allclose(sums, np.abs(want).sum(axis=1), rtol=1e-13)
+    serial, serial_sums = np.empty((n, n)), np.empty(n)
+    lib.scale_symmetric(wide[:, :n], scale, serial, serial_sums, 1)
+    np.testing.assert_array_equal(sums, serial_sums)
+
+
+@pytest.mark.parametrize("n", [97, 192, 193, 700])
+def test_cholesky_gives_the_same_bits_for_any_number_of_threads(n):
+    rng = np.random.default_rng(n)
+    b = rng.standard_normal((n + 20, n))
+    a = b.T @ b
+    factors = []
+    for n_threads in (1, 2, 3, 8):
+        r = a.copy()
+        assert lib.cholesky(r, n_threads) is None
+        factors.append(np.triu(r))
+    for r in factors[1:]:
+        np.testing.assert_array_equal(r, factors[0])
+    assert np.abs(factors[0].T @ factors[0] - a).max() <= 50 * n * 2**-53 * np.abs(a).max()

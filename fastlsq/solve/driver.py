@@ -173,10 +173,10 @@ def factorize(equations, n_threads, kernel=None):
     active = np.flatnonzero(diagonal > 0)
     exponents = root_exponents(diagonal[active])
     scale = np.ldexp(1.0, -exponents)  # times a power of two is ldexp, and ten times faster
-    h = (equations.m[np.ix_(active, active)] if active.size < p else equations.m) * scale[:, None]
-    h *= scale
-    norm1 = float(np.abs(h).sum(axis=0).max(initial=0.0))
-    trace = float(np.trace(h))
+    m = equations.m[np.ix_(active, active)] if active.size < p else equations.m
+    h, sums = np.empty(m.shape), np.empty(active.size)
+    lib.scale_symmetric(m, scale, h, sums, n_threads)
+    norm1, trace = float(sums.max(initial=0.0)), float(np.trace(h))
     failed = lib.cholesky(h, n_threads, kernel)
     if failed is not None:
         return None, f"Cholesky failed at pivot {failed}"
