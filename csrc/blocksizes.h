@@ -26,6 +26,7 @@
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_THREAD_FLOPS 0.0
+#define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
 #define FLSQ_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 512 ? 2048 : 8192)
@@ -39,6 +40,9 @@
 #define FLSQ_CHOLESKY_NB 96
 /* A pass of fewer flops runs on one thread: opening a parallel region costs some 5 microseconds. */
 #define FLSQ_THREAD_FLOPS 1e6
+/* A factorization has three barriers for every NB rows; where another process holds a core, each may cost a time slice.
+ * 3e7 is n = 448: one thread takes 2 ms. */
+#define FLSQ_CHOLESKY_THREAD_FLOPS 3e7
 #endif
 
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in

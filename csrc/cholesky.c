@@ -171,7 +171,7 @@ static flsq_status blocked(const flsq_kernels *kernels, int64_t n, double *a, in
     f.claimed = flsq_arena_take(&arena, counters, sizeof(int64_t));
     memset(f.claimed, 0, (size_t)counters * sizeof(int64_t));
     const double flops = (double)n * (double)n * (double)n / 3.0;
-    flsq_parallel_run(flops < FLSQ_THREAD_FLOPS ? 1 : n_threads, factor_body, &f);
+    flsq_parallel_run(flops < FLSQ_CHOLESKY_THREAD_FLOPS ? 1 : n_threads, factor_body, &f);
     flsq_arena_close(&arena);
     *pivot = f.failed;
     return *pivot < 0 ? FLSQ_OK : FLSQ_NOT_POSITIVE_DEFINITE;

@@ -279,8 +279,8 @@ def _backward_error(gradients, norm_x, norm_b, rss, contraction):
     whole, half = gradients
     with np.errstate(divide="ignore", invalid="ignore"):
         measured = np.fmin(half / (norm_x * norm_b), whole / (norm_x * np.sqrt(rss)))
-    measured = np.nan_to_num(measured, nan=0.0, posinf=1.0)
-    return float(np.max(np.minimum(measured, 1.0) * contraction)) + UNIT_ROUNDOFF
+    measured = np.where(np.isnan(measured), 0.0, np.minimum(measured, 1.0))
+    return float(np.max(measured * contraction)) + UNIT_ROUNDOFF
 
 
 def _step(equations, factor, g):
@@ -299,7 +299,7 @@ def _finish(problem, equations, factor, b, rss, backward, passes):
     info = SolveInfo(
         path="gram", passes=passes + 1, condition=math.sqrt(factor.condition), backward_error=backward,
         rank=factor.active.size, n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
-        aliased=tuple(int(j) for j in np.setdiff1d(np.arange(p), factor.active)),
+        aliased=() if factor.active.size == p else tuple(map(int, np.setdiff1d(np.arange(p), factor.active))),
     )
     return Solution.from_equations(equations, b, rss, info, lambda: factor.inverse(p), factor)
 

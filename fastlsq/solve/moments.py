@@ -94,8 +94,9 @@ class NormalEquations:
 
     def user_mean(self):
         """Weighted means of [X | Y] in the user's units."""
-        columns = np.r_[0 : self.p, self.lead : self.units.shift.shape[0]]
-        return np.ldexp(self.mean, -self.units.exponents[columns]) + self.units.shift[columns]
+        p, lead, units = self.p, self.lead, self.units
+        exponents = np.concatenate([units.exponents[:p], units.exponents[lead:]])
+        return np.ldexp(self.mean, -exponents) + np.concatenate([units.shift[:p], units.shift[lead:]])
 
     @classmethod
     def from_moments(cls, moments, units, n_rows, sum_weights=None):
