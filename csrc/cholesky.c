@@ -3,7 +3,7 @@
  *
  * A = RᵀR, right-looking by blocks of NB rows (Golub & Van Loan, Matrix Computations, 4th ed., section 4.2.6):
  *
- *      R11 from A11 (unblocked) · R12 = R11⁻ᵀ A12 by panels · A22 -= R12ᵀ R12 as register tiles
+ *      R11 from A11 (by NR rows) · R12 = R11⁻ᵀ A12 by panels · A22 -= R12ᵀ R12 as register tiles
  *
  * The matrix is first copied into NR x NR tiles, those of one tile column one after the other:
  *
@@ -70,19 +70,32 @@ static void write_column(const factorization *f, int64_t J)
     }
 }
 
-/* R11 of the tile rows [K, last), in its tiles and as one dense block. */
+/* R11 of the tile rows [K, last), by single tile rows, and as one dense block. */
 static void factor_diagonal(factorization *f, int64_t K, int64_t last)
 {
-    const int64_t nr = f->kernels->nr, size = (last - K) * nr;
+    const flsq_kernels *const kernels = f->kernels;
+    const int64_t nr = kernels->nr;
+    double negative[FLSQ_MAX_NR * FLSQ_MAX_NR];
+    flsq_ahead nothing = {0};
+    for (int64_t I = K; I < last; I++) {
+        const int64_t failed = kernels->cholesky_small(nr, tile(f, I, I), nr);
+        if (failed >= 0) {
+            f->failed = I * nr + failed;
+            return;
+        }
+        for (int64_t J = I + 1; J < last; J++)
+            kernels->triangular_panel(nr, tile(f, I, I), nr, tile(f, I, J));
+        for (int64_t L = I + 1; L < last; L++) {
+            for (int64_t i = 0; i < nr * nr; i++)
+                negative[i] = -tile(f, I, L)[i];
+            kernels->gram_diagonal(nr, negative, tile(f, I, L), nr, nr, tile(f, L, L), NULL, &nothing);
+            for (int64_t J = L + 1; J < last; J++)
+                kernels->gram_block(nr, negative, tile(f, I, J), nr, nr, tile(f, L, J), &nothing);
+        }
+    }
     for (int64_t J = K; J < last; J++)
         for (int64_t i = 0; i < (J - K + 1) * nr; i++)
             memcpy(f->r11 + i * NB + (J - K) * nr, tile(f, K, J) + i * nr, (size_t)nr * sizeof(double));
-    const int64_t failed = f->kernels->cholesky_small(size, f->r11, NB);
-    if (failed >= 0)
-        f->failed = K * nr + failed;
-    for (int64_t J = K; J < last; J++)
-        for (int64_t i = 0; i < (J - K + 1) * nr; i++)
-            memcpy(tile(f, K, J) + i * nr, f->r11 + i * NB + (J - K) * nr, (size_t)nr * sizeof(double));
 }
 
 /* R12 in tile column J, and its negative. */
