@@ -11,7 +11,7 @@
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 1 % of the leaf for p <= 512, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.
- * Both are functions of p alone: with n, the thread count or the number of targets in them the bits would move.
+ * Both are functions of p alone: with n or the thread count in them the bits would move.
  *
  * FLSQ_TEST_BLOCKSIZES builds with tiny blocks, so that small matrices reach every edge.
  */
@@ -34,7 +34,7 @@
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
-/* Left panels that stay in L2 while the right panels stream: 10 * 24 KiB. */
+/* Left panels that stay in L2 while the right panels stream: 10 * 12 KiB, and as much again with weights. */
 #define FLSQ_GROUP_PANELS 10
 /* Rows of a Cholesky block; a multiple of every NR. */
 #define FLSQ_CHOLESKY_NB 96
@@ -54,7 +54,7 @@
 
 /* Rows of a packed panel are allocated up to a multiple of this: the tallest register tile. */
 #define FLSQ_ROW_PADDING 24
-/* Doubles between panels beyond their rows: KC*NR*8 is a multiple of the 4 KiB at which L1 sets repeat. */
+/* Doubles between panels beyond their padded rows: a multiple of the 4 KiB at which L1 sets repeat must not lie between. */
 #define FLSQ_PANEL_GAP 24
 
 #endif

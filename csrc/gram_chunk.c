@@ -33,7 +33,7 @@ flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 
 void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 {
-    const int64_t bytes = pass->panels * panel_bytes(pass); /* cannot overflow: add_chunk_bytes did not */
+    const int64_t bytes = pass->panels * panel_bytes(pass); /* cannot overflow: flsq_chunk_add_bytes did not */
     c->right = (flsq_panels){.base = (double *)memory, .count = pass->panels,
                              .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
     c->left = c->right;

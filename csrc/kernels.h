@@ -14,6 +14,9 @@
  *
  * Both operands of a product read the same layout: the right one a vector of columns at a time, the left one a
  * column at a time, broadcast.  Lanes past the last column hold zeros.  Panels start on 64-byte boundaries.
+ *
+ * Products also read rows where the user has them: then `step` is not NR, both operands are columns of the same rows, and
+ * whole vectors are read past the last column, whatever lies there; it reaches no entry of that or an earlier column.
  */
 #ifndef FLSQ_KERNELS_H
 #define FLSQ_KERNELS_H

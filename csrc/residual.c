@@ -3,8 +3,8 @@
  *
  * The residual pass: R = Y - [X | 1] B, G = [X | 1]ᵀ W R and rss_t = sum_i w_i r_it² in one read of the rows.
  *
- * A chunk of KC rows is packed (any dtype, strides, scale, offset) and used twice while it is in the cache.  Few
- * targets are matrix-vector products; from NARROW+1 targets on both products run on the register tiles.  The sums go
+ * A chunk of rows is packed (any dtype, strides, scale, offset), or read where it lies, and used twice while it is in the
+ * cache.  Few targets are matrix-vector products; from NARROW+1 targets on both products run on the register tiles.  The sums go
  * over the same row blocks and the same tree as the Gram pass, so the bits depend on neither threads nor memory order.
  */
 #include "blocksizes.h"

@@ -4,8 +4,8 @@
 
 ``n_threads=`` of a call, else what `set_num_threads` was given, else ``FASTLSQ_NUM_THREADS``, else ``OMP_NUM_THREADS``
 capped by what the process may use, else what it may use: the smaller of its CPU affinity and its cgroup quota.  The
-last two are also capped by OpenMP's own limit, which threadpoolctl sets.  A build without OpenMP and a child of
-``fork`` run on one thread.  The number never changes a result, only who computes it.
+last two are also capped by OpenMP's own limit, which threadpoolctl sets for the thread that calls it.  A build without
+OpenMP and a child of ``fork`` run on one thread.  The number never changes a result, only who computes it.
 """
 
 import math
@@ -62,7 +62,8 @@ class set_num_threads:
     Notes
     -----
     The number takes effect at once.  As a context manager it is in force until the block ends, and then what was in
-    force before is restored.  More threads than CPUs only cost time.
+    force before is restored.  There is one number for the process: blocks that overlap in several Python threads
+    restore each other's, use ``n_threads=`` there.  More threads than CPUs only cost time.
 
     Examples
     --------
@@ -75,15 +76,21 @@ class set_num_threads:
 
     def __init__(self, n_threads: int | None) -> None:
         global _chosen
-        number = None if n_threads is None else _checked(n_threads, "n_threads")
-        self._before, _chosen = _chosen, number
+        self._number = None if n_threads is None else _checked(n_threads, "n_threads")
+        self._before, _chosen = _chosen, self._number
+        self._in_force = True
 
     def __enter__(self) -> "set_num_threads":
+        global _chosen
+        if not self._in_force:  # entered again
+            self._before, _chosen = _chosen, self._number
+            self._in_force = True
         return self
 
     def __exit__(self, *_: object) -> None:
         global _chosen
         _chosen = self._before
+        self._in_force = False
 
 
 def _checked(value, name):

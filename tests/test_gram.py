@@ -192,3 +192,35 @@ def test_constant_columns_as_far_apart_as_float64_allows():
     fit = first.merge(fastlsq.Gram().update([[-1.7e308], [-1.7e308]], [1.0, 2.0])).ols()
     assert fit.r_squared == pytest.approx(1 / 3)
     assert fit.intercept == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160, 1e-154])
+def test_merging_columns_of_zeros_constants_and_tiny_values(size):
+    rng = np.random.default_rng(10)
+    parts = [np.zeros((9, 1)), np.ones((9, 1)), size * rng.standard_normal((9, 1))]
+    targets = [rng.standard_normal(9) for _ in parts]
+    want = fastlsq.ols(np.vstack(parts), np.concatenate(targets))
+    a, b, c = (fastlsq.Gram().update(x, y) for x, y in zip(parts, targets, strict=True))
+    for merged in (a + b + c, a + (b + c), c + b + a, c + (a + b), b + a + c):
+        np.testing.assert_allclose(merged.ols().coef, want.coef, rtol=1e-9)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_merging_tiny_targets_with_zeros(intercept):
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((40, 2))
+    y = 1e-180 * np.r_[x[:20] @ [1.0, 2.0] + 0.1 * rng.standard_normal(20), np.zeros(20)]
+    want = fastlsq.ols(x, y, intercept=intercept)
+    first, second = (fastlsq.Gram(intercept).update(x[s], y[s]) for s in (slice(20), slice(20, 40)))
+    for merged in (first + second, second + first):
+        np.testing.assert_allclose(merged.ols().coef, want.coef, rtol=1e-9)
+        np.testing.assert_allclose(merged.ols().r_squared, want.r_squared, rtol=1e-9)
+
+
+def test_means_between_shifts_far_apart():
+    rng = np.random.default_rng(12)
+    low = fastlsq.Gram().update(np.full((2, 1), -1.79e308), rng.standard_normal(2))
+    high = fastlsq.Gram().update(np.full((6, 1), 1.79e308), rng.standard_normal(6))
+    for merged in (low + high, high + low):
+        np.testing.assert_allclose(merged.mean, [8.95e307], rtol=1e-12)
+        assert np.isfinite(merged.ols().standard_errors).all()

@@ -168,3 +168,12 @@ def test_covariance_agrees_with_standard_errors():
     design = np.column_stack([np.ones(50), x])
     want = np.linalg.inv(design.T @ design) * fit.sigma**2
     np.testing.assert_allclose(np.diagonal(fit.covariance), np.diagonal(want), rtol=1e-7)
+
+
+def test_covariance_of_nearly_dependent_large_columns():
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((60, 2))
+    x[:, 1] = x[:, 0] + 1e-6 * x[:, 1]
+    fit = fastlsq.ols(x * 1e100, x[:, 0] * 1e150 + 1e148 * rng.standard_normal(60))
+    assert np.isfinite(fit.covariance[1:, 1:]).all()
+    np.testing.assert_allclose(np.sqrt(np.diagonal(fit.covariance)), fit.standard_errors, rtol=1e-9)

@@ -37,6 +37,11 @@ def test_the_rule(monkeypatch):
         assert _threads.explain() == (3, "set_num_threads")
         assert _threads.explain(np.int64(2)) == (2, "n_threads=")
     assert _threads.explain() == (9, "FASTLSQ_NUM_THREADS")
+    again = fastlsq.set_num_threads(3)
+    for _ in range(2):
+        with again:
+            assert _threads.explain() == (3, "set_num_threads")
+        assert _threads.explain() == (9, "FASTLSQ_NUM_THREADS")
     monkeypatch.setenv("FASTLSQ_NUM_THREADS", "many")
     with pytest.raises(ValueError, match="FASTLSQ_NUM_THREADS must be an integer >= 1, got 'many'"):
         _threads.resolve()

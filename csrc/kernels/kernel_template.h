@@ -7,8 +7,9 @@
  *   FLSQ_FEATURES  the CPU features it needs
  * opens the target pragma of its instruction set and includes this file; ../kernels.h states the contract.
  *
- * Everything is an outer product vectorised over columns: C[i, j..j+VL) += a[i] * b[j..j+VL).  Each entry of C is
- * one chain of fused multiply-adds over the rows in their order, so neither lane count nor tile shape changes it.
+ * Products are outer products vectorised over columns: C[i, j..j+VL) += a[i] * b[j..j+VL).  Each entry of C is one
+ * chain of fused multiply-adds over the rows in their order, so neither lane count nor tile shape changes it.  Sums over
+ * one column or of one vector (sides, gradient, dot) run in a few chains, for their latency.
  */
 #include "../blocksizes.h"
 #include "../kernels.h"

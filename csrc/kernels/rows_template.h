@@ -110,7 +110,7 @@ static void residual_rows(int64_t rows, int64_t columns, const double *x, int64_
     }
 }
 
-/* Rows dealt to four chains k mod 4 that are added as (0 + 2) + (1 + 3). */
+/* Rows dealt to four chains, the last three at most to the first two, that are added as (0 + 2) + (1 + 3). */
 #define GRADIENT(nv)                                                                                               \
     {                                                                                                              \
         vec acc[4][nv];                                                                                            \
@@ -133,7 +133,7 @@ static void gradient(int64_t rows, const double *z, int64_t step, int64_t column
     SWITCH_VECTORS(VECTORS(columns), GRADIENT)
 }
 
-/* out[j] += sum_k a[k][j]*b[k][j], rows dealt to four chains as above. */
+/* out[j] += sum_k a[k][j]*b[k][j], rows dealt to four chains k mod 4 that are added as above. */
 static void dot_columns(int64_t rows, const double *a, const double *b, double *out)
 {
     vec acc[4][FLSQ_NV];

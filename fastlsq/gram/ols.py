@@ -160,9 +160,10 @@ class OLSResult:
             inverse = np.block([[np.full((1, 1), self._intercept_variance()), cross[None, :]],
                                 [cross[:, None], inverse]])
             exponents = np.r_[0, exponents]
-        exponents = exponents + self._y_exponent
+        sigma, own = np.frexp(self._scaled_sigma())  # entries of the inverse may be as large as float64 allows
+        exponents = exponents + self._y_exponent + own
         with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(self._scaled_sigma() ** 2 * inverse, exponents[:, None] + exponents[None, :])
+            return np.ldexp(sigma**2 * inverse, exponents[:, None] + exponents[None, :])
 
     @cached_property
     def standard_errors(self) -> NDArray[np.float64]:

@@ -139,7 +139,7 @@ def _inverse(basis, rank, exponents):
 
 
 def _condition(singular_values, rank):
-    if singular_values is None or rank == 0:
+    if singular_values is None or rank == 0 or not np.isfinite(singular_values[0]):
         return math.nan
     return float(singular_values[0] / singular_values[rank - 1])
 

@@ -96,7 +96,10 @@ class NormalEquations:
         """Weighted means of [X | Y] in the user's units."""
         p, lead, units = self.p, self.lead, self.units
         exponents = np.concatenate([units.exponents[:p], units.exponents[lead:]])
-        return np.ldexp(self.mean, -exponents) + np.concatenate([units.shift[:p], units.shift[lead:]])
+        shift = np.concatenate([units.shift[:p], units.shift[lead:]])
+        # the distance of the mean from the shift may overflow where the mean does not
+        halved = np.where(np.abs(shift) > 2.0**1000, 1, 0)
+        return np.ldexp(np.ldexp(self.mean, -exponents - halved) + np.ldexp(shift, -halved), halved)
 
     @classmethod
     def from_moments(cls, moments, units, n_rows, sum_weights=None):
@@ -126,9 +129,10 @@ def merge(first, second):
     """
     exponents = np.minimum(first.units.exponents, second.units.exponents)
     p = first.p
+    columns = np.r_[0:p, first.lead : exponents.shape[0]]
     for one, other in ((first, second), (second, first)):  # a column of zeros has no scale of its own
-        empty = (one.raw_diagonal == 0) & (one.units.shift[:p] == 0)
-        exponents[:p] = np.where(empty, other.units.exponents[:p], exponents[:p])
+        empty = (np.concatenate([one.raw_diagonal, one.yy]) == 0) & (one.units.shift[columns] == 0) & (one.mean == 0)
+        exponents[columns] = np.where(empty, other.units.exponents[columns], exponents[columns])
     # constant columns have no moments, yet their means may lie up to 2^1025 apart: delta² must not overflow
     peaks = np.frexp(np.maximum(np.abs(first.units.shift), np.abs(second.units.shift)))[1]
     exponents = np.minimum(exponents, np.where(peaks > _SAFE_SHIFT, _SAFE_SHIFT - peaks, exponents))

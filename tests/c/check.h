@@ -23,7 +23,7 @@ typedef void group_fn(const flsq_kernels *kernels);
 group_fn test_pack_matrix, test_pack_half, test_read_column;
 group_fn test_affine, test_weigh, test_residual_rows, test_residual_in_place, test_gradient;
 group_fn test_dot_columns, test_dot_axpy, test_probes;
-group_fn test_gram_block, test_gram_diagonal, test_residual_block, test_ahead;
+group_fn test_gram_block, test_gram_diagonal, test_in_place, test_residual_block, test_ahead;
 group_fn test_cholesky_small, test_triangular_panel;
 group_fn test_gram_exact, test_gram_large, test_gram_bits, test_gram_rounding, test_gram_state, test_gram_errors;
 group_fn test_residual_exact, test_residual_bits, test_residual_rounding;

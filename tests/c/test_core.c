@@ -42,6 +42,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"probes", test_probes},
     {"gram_block", test_gram_block},
     {"gram_diagonal", test_gram_diagonal},
+    {"gram in place", test_in_place},
     {"residual_block", test_residual_block},
     {"prefetch window", test_ahead},
     {"cholesky_small", test_cholesky_small},

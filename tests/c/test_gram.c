@@ -107,33 +107,41 @@ static void check_same(const problem *a, const moments *m, const moments *refere
     CHECK(same_bits(a->k, m->yy, reference->yy));
 }
 
-static void check_bits(const flsq_kernels *kernels, int64_t n, int64_t p, int flags)
+static void check_bits_of(const flsq_kernels *kernels, int64_t n, int64_t p, int64_t k, int flags)
 {
     const int64_t block = flsq_gram_block_rows(p);
-    problem a = problem_make(FLSQ_F64, C_ORDER, n, p, 2, flags, REALS);
+    problem a = problem_make(FLSQ_F64, C_ORDER, n, p, k, flags, REALS);
     moments reference = gram_of(kernels, &a, n, 1);
     const int threads[] = {2, 3, 8};
     for (int i = 0; i < COUNT_OF(threads); i++) {
-        CASE("p = %lld, flags %d, %d threads", (long long)p, flags, threads[i]);
+        CASE("p = %lld, k = %lld, flags %d, %d threads", (long long)p, (long long)k, flags, threads[i]);
         moments m = gram_of(kernels, &a, n, threads[i]);
         check_same(&a, &m, &reference);
         moments_free(&m);
     }
     for (int64_t blocks = 1; (blocks - 1) * block < n; blocks++) {
-        CASE("p = %lld, flags %d, streamed %lld blocks at a time", (long long)p, flags, (long long)blocks);
+        CASE("p = %lld, k = %lld, flags %d, streamed %lld blocks at a time", (long long)p, (long long)k, flags,
+             (long long)blocks);
         moments m = gram_of(kernels, &a, blocks * block, (int)(blocks % 3) + 1);
         check_same(&a, &m, &reference);
         moments_free(&m);
     }
     const layout forms[] = {F_ORDER, PADDED_C, PADDED_F, STRIDED, NEGATIVE, BACKWARD_COLUMNS};
     for (int i = 0; i < (p <= 64 ? COUNT_OF(forms) : 1); i++) {
-        CASE("p = %lld, flags %d, %s", (long long)p, flags, layout_name(forms[i]));
+        CASE("p = %lld, k = %lld, flags %d, %s", (long long)p, (long long)k, flags, layout_name(forms[i]));
         problem b = problem_like(&a, forms[i]);
         moments m = gram_of(kernels, &b, n, 2);
         check_same(&b, &m, &reference);
         moments_free(&m), problem_free(&b);
     }
     moments_free(&reference), problem_free(&a);
+}
+
+/* One target is summed beside X, several are packed with it. */
+static void check_bits(const flsq_kernels *kernels, int64_t n, int64_t p, int flags)
+{
+    check_bits_of(kernels, n, p, 1, flags);
+    check_bits_of(kernels, n, p, 2, flags);
 }
 
 void test_gram_bits(const flsq_kernels *kernels)

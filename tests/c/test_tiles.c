@@ -7,6 +7,7 @@
 #include "blocksizes.h"
 #include "check.h"
 #include "oracle.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* Lanes past the last column hold zeros, as packing leaves them. */
@@ -65,6 +66,50 @@ void test_gram_diagonal(const flsq_kernels *kernels)
 {
     for (int64_t columns = 1; columns <= kernels->nr; columns++)
         try_gram(kernels, columns, 1);
+}
+
+/* Rows where they lie, with what stands beside them: the left panel, the right one, then NaN. */
+static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t gap)
+{
+    const int64_t nr = kernels->nr, width = nr + columns, step = width + gap, past = kernels->lanes;
+    double *const z = oracle_integers(FLSQ_KC * step + past, -4, 4), *const y = oracle_integers(FLSQ_KC, -3, 3);
+    double *const block = calloc((size_t)(2 * nr * nr), sizeof *block), *const triangle = block + nr * nr;
+    double *const totals = calloc((size_t)(2 * nr), sizeof *totals), *const dots = totals + nr;
+    for (int64_t k = 0; k <= FLSQ_KC; k++)
+        for (int64_t j = width; j < (k < FLSQ_KC ? step : width + past) && k * step + j < FLSQ_KC * step + past; j++)
+            z[k * step + j] = NAN;
+    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+        double *const got_block = calloc((size_t)(2 * nr * nr), sizeof *got_block);
+        double *const got_triangle = got_block + nr * nr, *const got_sums = oracle_doubles(2 * nr);
+        const double *const last = z + (rows - 1) * step;
+        flsq_ahead nothing = {0};
+        for (int64_t j = 0; rows > 0 && j < columns; j++) {
+            for (int64_t i = 0; i < nr; i++)
+                block[i * nr + j] += last[i] * last[nr + j];
+            for (int64_t i = 0; i <= j; i++)
+                triangle[i * nr + j] += last[nr + i] * last[nr + j];
+            totals[j] += last[nr + j];
+            dots[j] += last[nr + j] * y[rows - 1];
+        }
+        const flsq_sides sides = {.y = y, .sums = rows % 2 ? got_sums : NULL, .dots = got_sums + nr};
+        kernels->gram_block(rows, z, z + nr, step, columns, got_block, &nothing);
+        kernels->gram_diagonal(rows, z + nr, z + nr, step, columns, got_triangle, &sides, &nothing);
+        CASE("%lld rows, %lld columns, gap %lld", (long long)rows, (long long)columns, (long long)gap);
+        for (int64_t i = 0; i < nr; i++)
+            CHECK(first_difference(columns, got_block + i * nr, block + i * nr) == -1);
+        CHECK(same_upper(nr, columns, got_triangle, triangle));
+        CHECK(first_difference(columns, got_sums + nr, dots) == -1);
+        CHECK(rows % 2 == 0 || first_difference(columns, got_sums, totals) == -1);
+        free(got_block), free(got_sums);
+    }
+    free(z), free(y), free(block), free(totals);
+}
+
+void test_in_place(const flsq_kernels *kernels)
+{
+    for (int64_t columns = 1; columns <= kernels->nr; columns++)
+        for (int64_t gap = 0; gap <= 3; gap += 3)
+            try_in_place(kernels, columns, gap);
 }
 
 /* Every sweep moves the memory asked for on by one jump and counts itself. */
