@@ -76,7 +76,7 @@
             ASK(FLSQ_STRIDED_DEEP);                                                                                \
             STRIDED_ROWS(FLSQ_STRIDED_DEEP, __VA_ARGS__)                                                           \
         }                                                                                                          \
-        STOP_ASKING;                                                                                                          \
+        STOP_ASKING;                                                                                               \
         for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
             STRIDED_ROWS(2, __VA_ARGS__)                                                                           \
         if (rows_to_go > 0)                                                                                        \
