@@ -57,8 +57,7 @@ void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
 static int target_in_place(const flsq_gram_pass *pass)
 {
     const flsq_matrix *const y = &pass->rows->y;
-    const int64_t item = sizeof(double);
-    return pass->scale == NULL && y->dtype == FLSQ_F64 && y->row_stride == item && (uintptr_t)y->data % item == 0;
+    return pass->scale == NULL && flsq_is_plain_f64(y) && y->row_stride == (int64_t)sizeof(double);
 }
 
 /* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */

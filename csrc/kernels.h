@@ -81,8 +81,7 @@ struct flsq_kernels {
     /* the same, to the bit, for rows of `columns` doubles that lie `step` doubles apart */
     void (*residual_rows)(int64_t rows, int64_t columns, const double *x, int64_t step, const double *b, double *r);
     /* g[j] += sum_k r[k]*z[k][j], j < columns rounded up to a vector, at most one panel; rows `step` doubles apart. */
-    void (*gradient)(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g,
-                     flsq_ahead *ahead);
+    void (*gradient)(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g);
     /* y[k][t] -= sum_j z[k][j]*b[j][t] over all panels: y is one panel of NR targets, b is panels*NR x NR.
      * Rows of z and y are readable and writable up to the next multiple of FLSQ_ROW_PADDING. */
     void (*residual_block)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,

@@ -4,8 +4,9 @@
  * The residual pass: R = Y - [X | 1] B, G = [X | 1]ᵀ W R and rss_t = sum_i w_i r_it² in one read of the rows.
  *
  * A chunk of rows is packed (any dtype, strides, scale, offset), or read where it lies, and used twice while it is in the
- * cache.  Few targets are matrix-vector products; from NARROW+1 targets on both products run on the register tiles.  The sums go
- * over the same row blocks and the same tree as the Gram pass, so the bits depend on neither threads nor memory order.
+ * cache.  Few targets are matrix-vector products; from NARROW+1 targets on both products run on the register tiles.
+ * The sums go over the same row blocks and the same tree as the Gram pass, so the bits depend on neither threads nor
+ * memory order.
  */
 #include "blocksizes.h"
 #include "pack.h"
@@ -92,7 +93,7 @@ typedef struct narrow_rows {
 } narrow_rows;
 
 static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const narrow_rows *z, int64_t row,
-                         int64_t count, double *node, flsq_ahead *ahead)
+                         int64_t count, double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
     const int64_t nr = kernels->nr, length = pass->left_panels * nr;
@@ -117,7 +118,7 @@ static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, con
         }
         for (int64_t J = 0; J < pass->left_panels; J++)
             kernels->gradient(count, z->base + J * z->panel_stride, z->step, FLSQ_MIN(nr, pass->lead - J * nr), wr,
-                              node + t * length + J * nr, ahead);
+                              node + t * length + J * nr);
         node[pass->k * length + t] += kernels->dot(count, wr, c->r);
     }
 }
@@ -171,13 +172,12 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
             continue;
         }
         narrow_rows z = {.base = c.left.base, .panel_stride = c.left.stride, .step = pass->kernels->nr};
-        flsq_ahead ahead = {0};
         if (in_place) {
             const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
             z = (narrow_rows){.base = x.data, .panel_stride = pass->kernels->nr, .in_place = 1,
                               .step = x.row_stride / (int64_t)sizeof(double)};
         }
-        narrow_chunk(pass, &c, &z, row, count, node, &ahead);
+        narrow_chunk(pass, &c, &z, row, count, node);
     }
 }
 

@@ -20,6 +20,7 @@
 #define NAME(stem) FLSQ_CONCAT(stem, FLSQ_ISA)
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
+
 typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias)); /* any address */
 typedef int64_t int_vec __attribute__((vector_size(8 * FLSQ_VL)));

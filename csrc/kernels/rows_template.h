@@ -127,9 +127,9 @@ static void residual_rows(int64_t rows, int64_t columns, const double *x, int64_
             store(g + v * FLSQ_VL, load(g + v * FLSQ_VL) + ((acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v])));   \
     }
 
-static void gradient(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g,
-                     flsq_ahead *ahead)
+static void gradient(int64_t rows, const double *z, int64_t step, int64_t columns, const double *r, double *g)
 {
+    flsq_ahead *const ahead = &(flsq_ahead){0};
     SWITCH_VECTORS(VECTORS(columns), GRADIENT)
 }
 
