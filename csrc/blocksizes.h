@@ -7,7 +7,9 @@
  *       neighbour on the other hyperthread may hold half.  Each sum runs KC terms in a register before it is added to
  *       memory, so the worst rounding error of a block grows with KC + rows/KC instead of rows.  2026-11, Zen 3 with a
  *       busy neighbour, 4 x 12 tile, GFlop/s a core: KC = 64 45, 128 45, 192 43, 256 41; whole passes of p = 64 to 512
- *       are 5 - 10 % faster with 128 than with 256, above it makes no difference.
+ *       are 5 - 10 % faster with 128 than with 256 and 3 - 5 % faster than with 96, above it makes no difference.
+ *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, median of five
+ *       runs, KC = 96 21.4, 128 24.3.
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 1 % of the leaf for p <= 512, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.
@@ -19,7 +21,8 @@
 #define FLSQ_BLOCKSIZES_H
 
 #ifdef FLSQ_TEST_BLOCKSIZES
-#define FLSQ_KC 8
+#define FLSQ_KC(p) ((p) <= 8 ? 6 : 8)
+#define FLSQ_MAX_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
@@ -28,7 +31,8 @@
 #define FLSQ_THREAD_FLOPS 0.0
 #define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
-#define FLSQ_KC 128
+#define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 96 : 128)
+#define FLSQ_MAX_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 512 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
@@ -46,9 +50,9 @@
 #endif
 
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
- * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 25.0 / 24.9,
- * p = 36 32.5 / 29.0, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many sweeps. */
-#define FLSQ_IN_PLACE_COLUMNS 24
+ * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 21.4 / 24.3,
+ * p = 40 35.0 / 35.5, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many sweeps. */
+#define FLSQ_IN_PLACE_COLUMNS 32
 /* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
 #define FLSQ_READ_PAST 64
 

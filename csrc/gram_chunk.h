@@ -13,7 +13,8 @@ typedef struct flsq_gram_pass {
     const flsq_gram *gram;
     const flsq_rows *rows;
     const double *scale, *offset;
-    int64_t chunk;  /* rows packed at a time: KC, or all of them when there are fewer */
+    int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
+    int64_t chunk;  /* rows a chunk has memory for: kc, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
     int sides;      /* one target: [1 | y] is summed beside X, not packed */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */

@@ -30,10 +30,10 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     flsq_chunk_lay_out(pass, scratch, &c);
     const int64_t begin = leaf * gram->block_rows;
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
-    for (int64_t row = begin; row < end; row += FLSQ_KC) {
-        const int64_t count = FLSQ_MIN(FLSQ_KC, end - row);
+    for (int64_t row = begin; row < end; row += pass->kc) {
+        const int64_t count = FLSQ_MIN(pass->kc, end - row);
         const int64_t left = pass->rows->x.rows - row - count;
-        flsq_ahead ahead = flsq_chunk_ahead(pass, row + count, FLSQ_MIN(FLSQ_KC, left), count);
+        flsq_ahead ahead = flsq_chunk_ahead(pass, row + count, FLSQ_MIN(pass->kc, left), count);
         /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
         const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
         if (!in_place)
@@ -72,14 +72,14 @@ static void pack_share(const shared_leaf *s, int64_t number, int thread, int n_t
 {
     if (number >= s->chunks)
         return;
-    const int64_t row = s->begin + number * FLSQ_KC, count = FLSQ_MIN(FLSQ_KC, s->end - row);
+    const int64_t row = s->begin + number * s->pass->kc, count = FLSQ_MIN(s->pass->kc, s->end - row);
     const int64_t share = FLSQ_CEIL_DIV(count, n_threads), at = FLSQ_MIN(thread * share, count);
     flsq_chunk_pack(s->pass, &s->buffer[number % 2], row + at, at, FLSQ_MIN(share, count - at));
 }
 
 static void multiply_tasks(const shared_leaf *s, int64_t number)
 {
-    const int64_t row = s->begin + number * FLSQ_KC, count = FLSQ_MIN(FLSQ_KC, s->end - row);
+    const int64_t row = s->begin + number * s->pass->kc, count = FLSQ_MIN(s->pass->kc, s->end - row);
     const int64_t panels = s->pass->panels, groups = FLSQ_CEIL_DIV(panels, FLSQ_GROUP_PANELS);
     const int64_t strips = FLSQ_CEIL_DIV(panels, RIGHT_PANELS);
     const flsq_operands z = flsq_operands_packed(s->pass, &s->buffer[number % 2], row, count);
@@ -108,7 +108,7 @@ static void shared_leaf_body(void *context, int thread, int n_threads)
 static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int n_threads)
 {
     n_threads = (int)FLSQ_MIN(n_threads, pass->panels); /* more would find no task */
-    const int64_t n = pass->rows->x.rows, max_chunks = FLSQ_CEIL_DIV(gram->block_rows, FLSQ_KC);
+    const int64_t n = pass->rows->x.rows, max_chunks = FLSQ_CEIL_DIV(gram->block_rows, pass->kc);
     int64_t size = 0, chunk_bytes = 0;
     flsq_arena arena;
     flsq_status status = flsq_chunk_add_bytes(pass, &chunk_bytes);
@@ -134,7 +134,7 @@ static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, in
     }
     for (s.begin = 0; s.begin < n; s.begin = s.end) {
         s.end = FLSQ_MIN(s.begin + gram->block_rows, n);
-        s.chunks = FLSQ_CEIL_DIV(s.end - s.begin, FLSQ_KC);
+        s.chunks = FLSQ_CEIL_DIV(s.end - s.begin, pass->kc);
         memset(s.claimed, 0, (size_t)max_chunks * sizeof(int64_t));
         memset(s.node, 0, (size_t)gram->tree.node_length * sizeof(double));
         flsq_parallel_run(n_threads, shared_leaf_body, &s);
@@ -178,7 +178,8 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     if (n == 0 || gram->columns == 0)
         return FLSQ_OK;
     const int sides = gram->k == 1 && gram->p > 0;
-    flsq_gram_pass pass = {.gram = gram, .rows = rows, .chunk = FLSQ_MIN(FLSQ_KC, n), .sides = sides,
+    const int64_t kc = FLSQ_KC(gram->p);
+    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .chunk = FLSQ_MIN(kc, n), .sides = sides,
                       .panels = sides ? gram->x_panels : gram->panels};
     flsq_arena affine = {0};
     if (rows->scale != NULL || rows->offset != NULL) {

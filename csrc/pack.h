@@ -8,7 +8,7 @@
 #include "internal.h"
 #include "kernels.h"
 
-/* Panels for up to FLSQ_KC rows; lanes that no column fills stay 0. */
+/* Panels for up to FLSQ_MAX_KC rows; lanes that no column fills stay 0. */
 typedef struct flsq_panels {
     double *base;
     int64_t stride; /* doubles between panels */

@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 {
     const flsq_kernels *fused[COUNT_OF(sets)];
     int n_fused = 0;
-    printf("KC %d, rows of a block %lld, Cholesky block %d, OpenMP %d\n", FLSQ_KC, (long long)flsq_gram_block_rows(1),
+    printf("KC up to %d, rows of a block %lld, Cholesky block %d, OpenMP %d\n", FLSQ_MAX_KC, (long long)flsq_gram_block_rows(1),
            FLSQ_CHOLESKY_NB, flsq_openmp_version());
     for (int s = 0; s < COUNT_OF(sets); s++) {
         if (argc > 1 && strcmp(argv[1], sets[s]->name) != 0)

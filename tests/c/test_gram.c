@@ -57,10 +57,11 @@ void test_gram_exact(const flsq_kernels *kernels)
         {0, 0, 0}, {0, 1, 0}, {0, 0, UNIT}, {1, 0, 0}, {1, 1, UNIT}, {nr - 1, 1, 0}, {nr - 1, 1, UNIT}, {nr, 0, UNIT},
         {nr, nr + 1, 0}, {2 * nr + 1, 3, UNIT}, {3 * nr - 2, nr, UNIT}, {1, 2 * nr + 2, UNIT},
     };
-    const int64_t rows[] = {0, 1, 2, 3, FLSQ_KC - 1, FLSQ_KC, FLSQ_KC + 1, 2 * FLSQ_KC + 5, block - 1, block,
-                            block + 1, 3 * block + FLSQ_KC + 1, 7 * block};
     int turn = 0;
-    for (int s = 0; s < COUNT_OF(shapes); s++)
+    for (int s = 0; s < COUNT_OF(shapes); s++) {
+        const int64_t kc = FLSQ_KC(shapes[s].p);
+        const int64_t rows[] = {0, 1, 2, 3, kc - 1, kc, kc + 1, 2 * kc + 5, block - 1, block, block + 1,
+                                3 * block + kc + 1, 7 * block};
         for (int i = 0; i < COUNT_OF(rows); i++)
             for (int flags = 0; flags < 4; flags++, turn++) {
                 const int64_t n = rows[i], p = shapes[s].p, k = shapes[s].k;
@@ -74,6 +75,7 @@ void test_gram_exact(const flsq_kernels *kernels)
                 check_exact(kernels, &a, n + 1, turn % 3 + 1);
                 problem_free(&a);
             }
+    }
 }
 
 /* Columns of X from which one node is shared by all threads. */
@@ -89,7 +91,7 @@ static int64_t large_p(const flsq_kernels *kernels)
 void test_gram_large(const flsq_kernels *kernels)
 {
     const int64_t p = large_p(kernels) + 1;
-    const int64_t rows[] = {1, FLSQ_KC + 1, 2 * FLSQ_KC + 3};
+    const int64_t rows[] = {1, FLSQ_MAX_KC + 1, 2 * FLSQ_MAX_KC + 3};
     for (int i = 0; i < COUNT_OF(rows); i++)
         for (int flags = 0; flags < 4; flags++) {
             problem a = problem_make(FLSQ_F64, i & 1 ? F_ORDER : C_ORDER, rows[i], p, 2, flags | UNIT, INTEGERS);
@@ -148,10 +150,10 @@ void test_gram_bits(const flsq_kernels *kernels)
 {
     const int64_t block = flsq_gram_block_rows(1), p = 2 * kernels->nr + 1;
     for (int flags = 0; flags < 8; flags += 3)
-        check_bits(kernels, 7 * block + FLSQ_KC + 3, p, flags);
+        check_bits(kernels, 7 * block + FLSQ_MAX_KC + 3, p, flags);
     check_bits(kernels, 37 * flsq_gram_block_rows(3) + 1, 3, WEIGHTED | UNIT);
     const int64_t large = large_p(kernels);
-    check_bits(kernels, flsq_gram_block_rows(large) + FLSQ_KC + 3, large, WEIGHTED | UNIT);
+    check_bits(kernels, flsq_gram_block_rows(large) + FLSQ_MAX_KC + 3, large, WEIGHTED | UNIT);
 }
 
 /* An entry is the sum of chains of KC terms, of KC-row chunks in a block, and of the tree: no term meets more than
@@ -159,7 +161,7 @@ void test_gram_bits(const flsq_kernels *kernels)
 void test_gram_rounding(const flsq_kernels *kernels)
 {
     const int64_t block = flsq_gram_block_rows(1), n = 5 * block + 3, p = kernels->nr + 2;
-    const long double roundings = FLSQ_KC + FLSQ_CEIL_DIV(block, FLSQ_KC) + TREE_DEPTH + 2;
+    const long double roundings = FLSQ_KC(p) + FLSQ_CEIL_DIV(block, FLSQ_KC(p)) + TREE_DEPTH + 2;
     for (int flags = UNIT; flags <= (UNIT | WEIGHTED); flags++) {
         problem a = problem_make(FLSQ_F64, C_ORDER, n, p, 3, flags, REALS);
         moments m = gram_of(kernels, &a, n, 2);
@@ -176,7 +178,7 @@ void test_gram_rounding(const flsq_kernels *kernels)
 
 void test_gram_across(const flsq_kernels *const *sets, int count)
 {
-    const int64_t block = flsq_gram_block_rows(1), n = 3 * block + FLSQ_KC + 1;
+    const int64_t block = flsq_gram_block_rows(1), n = 3 * block + FLSQ_MAX_KC + 1;
     for (int64_t p = 1; p <= 60; p += 7) {
         problem a = problem_make(FLSQ_F64, C_ORDER, n, p, 2, WEIGHTED | UNIT, REALS);
         moments reference = gram_of(sets[0], &a, n, 1);

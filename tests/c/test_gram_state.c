@@ -94,7 +94,7 @@ static void check_rescale(const flsq_kernels *kernels, const problem *a, const d
 
 void test_gram_state(const flsq_kernels *kernels)
 {
-    const int64_t nr = kernels->nr, n = 3 * flsq_gram_block_rows(1) + FLSQ_KC + 1;
+    const int64_t nr = kernels->nr, n = 3 * flsq_gram_block_rows(1) + FLSQ_MAX_KC + 1;
     const struct { int64_t p, k; int flags; } shapes[] = {{0, 2, UNIT}, {3, 1, WEIGHTED}, {nr - 1, nr, UNIT | AFFINE}};
     for (int s = 0; s < COUNT_OF(shapes); s++) {
         problem a = problem_make(FLSQ_I16, PADDED_C, n, shapes[s].p, shapes[s].k, shapes[s].flags, INTEGERS);
@@ -132,9 +132,9 @@ void test_gram_errors(const flsq_kernels *kernels)
     flsq_gram_destroy(NULL);
 
     /* a value that is not finite is no error, but shows in the diagonal */
-    problem a = problem_make(FLSQ_F64, C_ORDER, FLSQ_KC + 1, 3, 1, UNIT, REALS);
+    problem a = problem_make(FLSQ_F64, C_ORDER, FLSQ_MAX_KC + 1, 3, 1, UNIT, REALS);
     double diagonal[5];
-    array_set(&a.x, FLSQ_KC, 1, NAN);
+    array_set(&a.x, FLSQ_MAX_KC, 1, NAN);
     array_set(&a.y, 2, 0, INFINITY);
     CASE("non-finite input");
     CHECK(flsq_gram_create(kernels, a.p, a.k, a.unit, &gram) == FLSQ_OK);

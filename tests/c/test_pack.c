@@ -52,7 +52,7 @@ void test_pack_matrix(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
     const int64_t columns[] = {1, 2, 3, nr / 2, nr - 1, nr, nr + 1, 2 * nr + nr / 2 + 1};
-    const int64_t counts[] = {1, 2, 3, 7, 8, 9, 17, FLSQ_KC - 1, FLSQ_KC};
+    const int64_t counts[] = {1, 2, 3, 7, 8, 9, 17, FLSQ_MAX_KC - 1, FLSQ_MAX_KC};
     const int64_t firsts[] = {0, 1, nr / 2, nr - 1};
     for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
         for (layout form = 0; form < LAYOUTS; form++)

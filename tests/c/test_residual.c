@@ -49,9 +49,10 @@ void test_residual_exact(const flsq_kernels *kernels)
     const struct { int64_t p; int unit; } shapes[] = {{0, 0}, {0, UNIT}, {1, 0}, {1, UNIT}, {nr - 1, UNIT}, {nr, UNIT},
                                                       {2 * nr + 1, 0}, {2 * nr + 1, UNIT}};
     const int64_t targets[] = {0, 1, 2, 3, 13, nr, nr + 1};
-    const int64_t rows[] = {0, 1, 2, FLSQ_KC - 1, FLSQ_KC, FLSQ_KC + 1, block, block + 1, 3 * block + FLSQ_KC + 1};
     int turn = 0;
-    for (int s = 0; s < COUNT_OF(shapes); s++)
+    for (int s = 0; s < COUNT_OF(shapes); s++) {
+        const int64_t chunk = FLSQ_RESIDUAL_ROWS(shapes[s].p);
+        const int64_t rows[] = {0, 1, 2, chunk - 1, chunk, chunk + 1, block, block + 1, 3 * block + chunk + 1};
         for (int t = 0; t < COUNT_OF(targets); t++)
             for (int i = 0; i < COUNT_OF(rows); i++)
                 for (int flags = 0; flags < 4; flags++, turn++) {
@@ -66,6 +67,7 @@ void test_residual_exact(const flsq_kernels *kernels)
                     check_exact(kernels, &a, turn % 3 + 1);
                     problem_free(&a);
                 }
+    }
 }
 
 static void check_same(const problem *a, const answer *s, const answer *reference)
@@ -77,7 +79,7 @@ static void check_same(const problem *a, const answer *s, const answer *referenc
 
 void test_residual_bits(const flsq_kernels *kernels)
 {
-    const int64_t n = 7 * flsq_gram_block_rows(1) + FLSQ_KC + 3, p = 2 * kernels->nr + 1;
+    const int64_t n = 7 * flsq_gram_block_rows(1) + FLSQ_RESIDUAL_ROWS(1) + 3, p = 2 * kernels->nr + 1;
     const int threads[] = {2, 3, 8};
     const layout forms[] = {F_ORDER, PADDED_C, STRIDED, NEGATIVE, BACKWARD_COLUMNS};
     const int64_t targets[] = {1, 2, 3, 13};
@@ -109,7 +111,8 @@ void test_residual_bits(const flsq_kernels *kernels)
 void test_residual_rounding(const flsq_kernels *kernels)
 {
     const int64_t block = flsq_gram_block_rows(1), n = 2 * block + 5, p = kernels->nr + 2;
-    const long double unit = 0x1p-53L, roundings = FLSQ_KC + FLSQ_CEIL_DIV(block, FLSQ_KC) + 4 + 3;
+    const int64_t chunk = FLSQ_RESIDUAL_ROWS(p);
+    const long double unit = 0x1p-53L, roundings = chunk + FLSQ_CEIL_DIV(block, chunk) + 4 + 3;
     for (int64_t k = 1; k <= 3; k += 2) {
         problem a = problem_make(FLSQ_F64, C_ORDER, n, p, k, UNIT | WEIGHTED, REALS);
         double *const b = oracle_doubles(a.lead * a.k);

@@ -13,7 +13,7 @@
 void test_affine(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const panel = oracle_integers(rows * nr, -4, 4), *const expected = oracle_copy(panel, rows * nr);
         double *const scale = oracle_integers(nr, 1, 3), *const offset = oracle_integers(nr, -3, 3);
         for (int64_t i = 0; i < rows * nr; i++)
@@ -28,7 +28,7 @@ void test_affine(const flsq_kernels *kernels)
 void test_weigh(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const source = oracle_integers(rows * nr, -4, 4), *const kept = oracle_copy(source, rows * nr);
         double *const w = oracle_integers(rows, 0, 5), *const target = oracle_doubles(rows * nr);
         double *const expected = oracle_doubles(rows * nr);
@@ -46,7 +46,7 @@ void test_residual_rows(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
     for (int64_t panels = 0; panels <= 3; panels++)
-        for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+        for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
             const int64_t stride = rows * nr + FLSQ_PANEL_GAP;
             double *const z = oracle_integers(panels * stride, -4, 4), *const b = oracle_integers(panels * nr, -3, 3);
             double *const r = oracle_integers(rows, -9, 9), *const expected = oracle_copy(r, rows);
@@ -89,9 +89,9 @@ void test_residual_in_place(const flsq_kernels *kernels)
 void test_gradient(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
-    double *const z = oracle_integers(FLSQ_KC * nr, -4, 4), *const r = oracle_integers(FLSQ_KC, -9, 9);
+    double *const z = oracle_integers(FLSQ_MAX_KC * nr, -4, 4), *const r = oracle_integers(FLSQ_MAX_KC, -9, 9);
     double *const start = oracle_integers(nr, -5, 5), *const expected = oracle_copy(start, nr);
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const exact_z = oracle_copy(z, rows * nr), *const exact_r = oracle_copy(r, rows);
         double *const g = oracle_copy(start, nr);
         for (int64_t j = 0; rows > 0 && j < nr; j++)
@@ -107,9 +107,9 @@ void test_gradient(const flsq_kernels *kernels)
 void test_dot_columns(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
-    double *const a = oracle_integers(FLSQ_KC * nr, -4, 4), *const b = oracle_integers(FLSQ_KC * nr, -9, 9);
+    double *const a = oracle_integers(FLSQ_MAX_KC * nr, -4, 4), *const b = oracle_integers(FLSQ_MAX_KC * nr, -9, 9);
     double *const start = oracle_integers(nr, -5, 5), *const expected = oracle_copy(start, nr);
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const exact_a = oracle_copy(a, rows * nr), *const exact_b = oracle_copy(b, rows * nr);
         double *const out = oracle_copy(start, nr);
         for (int64_t j = 0; rows > 0 && j < nr; j++)

@@ -32,10 +32,10 @@ static int same_upper(int64_t nr, int64_t columns, const double *a, const double
 static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
 {
     const int64_t nr = kernels->nr;
-    double *const a = panel_of(FLSQ_KC, nr, diagonal ? columns : nr, -9, 9);
-    double *const b = panel_of(FLSQ_KC, nr, columns, -4, 4);
+    double *const a = panel_of(FLSQ_MAX_KC, nr, diagonal ? columns : nr, -9, 9);
+    double *const b = panel_of(FLSQ_MAX_KC, nr, columns, -4, 4);
     double *const start = oracle_integers(nr * nr, -99, 99), *const expected = oracle_copy(start, nr * nr);
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const exact_a = oracle_copy(a, rows * nr), *const exact_b = oracle_copy(b, rows * nr);
         double *const c = oracle_copy(start, nr * nr);
         flsq_ahead nothing = {0};
@@ -72,13 +72,13 @@ void test_gram_diagonal(const flsq_kernels *kernels)
 static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t gap)
 {
     const int64_t nr = kernels->nr, width = nr + columns, step = width + gap, past = kernels->lanes;
-    double *const z = oracle_integers(FLSQ_KC * step + past, -4, 4), *const y = oracle_integers(FLSQ_KC, -3, 3);
+    double *const z = oracle_integers(FLSQ_MAX_KC * step + past, -4, 4), *const y = oracle_integers(FLSQ_MAX_KC, -3, 3);
     double *const block = calloc((size_t)(2 * nr * nr), sizeof *block), *const triangle = block + nr * nr;
     double *const totals = calloc((size_t)(2 * nr), sizeof *totals), *const dots = totals + nr;
-    for (int64_t k = 0; k <= FLSQ_KC; k++)
-        for (int64_t j = width; j < (k < FLSQ_KC ? step : width + past) && k * step + j < FLSQ_KC * step + past; j++)
+    for (int64_t k = 0; k <= FLSQ_MAX_KC; k++)
+        for (int64_t j = width; j < (k < FLSQ_MAX_KC ? step : width + past) && k * step + j < FLSQ_MAX_KC * step + past; j++)
             z[k * step + j] = NAN;
-    for (int64_t rows = 0; rows <= FLSQ_KC; rows++) {
+    for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const got_block = calloc((size_t)(2 * nr * nr), sizeof *got_block);
         double *const got_triangle = got_block + nr * nr, *const got_sums = oracle_doubles(2 * nr);
         const double *const last = z + (rows - 1) * step;
@@ -115,7 +115,7 @@ void test_in_place(const flsq_kernels *kernels)
 /* Every sweep moves the memory asked for on by one jump and counts itself. */
 void test_ahead(const flsq_kernels *kernels)
 {
-    const int64_t nr = kernels->nr, rows = FLSQ_KC, jump = 64, vectors = FLSQ_CEIL_DIV(nr, kernels->lanes);
+    const int64_t nr = kernels->nr, rows = FLSQ_MAX_KC, jump = 64, vectors = FLSQ_CEIL_DIV(nr, kernels->lanes);
     double *const panel = panel_of(rows, nr, nr, -4, 4), *const c = oracle_doubles(nr * nr);
     double *const memory = oracle_doubles(rows * nr), *const y = oracle_doubles(rows);
     double *const sums = oracle_doubles(nr), *const dots = oracle_doubles(nr);
@@ -163,9 +163,9 @@ void test_residual_block(const flsq_kernels *kernels)
 {
     for (int64_t columns = 1; columns <= kernels->nr; columns++)
         for (int64_t panels = 0; panels <= 3; panels++) {
-            for (int64_t rows = 1; rows <= FLSQ_MIN(2 * FLSQ_ROW_PADDING + 1, FLSQ_KC); rows++)
+            for (int64_t rows = 1; rows <= FLSQ_MIN(2 * FLSQ_ROW_PADDING + 1, FLSQ_MAX_KC); rows++)
                 try_residual_block(kernels, rows, panels, columns);
-            try_residual_block(kernels, FLSQ_KC - 1, panels, columns);
-            try_residual_block(kernels, FLSQ_KC, panels, columns);
+            try_residual_block(kernels, FLSQ_MAX_KC - 1, panels, columns);
+            try_residual_block(kernels, FLSQ_MAX_KC, panels, columns);
         }
 }
