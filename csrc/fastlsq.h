@@ -105,6 +105,67 @@ void flsq_gram_destroy(flsq_gram *gram);
 flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
                           double *r, int n_threads);
 
+/* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
+
+/* What the normal equations made of a problem. */
+typedef enum flsq_verdict {
+    FLSQ_CERTIFIED = 0,
+    FLSQ_ZERO_COLUMN,     /* a diagonal entry that is not positive */
+    FLSQ_PIVOT_FAILED,    /* a pivot was <= 0 or not a number */
+    FLSQ_PIVOT_IN_NOISE,  /* a pivot is no larger than rounding noise */
+    FLSQ_ILL_CONDITIONED, /* too much for the normal equations */
+    FLSQ_STEP_TOO_LARGE,  /* the first refinement step: report.figure */
+    FLSQ_NO_CONTRACTION,  /* refinement does not contract */
+    FLSQ_NOT_FINITE,      /* refinement met a value that is not finite */
+    FLSQ_NOT_SETTLED,     /* after all refinement passes */
+    FLSQ_OUT_OF_RANGE,    /* sums of squares that float64 cannot hold, zero or not finite */
+} flsq_verdict;
+
+/* RᵀR = D M D over the factorized columns, D = diag(scale) of powers of two.  The caller owns the arrays. */
+typedef struct flsq_factor {
+    int64_t n;
+    double *r;                     /* n x n, upper triangle */
+    double *scale;                 /* n */
+    const int64_t *active;         /* n: which columns of the problem were factorized; NULL: all */
+    double norm1, trace, condition; /* of D M D; the condition number in the 1-norm is an estimate */
+    int64_t pivot;                 /* the one that failed, or -1 */
+} flsq_factor;
+
+/* M b = C, with an intercept about the means. */
+typedef struct flsq_equations {
+    const double *c;    /* p x k, leading dimension ldc */
+    int64_t ldc;
+    const double *mean; /* p + k weighted means of X and Y in packed units, or NULL: no intercept */
+    double sum_weights; /* used with an intercept */
+} flsq_equations;
+
+typedef struct flsq_report {
+    flsq_verdict verdict;
+    int passes;            /* residual passes */
+    double backward_error; /* estimate, normwise, largest over the targets */
+    double figure;         /* what the verdict speaks of */
+} flsq_report;
+
+/* The bound below which a pivot of a matrix with unit diagonal counts as rounding noise. */
+double flsq_pivot_noise(int64_t n);
+/* Fills f->r, f->scale and the numbers of f from M (n x n, leading dimension ldm, positive diagonal). */
+flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double *m, int64_t ldm, int n_threads,
+                           flsq_factor *f, flsq_verdict *verdict);
+/* step := M⁻¹g (p x k), 0 for columns that were not factorized. */
+flsq_status flsq_factor_apply(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
+                              double *step);
+/* b (lead x k), rss (k): the solution of the equations, refined with residuals from the rows. */
+flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
+                        const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report);
+/* Sums of squares outside the open interval between these ask for scaling. */
+double flsq_smallest_squares(void);
+double flsq_largest_squares(void);
+/* Whether a problem of this size is solved on one thread, however many are offered. */
+int flsq_is_small(int64_t n, int64_t p, int64_t k);
+/* The whole of rung 1 for rows without scale, offset, unit or weights, n >= p > 0, k > 0: b (p x k), rss (k). */
+flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
+                       double *b, double *rss, flsq_report *report);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* out (n x n, contiguous) := a_ij*scale_i*scale_j for a with leading dimension lda; row_sums[i] := sum_j |out_ij|. */

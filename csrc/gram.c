@@ -72,7 +72,7 @@ void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
 {
     for (int64_t j = 0; j < gram->columns; j++)
         diagonal[j] = 0;
-    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+    for (int l = 0; gram->tree.leaves >> l; l++)
         if (gram->tree.leaves >> l & 1)
             for (int64_t j = 0; j < gram->columns; j++)
                 diagonal[j] += *entry(gram, gram->tree.level[l], j, j);
@@ -81,7 +81,7 @@ void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
 void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
 {
     const int64_t lead = gram->p + gram->unit;
-    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+    for (int l = 0; gram->tree.leaves >> l; l++)
         if (gram->tree.leaves >> l & 1)
             for (int64_t j = 0; j < gram->columns; j++)
                 for (int64_t i = 0; i <= j; i++)

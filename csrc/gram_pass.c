@@ -181,7 +181,8 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     const int64_t kc = FLSQ_KC(gram->p);
     flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .chunk = FLSQ_MIN(kc, n), .sides = sides,
                       .panels = sides ? gram->x_panels : gram->panels};
-    flsq_arena affine = {0};
+    flsq_arena affine;
+    flsq_arena_none(&affine);
     if (rows->scale != NULL || rows->offset != NULL) {
         const flsq_status status = pad_affine(gram, rows, &affine, &pass);
         if (status != FLSQ_OK)

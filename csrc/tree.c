@@ -42,7 +42,7 @@ void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node) 
 void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total)
 {
     memset(total, 0, node_bytes(tree));
-    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+    for (int l = 0; tree->leaves >> l; l++)
         if (tree->leaves >> l & 1)
             kernels->axpy(tree->node_length, 1.0, tree->level[l], total);
 }
@@ -54,7 +54,7 @@ flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
     if (status != FLSQ_OK)
         return status;
     copy->leaves = tree->leaves;
-    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+    for (int l = 0; tree->leaves >> l; l++)
         if (tree->leaves >> l & 1)
             memcpy(copy->level[l], tree->level[l], node_bytes(tree));
     return FLSQ_OK;
@@ -62,7 +62,7 @@ flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
 
 void flsq_tree_release(flsq_tree *tree)
 {
-    for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
+    for (int l = 0; l < FLSQ_TREE_LEVELS && tree->level[l] != NULL; l++) /* made from 0 on, without gaps */
         flsq_release(tree->level[l]);
     memset(tree, 0, sizeof *tree);
 }

@@ -40,6 +40,10 @@ flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
     arena->base = NULL;
     if (size < 0 || (uint64_t)size > SIZE_MAX - FLSQ_ALIGNMENT)
         return FLSQ_TOO_LARGE;
+    if (size <= FLSQ_ARENA_NEAR) {
+        arena->base = arena->near;
+        return FLSQ_OK;
+    }
     void *memory = NULL;
     if (posix_memalign(&memory, FLSQ_ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)FLSQ_ALIGNMENT)) != 0)
         return FLSQ_NO_MEMORY;
@@ -57,6 +61,7 @@ void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item)
 
 void flsq_arena_close(flsq_arena *arena)
 {
-    free(arena->base);
+    if (arena->base != arena->near)
+        free(arena->base);
     arena->base = NULL;
 }

@@ -4,7 +4,7 @@
 # Python buffers as flsq_matrix, and statuses as exceptions.
 from sys import byteorder
 
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 
 cdef int check(flsq_status status) except -1:
@@ -44,10 +44,13 @@ cdef class Matrix:
         self.held = True
         if self.buffer.ndim not in (1, 2):
             raise ValueError("expected a 1-D or 2-D array")
-        code = DTYPES.get((self.buffer.format.lstrip(NATIVE), self.buffer.itemsize))
-        if code is None:
-            raise TypeError(f"unsupported element type {self.buffer.format!r}")
-        self.view.dtype = code
+        if self.buffer.format[0] == c"d" and self.buffer.format[1] == 0:
+            self.view.dtype = FLSQ_F64
+        else:
+            code = DTYPES.get((self.buffer.format.lstrip(NATIVE), self.buffer.itemsize))
+            if code is None:
+                raise TypeError(f"unsupported element type {self.buffer.format!r}")
+            self.view.dtype = code
         self.view.data = self.buffer.buf
         self.view.rows = self.buffer.shape[0]
         self.view.row_stride = self.buffer.strides[0]
@@ -93,6 +96,14 @@ cdef class Rows:
         if values.shape[0] != self.view.x.columns + self.view.unit + self.view.y.columns:
             raise ValueError("scale and offset need one entry per column of [X | 1 | Y]")
         return &values[0] if values.shape[0] > 0 else NULL
+
+
+cdef double *own_data(array) except? NULL:
+    """Data of a float64 array that was made here and that nobody else can resize."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
+    PyBuffer_Release(&buffer)
+    return <double *> buffer.buf
 
 
 cdef const double *read_dense(const double[:, ::1] a) noexcept:

@@ -80,6 +80,60 @@ cdef extern from "fastlsq.h" nogil:
         double *r, int n_threads
     )
 
+    ctypedef enum flsq_verdict:
+        FLSQ_CERTIFIED
+        FLSQ_ZERO_COLUMN
+        FLSQ_PIVOT_FAILED
+        FLSQ_PIVOT_IN_NOISE
+        FLSQ_ILL_CONDITIONED
+        FLSQ_STEP_TOO_LARGE
+        FLSQ_NO_CONTRACTION
+        FLSQ_NOT_FINITE
+        FLSQ_NOT_SETTLED
+        FLSQ_OUT_OF_RANGE
+
+    ctypedef struct flsq_factor:
+        int64_t n
+        double *r
+        double *scale
+        const int64_t *active
+        double norm1
+        double trace
+        double condition
+        int64_t pivot
+
+    ctypedef struct flsq_equations:
+        const double *c
+        int64_t ldc
+        const double *mean
+        double sum_weights
+
+    ctypedef struct flsq_report:
+        flsq_verdict verdict
+        int passes
+        double backward_error
+        double figure
+
+    double flsq_pivot_noise(int64_t n)
+    flsq_status flsq_factorize(
+        const flsq_kernels *kernels, int64_t n, const double *m, int64_t ldm, int n_threads, flsq_factor *f,
+        flsq_verdict *verdict
+    )
+    flsq_status flsq_factor_apply(
+        const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g, double *step
+    )
+    flsq_status flsq_refine(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
+        const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report
+    )
+    double flsq_smallest_squares()
+    double flsq_largest_squares()
+    int flsq_is_small(int64_t n, int64_t p, int64_t k)
+    flsq_status flsq_lstsq(
+        const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor, double *b,
+        double *rss, flsq_report *report
+    )
+
     void flsq_scale_symmetric(int64_t n, const double *a, int64_t lda, const double *scale, double *out,
                               double *row_sums, int n_threads)
     flsq_status flsq_cholesky(

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -61,3 +62,38 @@ def cholesky(a: _Floats, n_threads: int, kernel: str | None = None) -> int | Non
 def triangular_solve(r: _Floats, x: _Floats, transposed: bool, kernel: str | None = None) -> None: ...
 def inverse_norm_estimate(r: _Floats, kernel: str | None = None) -> float: ...
 def cholesky_inverse(r: _Floats, inverse: _Floats, kernel: str | None = None) -> None: ...
+
+SMALLEST_SQUARES: float
+LARGEST_SQUARES: float
+
+class Factor:
+    r: _Floats
+    scale: _Floats
+    active: NDArray[np.int64] | None
+    def __new__(cls, n: int, active: NDArray[np.int64] | None = None) -> Self: ...
+    @property
+    def condition(self) -> float: ...
+    @property
+    def exponents(self) -> NDArray[np.int64]: ...
+    def solve(self, g: _Floats, kernel: str | None = None) -> _Floats: ...
+
+def pivot_noise(n: int) -> float: ...
+def factorize(
+    m: _Floats, active: NDArray[np.int64] | None, n_threads: int, kernel: str | None = None
+) -> tuple[Factor | None, str]: ...
+def refine(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    offset: _Floats | None,
+    c: _Floats,
+    mean: _Floats | None,
+    sum_weights: float,
+    factor: Factor,
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats | None, _Floats | None, int, float, str]: ...
+def lstsq(
+    a: Any, b: Any, resolve: Callable[[], int]
+) -> tuple[_Floats, _Floats, Factor, int, float, int] | None: ...

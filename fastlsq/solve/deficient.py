@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, factorize
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_of
 from fastlsq.solve.moments import root_exponents
 
 
@@ -15,10 +15,10 @@ def solve_moments(equations):
     """Solution of the normal equations: Cholesky, or minimum norm where columns depend on each other."""
     factor, reason = factorize(equations, 1)
     if factor is not None:
-        b, _ = factor.solve(equations.c)
-        rank, condition = factor.active.size, math.sqrt(factor.condition)
-        aliased = np.setdiff1d(np.arange(equations.p), factor.active)
-        pseudo_inverse = factor.inverse(equations.p)
+        b = factor.solve(np.ascontiguousarray(equations.c))
+        active, aliased = active_columns(factor, equations.p)
+        rank, condition = active.size, math.sqrt(factor.condition)
+        pseudo_inverse = inverse_of(factor, equations.p)
     else:
         b, pseudo_inverse, rank, condition, aliased = _minimum_norm(equations)
     rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)
@@ -56,7 +56,7 @@ def _minimum_norm(equations):
     own = -root_exponents(diagonal[active])
     h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)
-    tolerance = PIVOT_NOISE * active.size * UNIT_ROUNDOFF
+    tolerance = lib.pivot_noise(active.size)
     keep = values > tolerance * values[-1]
     half = shortest(vectors[:, keep] / np.sqrt(values[keep]), vectors[:, ~keep], own)
     b[active] = np.ldexp(half @ (half.T @ np.ldexp(equations.c[active], own[:, None])), own[:, None])

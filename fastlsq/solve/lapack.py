@@ -15,7 +15,7 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_columns, shortest
-from fastlsq.solve.driver import PIVOT_NOISE, UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
 from fastlsq.solve.moments import Problem, Units, root_exponents
 
 
@@ -118,7 +118,7 @@ def _aliased(equations, rank):
     diagonal = np.diagonal(equations.m)
     exponents = root_exponents(diagonal)
     h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
-    found = dependent_columns(h, PIVOT_NOISE * equations.p * UNIT_ROUNDOFF)
+    found = dependent_columns(h, lib.pivot_noise(equations.p))
     return tuple(int(j) for j in found[: equations.p - rank])
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.solve.driver import SolveInfo, solve
+from fastlsq.solve.driver import SolveInfo, active_columns, solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # Singular values follow from the Cholesky factor to 1e-13 of the largest below this condition (their absolute error
 # is u*kappa/2 of it); above, they are computed from the rows.
 _FACTOR_CONDITION = 1e3
+_FLOAT64 = np.dtype(np.float64)
 
 
 class LstsqResult:
@@ -141,6 +143,10 @@ def lstsq(
     >>> r.info.path
     'gram'
     """
+    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is n_threads is None:
+        result = _in_one_call(a, b)
+        if result is not None:
+            return result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
@@ -159,6 +165,24 @@ def lstsq(
     if cond is not None and solution.factor is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
     return _result(problem, solution, dtype, is_vector, lapack_driver)
+
+
+def _in_one_call(a, b):
+    """The answer for plain float64 arrays that rung 1 certifies at once, else None."""
+    if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
+        return None
+    found = lib.lstsq(a, b, _threads.resolve)
+    if found is None:
+        return None
+    x, rss, factor, passes, backward_error, n_threads = found
+    n, p = a.shape
+    condition = math.sqrt(factor.condition)
+    info = SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, lib.kernel_name())
+    if b.ndim == 1:
+        rss = rss[0]
+    residues = rss if n > p else np.empty(0)
+    s = partial(_values_from_factor, factor, p) if condition <= _FACTOR_CONDITION else partial(_values_from_rows, a)
+    return LstsqResult(x, residues, p, s, rss, info)
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):
@@ -190,19 +214,23 @@ def _empty(problem, dtype, is_vector):
     return LstsqResult(x, residues, 0, np.empty(0, dtype), rss, info)
 
 
-def _raw_factor(solution):
-    """R of the unscaled active columns, up to a common power of two: R·D⁻¹, largest entry near 1."""
-    factor, units = solution.factor, solution.equations.units
-    exponents = factor.exponents - units.exponents[factor.active]
+def _raw_factor(factor, exponents=0):
+    """(R·D⁻¹/2^top, top), largest entry near 1: R of the active columns, which were multiplied by 2^exponents."""
+    exponents = factor.exponents - exponents
     top = int(exponents.max(initial=0))
     return np.ldexp(np.triu(factor.r), exponents[None, :] - top), top
+
+
+def _packed_exponents(solution):
+    active, _ = active_columns(solution.factor, solution.equations.p)
+    return solution.equations.units.exponents[active]
 
 
 def _clears_cutoff(solution, cond):
     """Whether every singular value of a is safely above cond times the largest."""
     if solution.info.rank < solution.equations.p:
         return False
-    r, _ = _raw_factor(solution)
+    r, _ = _raw_factor(solution.factor, _packed_exponents(solution))
     gram_norm = float(np.abs(r.T @ r).sum(axis=0).max())
     condition = math.sqrt(gram_norm * lib.inverse_norm_estimate(np.ascontiguousarray(r)))
     return bool(cond * condition * solution.equations.p < 0.1)
@@ -216,25 +244,24 @@ def _singular_values(problem, solution, dtype):
     if solution.info.path == "nonfinite":
         return np.full(min(n, p), np.nan, dtype)
     if solution.factor is not None and solution.info.condition <= _FACTOR_CONDITION:
+        return lambda: _values_from_factor(solution.factor, p, _packed_exponents(solution)).astype(dtype, copy=False)
+    return lambda: _values_from_rows(problem.x, problem.weights).astype(dtype, copy=False)
 
 
-        def from_factor():
-            from scipy.linalg import svdvals
+def _values_from_factor(factor, p, exponents=0):
+    from scipy.linalg import svdvals
 
-            r, top = _raw_factor(solution)
-            values = np.zeros(p)
-            if r.size:
-                values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
-            return values.astype(dtype)
+    r, top = _raw_factor(factor, exponents)
+    values = np.zeros(p)
+    if r.size:
+        values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
+    return values
 
-        return from_factor
 
-    def from_rows(a=problem.x, weights=problem.weights):
-        from scipy.linalg import svdvals
+def _values_from_rows(a, weights=None):
+    from scipy.linalg import svdvals
 
-        rows = a.astype(np.float64)
-        if weights is not None:
-            rows *= np.sqrt(weights.astype(np.float64))[:, None]
-        return svdvals(rows, overwrite_a=True, check_finite=False).astype(dtype)
-
-    return from_rows
+    rows = a.astype(np.float64)
+    if weights is not None:
+        rows *= np.sqrt(weights.astype(np.float64))[:, None]
+    return svdvals(rows, overwrite_a=True, check_finite=False)

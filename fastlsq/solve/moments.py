@@ -18,10 +18,6 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 
-# A sum of squares outside this range may hide a column whose squares under- or overflow: 2^-930 leaves room for
-# products of two such columns above the subnormal range.
-_SMALLEST, _LARGEST = 2.0**-930, 2.0**1020
-
 _SAFE_SHIFT = 450  # exponent of a difference of shifts whose square, times 2^100 rows, stays in range
 
 
@@ -218,7 +214,7 @@ def safe_exponents(problem, units, diagonal):
     """
     exponents = units.exponents.copy()
     with np.errstate(invalid="ignore"):
-        suspect = ~((diagonal > _SMALLEST) & (diagonal < _LARGEST))
+        suspect = ~((diagonal > lib.SMALLEST_SQUARES) & (diagonal < lib.LARGEST_SQUARES))
     if problem.intercept:
         suspect[problem.x.shape[1]] = False
     if not suspect.any():

@@ -1,0 +1,136 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The equilibrated normal equations H = D M D, D = 2^-round(log2 sqrt diag M): factor, its tests, solves.
+ */
+#include "normal.h"
+#include "kernels.h"
+#include "workspace.h"
+#include <math.h>
+#include <string.h>
+
+/* Thresholds of the factor.
+ * Rounding alone can leave pivots of this many u*n in a singular matrix with unit diagonal (Higham, Accuracy and
+ * Stability of Numerical Algorithms, 2nd ed., theorem 10.7); anything below is noise, not a pivot. */
+#define PIVOT_NOISE 32.0
+/* kappa_1 of H: 1e13 is kappa = 3e6 of the rows, where a step of refinement gains two digits. */
+#define LARGEST_CONDITION 1e13
+#define UNIT_ROUNDOFF 0x1p-53
+
+double flsq_pivot_noise(int64_t n) { return PIVOT_NOISE * UNIT_ROUNDOFF * (double)n; }
+
+/* e with x near 4^e: dividing by 2^e twice brings x between 1/4 and 1. */
+static int root_exponent(double x)
+{
+    int e;
+    frexp(x, &e);
+    return (e + (e >= 0)) / 2; /* (e + 1)/2 rounded down */
+}
+
+flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double *m, int64_t ldm, int n_threads,
+                           flsq_factor *f, flsq_verdict *verdict)
+{
+    flsq_arena arena;
+    int64_t size = 0, pivot;
+    flsq_status status = flsq_size_add(&size, n, sizeof(double));
+    *verdict = FLSQ_ZERO_COLUMN;
+    f->n = n;
+    f->norm1 = f->trace = 0;
+    f->condition = 1;
+    for (int64_t j = 0; j < n; j++) {
+        if (!(m[j * ldm + j] > 0))
+            return FLSQ_OK;
+        f->scale[j] = ldexp(1.0, -root_exponent(m[j * ldm + j]));
+    }
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    double *const sums = flsq_arena_take(&arena, n, sizeof(double));
+    flsq_scale_symmetric(n, m, ldm, f->scale, f->r, sums, n_threads);
+    for (int64_t j = 0; j < n; j++) {
+        f->norm1 = FLSQ_MAX(f->norm1, sums[j]);
+        f->trace += f->r[j * n + j];
+    }
+    flsq_arena_close(&arena);
+
+    *verdict = FLSQ_PIVOT_FAILED;
+    status = flsq_cholesky(kernels, n, f->r, n, n_threads, &pivot);
+    f->pivot = pivot;
+    if (status == FLSQ_NOT_POSITIVE_DEFINITE)
+        return FLSQ_OK;
+    if (status != FLSQ_OK)
+        return status;
+    double smallest = INFINITY;
+    for (int64_t j = 0; j < n; j++)
+        smallest = FLSQ_MIN(smallest, f->r[j * n + j]);
+    *verdict = FLSQ_PIVOT_IN_NOISE;
+    if (n > 0 && smallest * smallest <= flsq_pivot_noise(n))
+        return FLSQ_OK;
+    double inverse_norm;
+    status = flsq_inverse_norm_estimate(kernels, n, f->r, n, &inverse_norm);
+    if (n > 0)
+        f->condition = f->norm1 * inverse_norm;
+    *verdict = f->condition <= LARGEST_CONDITION ? FLSQ_CERTIFIED : FLSQ_ILL_CONDITIONED;
+    return status;
+}
+
+static int64_t column(const flsq_factor *f, int64_t i) { return f->active != NULL ? f->active[i] : i; }
+
+/* norm_t := sqrt(sum_i a_it²) */
+static void column_norms(int64_t n, int64_t k, const double *a, double *norm)
+{
+    memset(norm, 0, (size_t)k * sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t t = 0; t < k; t++)
+            norm[t] += a[i * k + t] * a[i * k + t];
+    for (int64_t t = 0; t < k; t++)
+        norm[t] = sqrt(norm[t]);
+}
+
+void flsq_factor_solve(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
+                       int64_t ldg, double *step, double *whole, double *half, double *work)
+{
+    for (int64_t i = 0; i < f->n; i++)
+        for (int64_t t = 0; t < k; t++)
+            work[i * k + t] = g[column(f, i) * ldg + t] * f->scale[i];
+    column_norms(f->n, k, work, whole);
+    flsq_triangular_solve_transposed(kernels, f->n, f->r, f->n, k, work);
+    column_norms(f->n, k, work, half);
+    flsq_triangular_solve(kernels, f->n, f->r, f->n, k, work);
+    if (f->n < p)
+        memset(step, 0, (size_t)(p * k) * sizeof(double));
+    for (int64_t i = 0; i < f->n; i++)
+        for (int64_t t = 0; t < k; t++)
+            step[column(f, i) * k + t] = work[i * k + t] * f->scale[i];
+}
+
+void flsq_factor_norm(const flsq_factor *f, int64_t k, const double *b, double *norm)
+{
+    memset(norm, 0, (size_t)k * sizeof(double));
+    for (int64_t i = 0; i < f->n; i++)
+        for (int64_t t = 0; t < k; t++) {
+            const double scaled = b[column(f, i) * k + t] / f->scale[i];
+            norm[t] += scaled * scaled;
+        }
+    for (int64_t t = 0; t < k; t++)
+        norm[t] = sqrt(norm[t]);
+}
+
+flsq_status flsq_factor_apply(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
+                              double *step)
+{
+    int64_t size = 0, entries;
+    flsq_arena arena;
+    flsq_status status = flsq_size_multiply(f->n + 2, k, &entries);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, entries, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    double *const norms = flsq_arena_take(&arena, entries, sizeof(double));
+    flsq_factor_solve(kernels, f, p, k, g, k, step, norms, norms + k, norms + 2 * k);
+    flsq_arena_close(&arena);
+    return FLSQ_OK;
+}

@@ -1,0 +1,193 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fixed-precision refinement with residuals taken from the rows, until the answer proves itself.
+ *
+ *     r = y - X b;   step = M⁻¹ Xᵀr;   b += step;   ‖y - X b‖² = r·r - step·Xᵀr
+ *
+ * With b̂ from the factor R, one step multiplies the error by about u*kappa², so the size of the first step measures
+ * that product better than any condition estimate (Björck, Numerical Methods for Least Squares Problems, SIAM 1996,
+ * section 6.6, for the corrected seminormal equations).
+ */
+#include "kernels.h"
+#include "normal.h"
+#include "workspace.h"
+#include <math.h>
+#include <string.h>
+
+#define UNIT_ROUNDOFF 0x1p-53
+/* A first step larger than this means u*kappa² is too large to be worth iterating. */
+#define LARGEST_FIRST_STEP 0.03
+/* Each further step must shrink by at least this factor. */
+#define SMALLEST_CONTRACTION 0.3
+/* Stop when the next step is predicted to stay below this part of the attainable accuracy (Wedin's bound). */
+#define FLOOR_SHARE 0.05
+/* The residual sum of squares is taken from the last pass and corrected for the last step; when the uncertain part of
+ * the correction exceeds this share, one more pass is made. */
+#define RSS_ACCURACY 1e-13
+enum { MAX_PASSES = 5 };
+
+typedef struct refinement {
+    const flsq_kernels *kernels;
+    const flsq_rows *rows;
+    const flsq_equations *equations;
+    const flsq_factor *factor;
+    int64_t p, k, lead;
+    double *g, *step, *work;                              /* lead x k */
+    double *whole, *half, *size, *step_size, *delta, *contraction, *correction, *measured; /* k */
+} refinement;
+
+enum { VECTORS = 8 };
+
+static flsq_status open_workspace(refinement *s, flsq_arena *arena)
+{
+    int64_t size = 0, matrix;
+    flsq_status status = flsq_size_multiply(s->lead, s->k, &matrix);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, 3, matrix * (int64_t)sizeof(double) + FLSQ_ALIGNMENT);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, VECTORS, s->k * (int64_t)sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    s->g = flsq_arena_take(arena, matrix, sizeof(double));
+    s->step = flsq_arena_take(arena, matrix, sizeof(double));
+    s->work = flsq_arena_take(arena, matrix, sizeof(double));
+    double **const vectors[VECTORS] = {&s->whole, &s->half, &s->size, &s->step_size, &s->delta,
+                                       &s->contraction, &s->correction, &s->measured};
+    double *const first = flsq_arena_take(arena, VECTORS * s->k, sizeof(double));
+    for (int v = 0; v < VECTORS; v++)
+        *vectors[v] = first + v * s->k;
+    return FLSQ_OK;
+}
+
+/* b := M⁻¹c; with an intercept the level mean(y) - mean(x)·b follows. */
+static void first_solution(refinement *s, double *b)
+{
+    const flsq_equations *const e = s->equations;
+    flsq_factor_solve(s->kernels, s->factor, s->p, s->k, e->c, e->ldc, b, s->whole, s->half, s->work);
+    for (int64_t t = 0; e->mean != NULL && t < s->k; t++) {
+        double level = e->mean[s->p + t];
+        for (int64_t j = 0; j < s->p; j++)
+            level -= e->mean[j] * b[j * s->k + t];
+        b[s->p * s->k + t] = level;
+    }
+}
+
+/* Newton step for the gradient g = [X | 1]ᵀWr: the slopes from the centred system, then the intercept. */
+static void newton_step(refinement *s)
+{
+    const flsq_equations *const e = s->equations;
+    const double *const total = s->g + s->p * s->k;
+    if (e->mean == NULL) {
+        flsq_factor_solve(s->kernels, s->factor, s->p, s->k, s->g, s->k, s->step, s->whole, s->half, s->work);
+        return;
+    }
+    for (int64_t j = 0; j < s->p; j++) /* centred into step, solved in place */
+        for (int64_t t = 0; t < s->k; t++)
+            s->step[j * s->k + t] = s->g[j * s->k + t] - e->mean[j] * total[t];
+    flsq_factor_solve(s->kernels, s->factor, s->p, s->k, s->step, s->k, s->step, s->whole, s->half, s->work);
+    for (int64_t t = 0; t < s->k; t++) {
+        double level = total[t] / e->sum_weights;
+        for (int64_t j = 0; j < s->p; j++)
+            level -= e->mean[j] * s->step[j * s->k + t];
+        s->step[s->p * s->k + t] = level;
+    }
+}
+
+/* Estimate of the normwise backward error after the last step.  Where g = Xᵀr was measured it is at most
+ * min(‖R⁻ᵀDg‖/‖D⁻¹b‖, ‖Dg‖/‖r‖)/‖XD‖ (Karlson and Waldén, BIT 37, 1997, 862-869); the step that followed shrank it by
+ * its contraction, of which rounding keeps it above u*kappa². */
+static double backward_error(const refinement *s, int64_t t)
+{
+    const double norm_x = sqrt(s->factor->trace), smallest = 4 * UNIT_ROUNDOFF * s->factor->condition;
+    double measured = fmin(s->half[t] / (norm_x * s->size[t]), s->whole[t] / (norm_x * sqrt(s->measured[t])));
+    measured = isnan(measured) ? 0.0 : FLSQ_MIN(measured, 1.0);
+    return measured * FLSQ_MIN(FLSQ_MAX(s->contraction[t], smallest), 1.0);
+}
+
+/* Judges pass number `pass` for target t after its step was computed and before it is taken; *rss becomes that of
+ * the corrected b.  Returns whether more passes are needed, or sets *verdict to the reason to give up. */
+static int judge(refinement *s, int pass, int64_t t, double *rss, flsq_verdict *verdict, double *figure)
+{
+    const double kappa = sqrt(s->factor->condition), norm_x = sqrt(s->factor->trace);
+    const double size = s->size[t], step_size = s->step_size[t];
+    if (!isfinite(step_size) || !isfinite(*rss)) {
+        *verdict = FLSQ_NOT_FINITE;
+        return 0;
+    }
+    const double delta = step_size > 0 ? step_size / FLSQ_MAX(size, step_size) : 0.0;
+    const double tangent = *rss > 0 ? sqrt(*rss) / (norm_x * size) : 0.0;
+    const double floor = 4 * UNIT_ROUNDOFF * kappa * (1 + kappa * tangent);
+    double contraction = delta;
+    if (pass > 1)
+        contraction = s->delta[t] > 0 ? delta / s->delta[t] : 0.0;
+    if (delta > floor && pass == 1 && delta > LARGEST_FIRST_STEP) {
+        *verdict = FLSQ_STEP_TOO_LARGE;
+        *figure = delta;
+    }
+    if (delta > floor && pass > 1 && contraction > SMALLEST_CONTRACTION)
+        *verdict = FLSQ_NO_CONTRACTION;
+    const double correction = s->correction[t], noise = 4 * UNIT_ROUNDOFF * norm_x * size;
+    const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(UNIT_ROUNDOFF, FLOOR_SHARE * floor);
+    /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
+    const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
+    s->delta[t] = delta;
+    s->contraction[t] = contraction;
+    s->measured[t] = *rss;
+    *rss = FLSQ_MAX(*rss - correction, 0.0);
+    return !(settled && (sharp || pass == MAX_PASSES));
+}
+
+static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss, flsq_report *report)
+{
+    const int64_t entries = s->lead * s->k;
+    first_solution(s, b);
+    for (int pass = 1; pass <= MAX_PASSES; pass++) {
+        const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, n_threads);
+        if (status != FLSQ_OK)
+            return status;
+        report->passes = pass;
+        newton_step(s);
+        flsq_factor_norm(s->factor, s->k, b, s->size);
+        flsq_factor_norm(s->factor, s->k, s->step, s->step_size);
+        memset(s->correction, 0, (size_t)s->k * sizeof(double));
+        for (int64_t i = 0; i < entries; i++)
+            s->correction[i % s->k] += s->step[i] * s->g[i];
+        int more = 0;
+        report->verdict = FLSQ_CERTIFIED;
+        for (int64_t t = 0; t < s->k; t++)
+            more |= judge(s, pass, t, &rss[t], &report->verdict, &report->figure);
+        if (report->verdict != FLSQ_CERTIFIED)
+            return FLSQ_OK;
+        for (int64_t i = 0; i < entries; i++)
+            b[i] += s->step[i];
+        if (more)
+            continue;
+        for (int64_t t = 0; t < s->k; t++)
+            report->backward_error = FLSQ_MAX(report->backward_error, backward_error(s, t));
+        report->backward_error += UNIT_ROUNDOFF;
+        return FLSQ_OK;
+    }
+    report->verdict = FLSQ_NOT_SETTLED;
+    return FLSQ_OK;
+}
+
+flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
+                        const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report)
+{
+    const int64_t p = rows->x.columns, k = rows->y.columns;
+    refinement s = {.kernels = kernels, .rows = rows, .equations = equations, .factor = factor, .p = p, .k = k,
+                    .lead = p + (equations->mean != NULL)};
+    flsq_arena arena;
+    *report = (flsq_report){.verdict = FLSQ_CERTIFIED};
+    if (k == 0)
+        return FLSQ_OK;
+    flsq_status status = open_workspace(&s, &arena);
+    if (status != FLSQ_OK)
+        return status;
+    status = iterate(&s, n_threads, b, rss, report);
+    flsq_arena_close(&arena);
+    return status;
+}

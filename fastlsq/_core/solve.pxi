@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Rung 1: factor and refinement of the normal equations.
+import numpy
+
+
+cdef dict REASONS = {
+    FLSQ_ZERO_COLUMN: "a column has no sum of squares",
+    FLSQ_PIVOT_FAILED: "Cholesky failed at pivot {pivot}",
+    FLSQ_PIVOT_IN_NOISE: "a pivot is no larger than rounding noise",
+    FLSQ_ILL_CONDITIONED: "condition estimate {condition:.1e} is too large for the normal equations",
+    FLSQ_STEP_TOO_LARGE: "first refinement step {figure:.1e} is too large",
+    FLSQ_NO_CONTRACTION: "refinement does not contract",
+    FLSQ_NOT_FINITE: "refinement met a non-finite value",
+    FLSQ_NOT_SETTLED: "not settled after {passes} refinement passes",
+    FLSQ_OUT_OF_RANGE: "sums of squares leave the range of float64",
+}
+
+SMALLEST_SQUARES = flsq_smallest_squares()
+LARGEST_SQUARES = flsq_largest_squares()
+
+
+def pivot_noise(int64_t n):
+    """The bound below which a pivot of an n x n matrix with unit diagonal counts as rounding noise."""
+    return flsq_pivot_noise(n)
+
+
+cdef class Factor:
+    """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
+
+    cdef flsq_factor view
+    cdef readonly object r, scale, active
+    cdef const int64_t[::1] indices
+
+    def __cinit__(self, int64_t n, active=None):
+        self.r = numpy.empty((n, n))
+        self.scale = numpy.empty(n)
+        self.view.pivot = -1
+        self.view.n = n
+        self.view.r, self.view.scale = own_data(self.r), own_data(self.scale)
+        self.active = active
+        if active is not None and n > 0:
+            self.indices = active
+            if self.indices.shape[0] != n:
+                raise ValueError("sizes differ")
+            self.view.active = &self.indices[0]
+
+    @property
+    def condition(self):
+        """1-norm condition number of D M D, an estimate."""
+        return self.view.condition
+
+    @property
+    def exponents(self):
+        """e with scale = 2**-e."""
+        return 1 - numpy.frexp(self.scale)[1].astype(numpy.int64)
+
+    cdef str reason(self, flsq_verdict verdict, flsq_report *report):
+        return REASONS[verdict].format(pivot=self.view.pivot, condition=self.view.condition ** 0.5,
+                                       figure=report.figure, passes=report.passes)
+
+    def solve(self, const double[:, ::1] g, kernel=None):
+        """M⁻¹g for p x k g; 0 for columns that were not factorized."""
+        cdef const flsq_kernels *kernels = select(kernel)
+        cdef int64_t p = g.shape[0], k = g.shape[1]
+        step = numpy.empty((p, k))
+        cdef double *out = own_data(step)
+        cdef const double *values = read_dense(g)
+        cdef flsq_status status
+        with nogil:
+            status = flsq_factor_apply(kernels, &self.view, p, k, values, out)
+        check(status)
+        return step
+
+
+def factorize(const double[:, :] m, active, int n_threads, kernel=None):
+    """(Factor of M, '') or (None, why not).  Rows of m are contiguous; `active` are its columns' places in the problem,
+    None where it is all of it."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef int64_t n = m.shape[0]
+    cdef Factor factor = Factor(n, active)
+    cdef flsq_verdict verdict
+    cdef flsq_report report
+    cdef flsq_status status
+    if m.shape[1] != n:
+        raise ValueError("sizes differ")
+    if n > 1 and m.strides[1] != sizeof(double):
+        raise ValueError("rows must be contiguous")
+    cdef const double *data = &m[0, 0] if n > 0 else NULL
+    cdef int64_t ldm = m.strides[0] // <int64_t> sizeof(double) if n > 0 else 0
+    with nogil:
+        status = flsq_factorize(kernels, n, data, ldm, n_threads, &factor.view, &verdict)
+    check(status)
+    return (factor, "") if verdict == FLSQ_CERTIFIED else (None, factor.reason(verdict, &report))
+
+
+def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1] mean, double sum_weights,
+           Factor factor, int n_threads, kernel=None):
+    """Solve M b = C and refine with residuals from the rows.
+
+    Returns (b, rss, passes, backward_error, '') or (None, None, passes, nan, why not).
+    """
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, offset, mean is not None)
+    cdef int64_t p = rows.view.x.columns, k = rows.view.y.columns
+    cdef flsq_equations equations
+    cdef flsq_report report
+    cdef flsq_status status
+    if c.shape[0] != p or c.shape[1] != k or (mean is not None and mean.shape[0] != p + k):
+        raise ValueError("sizes differ")
+    if k > 1 and c.strides[1] != sizeof(double):
+        raise ValueError("rows must be contiguous")
+    b, rss = numpy.empty((p + (mean is not None), k)), numpy.empty(k)
+    equations.c = &c[0, 0] if p > 0 and k > 0 else NULL
+    equations.ldc = c.strides[0] // <int64_t> sizeof(double) if p > 0 and k > 0 else 0
+    equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
+    equations.sum_weights = sum_weights
+    cdef double *b_out = own_data(b)
+    cdef double *rss_out = own_data(rss)
+    with nogil:
+        status = flsq_refine(kernels, &rows.view, &equations, &factor.view, n_threads, b_out, rss_out, &report)
+    check(status)
+    if report.verdict != FLSQ_CERTIFIED:
+        return None, None, report.passes, float("nan"), factor.reason(report.verdict, &report)
+    return b, rss, report.passes, report.backward_error, ""
+
+
+def lstsq(a, b, resolve):
+    """Rung 1 in one call for float64 a (n, p) and b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
+
+    None for anything that is not of that kind or that rung 1 does not certify.  resolve() gives the number of threads;
+    it is not asked for a small problem.
+    """
+    cdef Rows rows = Rows(a, b, None, None, None, False)
+    cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns
+    if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or p == 0 or k == 0 or n < p:
+        return None
+    cdef int n_threads = 1 if flsq_is_small(n, p, k) else resolve()
+    cdef const flsq_kernels *kernels = select(None)
+    cdef Factor factor = Factor(p)
+    cdef flsq_report report
+    cdef flsq_status status
+    rss = numpy.empty(k)
+    if rows.y.buffer.ndim == 2:
+        x = numpy.empty((p, k))
+    else:
+        x = numpy.empty(p)
+    cdef double *x_out = own_data(x)
+    cdef double *rss_out = own_data(rss)
+    with nogil:
+        status = flsq_lstsq(kernels, &rows.view, n_threads, &factor.view, x_out, rss_out, &report)
+    check(status)
+    if report.verdict != FLSQ_CERTIFIED:
+        return None
+    return x, rss, factor, report.passes, report.backward_error, n_threads
