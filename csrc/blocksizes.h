@@ -26,6 +26,7 @@
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
+#define FLSQ_LANES_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_THREAD_FLOPS 0.0
@@ -38,6 +39,8 @@
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
+/* Rows of a group of small problems that are in memory at a time: L1, less what the factors need. */
+#define FLSQ_LANES_BYTES (24 * 1024)
 /* Left panels that stay in L2 while the right panels stream: 10 * 12 KiB, and as much again with weights. */
 #define FLSQ_GROUP_PANELS 10
 /* Rows of a Cholesky block; a multiple of every NR. */
@@ -48,6 +51,10 @@
  * 3e7 is n = 448: one thread takes 2 ms. */
 #define FLSQ_CHOLESKY_THREAD_FLOPS 3e7
 #endif
+
+/* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
+ * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */
+#define FLSQ_LANES_COLUMNS 32
 
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
  * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 21.4 / 24.3,

@@ -166,6 +166,24 @@ int flsq_is_small(int64_t n, int64_t p, int64_t k);
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
                        double *b, double *rss, flsq_report *report);
 
+/* Many problems of one shape: number i lies i*..._step bytes behind the first, which has no scale, offset or unit,
+ * n >= p > 0 and k > 0. */
+typedef struct flsq_batch {
+    flsq_rows first;
+    int64_t count, x_step, y_step, weights_step;
+} flsq_batch;
+
+typedef struct flsq_batch_answers {
+    double *b;         /* count x p x k */
+    double *rss;       /* count x k */
+    double *condition; /* count, of the equilibrated columns in the 2-norm, an estimate */
+    double *backward_error; /* count */
+    int8_t *verdict, *passes; /* count; where the verdict is not FLSQ_CERTIFIED, b and rss are no answer */
+} flsq_batch_answers;
+
+flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *batch, int n_threads,
+                               const flsq_batch_answers *answers);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* out (n x n, contiguous) := a_ij*scale_i*scale_j for a with leading dimension lda; row_sums[i] := sum_j |out_ij|. */

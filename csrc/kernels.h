@@ -45,6 +45,8 @@ typedef struct flsq_sides {
 enum {
     FLSQ_MAX_NR = 24,
     FLSQ_MAX_NV = 4,
+    FLSQ_MAX_LANES = 8,
+    FLSQ_LANE_TILE = 3,   /* columns of a tile of lane_products */
     FLSQ_PACKED_DEEP = 8, /* rows between two questions: panels, */
     FLSQ_STRIDED_DEEP = 4 /* and rows where they lie */
 };
@@ -97,6 +99,22 @@ struct flsq_kernels {
     int64_t (*cholesky_small)(int64_t n, double *a, int64_t ld);
     /* One packed panel of n rows: x := R⁻ᵀ x with R upper triangular n x n, row-major. */
     void (*triangular_panel)(int64_t n, const double *r, int64_t ld, double *panel);
+
+    /* Many small problems, one to a lane: entry e of lane l lies at e*lanes + l.
+     * out[e] of lane l := lane[l][e] */
+    void (*interleave)(int64_t count, const double *const *lane, double *out);
+    /* c[i][j] += sum_k a[k][i]*b[k][j], i < na, j < nb, at most FLSQ_LANE_TILE each; rows a_step and b_step entries apart */
+    void (*lane_products)(int64_t rows, const double *a, int64_t a_step, int64_t na, const double *b, int64_t b_step,
+                          int64_t nb, double *c, int64_t ldc);
+    /* y[k] -= sum_j x[k][j]*b[j] */
+    void (*lane_residual)(int64_t rows, int64_t p, const double *x, const double *b, double *y);
+    /* r := R with RᵀR = M (p x p, upper triangles), reciprocal[i] := 1/r_ii, smallest := min_i r_ii²/m_ii, or NaN */
+    void (*lane_cholesky)(int64_t p, const double *m, double *r, double *reciprocal, double *smallest);
+    /* 1-norms of D M D and of its inverse, D = 1/root; t (p x p) is work space. */
+    void (*lane_norms)(int64_t p, const double *m, const double *r, const double *reciprocal, const double *root,
+                       double *t, double *norm, double *inverse_norm);
+    /* x := M⁻¹x, half := ‖R⁻ᵀx‖² */
+    void (*lane_solve)(int64_t p, const double *r, const double *reciprocal, double *x, double *half);
 
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */

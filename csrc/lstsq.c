@@ -5,16 +5,8 @@
  * the caller, who has other means.
  */
 #include "blocksizes.h"
-#include "internal.h"
+#include "normal.h"
 #include "workspace.h"
-
-/* Sums of squares outside this range may hide a column whose squares under- or overflow; 2^-930 leaves room for
- * products of two such columns above the subnormal range. */
-#define SMALLEST_SQUARES 0x1p-930
-#define LARGEST_SQUARES 0x1p1020
-
-double flsq_smallest_squares(void) { return SMALLEST_SQUARES; }
-double flsq_largest_squares(void) { return LARGEST_SQUARES; }
 
 int flsq_is_small(int64_t n, int64_t p, int64_t k)
 {
@@ -27,7 +19,7 @@ int flsq_is_small(int64_t n, int64_t p, int64_t k)
 static int in_range(int64_t count, const double *squares)
 {
     for (int64_t j = 0; j < count; j++)
-        if (!(squares[j] > SMALLEST_SQUARES && squares[j] < LARGEST_SQUARES))
+        if (!flsq_squares_in_range(squares[j]))
             return 0;
     return 1;
 }

@@ -9,14 +9,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Thresholds of the factor.
- * Rounding alone can leave pivots of this many u*n in a singular matrix with unit diagonal (Higham, Accuracy and
+/* Rounding alone can leave pivots of this many u*n in a singular matrix with unit diagonal (Higham, Accuracy and
  * Stability of Numerical Algorithms, 2nd ed., theorem 10.7); anything below is noise, not a pivot. */
 #define PIVOT_NOISE 32.0
-/* kappa_1 of H: 1e13 is kappa = 3e6 of the rows, where a step of refinement gains two digits. */
-#define LARGEST_CONDITION 1e13
 #define UNIT_ROUNDOFF 0x1p-53
 
+double flsq_smallest_squares(void) { return FLSQ_SMALLEST_SQUARES; }
+double flsq_largest_squares(void) { return FLSQ_LARGEST_SQUARES; }
 double flsq_pivot_noise(int64_t n) { return PIVOT_NOISE * UNIT_ROUNDOFF * (double)n; }
 
 /* e with x near 4^e: dividing by 2^e twice brings x between 1/4 and 1. */
@@ -71,7 +70,7 @@ flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double 
     status = flsq_inverse_norm_estimate(kernels, n, f->r, n, &inverse_norm);
     if (n > 0)
         f->condition = f->norm1 * inverse_norm;
-    *verdict = f->condition <= LARGEST_CONDITION ? FLSQ_CERTIFIED : FLSQ_ILL_CONDITIONED;
+    *verdict = f->condition <= FLSQ_LARGEST_CONDITION ? FLSQ_CERTIFIED : FLSQ_ILL_CONDITIONED;
     return status;
 }
 

@@ -9,6 +9,7 @@
  * that product better than any condition estimate (Björck, Numerical Methods for Least Squares Problems, SIAM 1996,
  * section 6.6, for the corrected seminormal equations).
  */
+#include "refine.h"
 #include "kernels.h"
 #include "normal.h"
 #include "workspace.h"
@@ -27,26 +28,69 @@
 #define RSS_ACCURACY 1e-13
 enum { MAX_PASSES = 5 };
 
+/* ---- judgement of one target ------------------------------------------------------------------------------------ */
+
+int flsq_judge(int pass, const flsq_system *system, double size, double step_size, double correction,
+               flsq_progress *progress, double *rss, flsq_report *report)
+{
+    const double kappa = sqrt(system->condition), norm_x = sqrt(system->trace);
+    if (!isfinite(step_size) || !isfinite(*rss)) {
+        report->verdict = FLSQ_NOT_FINITE;
+        return 0;
+    }
+    const double delta = step_size > 0 ? step_size / FLSQ_MAX(size, step_size) : 0.0;
+    const double tangent = *rss > 0 ? sqrt(*rss) / (norm_x * size) : 0.0;
+    const double floor = 4 * UNIT_ROUNDOFF * kappa * (1 + kappa * tangent);
+    double contraction = delta;
+    if (pass > 1)
+        contraction = progress->delta > 0 ? delta / progress->delta : 0.0;
+    if (delta > floor && pass == 1 && delta > LARGEST_FIRST_STEP) {
+        report->verdict = FLSQ_STEP_TOO_LARGE;
+        report->figure = delta;
+    }
+    if (delta > floor && pass > 1 && contraction > SMALLEST_CONTRACTION)
+        report->verdict = FLSQ_NO_CONTRACTION;
+    const double noise = 4 * UNIT_ROUNDOFF * norm_x * size;
+    const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(UNIT_ROUNDOFF, FLOOR_SHARE * floor);
+    /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
+    const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
+    *progress = (flsq_progress){.delta = delta, .contraction = contraction, .measured = *rss};
+    *rss = FLSQ_MAX(*rss - correction, 0.0);
+    return !(settled && (sharp || pass == MAX_PASSES));
+}
+
+double flsq_backward_error(const flsq_system *system, double size, double whole, double half,
+                           const flsq_progress *progress)
+{
+    const double norm_x = sqrt(system->trace), smallest = 4 * UNIT_ROUNDOFF * system->condition;
+    double measured = fmin(half / (norm_x * size), whole / (norm_x * sqrt(progress->measured)));
+    measured = isnan(measured) ? 0.0 : FLSQ_MIN(measured, 1.0);
+    return measured * FLSQ_MIN(FLSQ_MAX(progress->contraction, smallest), 1.0) + UNIT_ROUNDOFF;
+}
+
+/* ---- passes over the rows --------------------------------------------------------------------------------------- */
+
 typedef struct refinement {
     const flsq_kernels *kernels;
     const flsq_rows *rows;
     const flsq_equations *equations;
     const flsq_factor *factor;
     int64_t p, k, lead;
-    double *g, *step, *work;                              /* lead x k */
-    double *whole, *half, *size, *step_size, *delta, *contraction, *correction, *measured; /* k */
+    double *g, *step, *work;                                /* lead x k */
+    double *whole, *half, *size, *step_size, *correction; /* k */
+    flsq_progress *progress;                                /* k */
 } refinement;
-
-enum { VECTORS = 8 };
 
 static flsq_status open_workspace(refinement *s, flsq_arena *arena)
 {
     int64_t size = 0, matrix;
     flsq_status status = flsq_size_multiply(s->lead, s->k, &matrix);
+    for (int i = 0; status == FLSQ_OK && i < 3; i++)
+        status = flsq_size_add(&size, matrix, sizeof(double));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, 3, matrix * (int64_t)sizeof(double) + FLSQ_ALIGNMENT);
+        status = flsq_size_add(&size, s->k, 5 * sizeof(double));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, VECTORS, s->k * (int64_t)sizeof(double));
+        status = flsq_size_add(&size, s->k, sizeof(flsq_progress));
     if (status == FLSQ_OK)
         status = flsq_arena_open(arena, size);
     if (status != FLSQ_OK)
@@ -54,11 +98,12 @@ static flsq_status open_workspace(refinement *s, flsq_arena *arena)
     s->g = flsq_arena_take(arena, matrix, sizeof(double));
     s->step = flsq_arena_take(arena, matrix, sizeof(double));
     s->work = flsq_arena_take(arena, matrix, sizeof(double));
-    double **const vectors[VECTORS] = {&s->whole, &s->half, &s->size, &s->step_size, &s->delta,
-                                       &s->contraction, &s->correction, &s->measured};
-    double *const first = flsq_arena_take(arena, VECTORS * s->k, sizeof(double));
-    for (int v = 0; v < VECTORS; v++)
-        *vectors[v] = first + v * s->k;
+    s->whole = flsq_arena_take(arena, s->k, 5 * sizeof(double));
+    s->half = s->whole + s->k;
+    s->size = s->half + s->k;
+    s->step_size = s->size + s->k;
+    s->correction = s->step_size + s->k;
+    s->progress = flsq_arena_take(arena, s->k, sizeof(flsq_progress));
     return FLSQ_OK;
 }
 
@@ -96,53 +141,10 @@ static void newton_step(refinement *s)
     }
 }
 
-/* Estimate of the normwise backward error after the last step.  Where g = Xᵀr was measured it is at most
- * min(‖R⁻ᵀDg‖/‖D⁻¹b‖, ‖Dg‖/‖r‖)/‖XD‖ (Karlson and Waldén, BIT 37, 1997, 862-869); the step that followed shrank it by
- * its contraction, of which rounding keeps it above u*kappa². */
-static double backward_error(const refinement *s, int64_t t)
-{
-    const double norm_x = sqrt(s->factor->trace), smallest = 4 * UNIT_ROUNDOFF * s->factor->condition;
-    double measured = fmin(s->half[t] / (norm_x * s->size[t]), s->whole[t] / (norm_x * sqrt(s->measured[t])));
-    measured = isnan(measured) ? 0.0 : FLSQ_MIN(measured, 1.0);
-    return measured * FLSQ_MIN(FLSQ_MAX(s->contraction[t], smallest), 1.0);
-}
-
-/* Judges pass number `pass` for target t after its step was computed and before it is taken; *rss becomes that of
- * the corrected b.  Returns whether more passes are needed, or sets *verdict to the reason to give up. */
-static int judge(refinement *s, int pass, int64_t t, double *rss, flsq_verdict *verdict, double *figure)
-{
-    const double kappa = sqrt(s->factor->condition), norm_x = sqrt(s->factor->trace);
-    const double size = s->size[t], step_size = s->step_size[t];
-    if (!isfinite(step_size) || !isfinite(*rss)) {
-        *verdict = FLSQ_NOT_FINITE;
-        return 0;
-    }
-    const double delta = step_size > 0 ? step_size / FLSQ_MAX(size, step_size) : 0.0;
-    const double tangent = *rss > 0 ? sqrt(*rss) / (norm_x * size) : 0.0;
-    const double floor = 4 * UNIT_ROUNDOFF * kappa * (1 + kappa * tangent);
-    double contraction = delta;
-    if (pass > 1)
-        contraction = s->delta[t] > 0 ? delta / s->delta[t] : 0.0;
-    if (delta > floor && pass == 1 && delta > LARGEST_FIRST_STEP) {
-        *verdict = FLSQ_STEP_TOO_LARGE;
-        *figure = delta;
-    }
-    if (delta > floor && pass > 1 && contraction > SMALLEST_CONTRACTION)
-        *verdict = FLSQ_NO_CONTRACTION;
-    const double correction = s->correction[t], noise = 4 * UNIT_ROUNDOFF * norm_x * size;
-    const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(UNIT_ROUNDOFF, FLOOR_SHARE * floor);
-    /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
-    const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
-    s->delta[t] = delta;
-    s->contraction[t] = contraction;
-    s->measured[t] = *rss;
-    *rss = FLSQ_MAX(*rss - correction, 0.0);
-    return !(settled && (sharp || pass == MAX_PASSES));
-}
-
 static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss, flsq_report *report)
 {
     const int64_t entries = s->lead * s->k;
+    const flsq_system system = {.condition = s->factor->condition, .trace = s->factor->trace};
     first_solution(s, b);
     for (int pass = 1; pass <= MAX_PASSES; pass++) {
         const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, n_threads);
@@ -153,12 +155,14 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
         flsq_factor_norm(s->factor, s->k, b, s->size);
         flsq_factor_norm(s->factor, s->k, s->step, s->step_size);
         memset(s->correction, 0, (size_t)s->k * sizeof(double));
-        for (int64_t i = 0; i < entries; i++)
-            s->correction[i % s->k] += s->step[i] * s->g[i];
+        for (int64_t i = 0; i < entries; i += s->k)
+            for (int64_t t = 0; t < s->k; t++)
+                s->correction[t] += s->step[i + t] * s->g[i + t];
         int more = 0;
         report->verdict = FLSQ_CERTIFIED;
         for (int64_t t = 0; t < s->k; t++)
-            more |= judge(s, pass, t, &rss[t], &report->verdict, &report->figure);
+            more |= flsq_judge(pass, &system, s->size[t], s->step_size[t], s->correction[t], &s->progress[t], &rss[t],
+                               report);
         if (report->verdict != FLSQ_CERTIFIED)
             return FLSQ_OK;
         for (int64_t i = 0; i < entries; i++)
@@ -166,8 +170,8 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
         if (more)
             continue;
         for (int64_t t = 0; t < s->k; t++)
-            report->backward_error = FLSQ_MAX(report->backward_error, backward_error(s, t));
-        report->backward_error += UNIT_ROUNDOFF;
+            report->backward_error = FLSQ_MAX(report->backward_error, flsq_backward_error(&system, s->size[t], s->whole[t],
+                                                                                          s->half[t], &s->progress[t]));
         return FLSQ_OK;
     }
     report->verdict = FLSQ_NOT_SETTLED;

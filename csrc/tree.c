@@ -41,9 +41,13 @@ void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node) 
 
 void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total)
 {
-    memset(total, 0, node_bytes(tree));
-    for (int l = 0; tree->leaves >> l; l++)
-        if (tree->leaves >> l & 1)
+    int64_t left = tree->leaves;
+    if (left == 0)
+        memset(total, 0, node_bytes(tree));
+    for (int l = 0; left; l++, left >>= 1)
+        if (left & 1 && tree->leaves == left << l)
+            memcpy(total, tree->level[l], node_bytes(tree));
+        else if (left & 1)
             kernels->axpy(tree->node_length, 1.0, tree->level[l], total);
 }
 

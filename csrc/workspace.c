@@ -28,7 +28,7 @@ void *flsq_allocate(int64_t size)
         return NULL;
     if (posix_memalign(&memory, FLSQ_ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)FLSQ_ALIGNMENT)) != 0)
         return NULL;
-    return memset(memory, 0, (size_t)size);
+    return memory;
 }
 
 void flsq_release(void *memory) { free(memory); }

@@ -3,6 +3,7 @@
 """Least squares on CPUs: one fused pass over the rows, every answer checked."""
 
 _HOME = {
+    "BatchInfo": "fastlsq.solve.batched",
     "Gram": "fastlsq.gram.gram",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
@@ -11,7 +12,9 @@ _HOME = {
     "ols": "fastlsq.gram.ols",
     "set_num_threads": "fastlsq._threads",
 }
-__all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config"]
+__all__ = [
+    "BatchInfo", "Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config",
+]
 __version__ = "0.1.0"
 
 

@@ -6,11 +6,14 @@ from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
+from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
 from fastlsq.solve.lstsq import LstsqResult as LstsqResult
 from fastlsq.solve.lstsq import lstsq as lstsq
 
-__all__ = ["Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config"]
+__all__ = [
+    "BatchInfo", "Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config",
+]
 __version__: str
 
 def show_config(file: TextIO | None = None) -> None: ...

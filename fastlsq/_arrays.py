@@ -17,7 +17,7 @@ _READ_AS_IS = frozenset("?bBhHiIlLqQefd")
 
 def matrix(a, name):
     """2-D real array of a dtype the core reads; a copy only for longdouble and foreign byte order."""
-    array = _real(a, name)
+    array = real(a, name)
     if array.ndim != 2:
         raise ValueError(f"{name} must be 2-D, got {_shape(array)}")
     return array
@@ -25,7 +25,7 @@ def matrix(a, name):
 
 def targets(b, name, n, rows_of):
     """(n, k) view of a 1-D or 2-D array of n rows, and whether it was 1-D."""
-    array = _real(b, name)
+    array = real(b, name)
     if array.ndim not in (1, 2):
         raise ValueError(f"{name} must be 1-D or 2-D, got {_shape(array)}")
     if array.shape[0] != n:
@@ -45,20 +45,27 @@ def row_weights(weights, n, rows_of):
     """1-D array of n finite, non-negative weights, or None."""
     if weights is None:
         return None
-    array = _real(weights, "weights")
+    array = real(weights, "weights")
     if array.shape != (n,):
         raise ValueError(f"weights must have shape ({n},), one per row of {rows_of}, got {_shape(array)}")
-    row = lib.first_bad_weight(array)
+    check_weights(array)
+    return array
+
+
+def check_weights(array):
+    """Raise ValueError unless all weights are finite, non-negative and of a size that can be multiplied."""
+    flat = array.reshape(-1)
+    row = lib.first_bad_weight(flat)
     if row is not None:
-        raise ValueError(f"weights must be finite and >= 0; weights[{row}] is {array[row]}")
+        place = ", ".join(str(i) for i in np.unravel_index(row, array.shape))
+        raise ValueError(f"weights must be finite and >= 0; weights[{place}] is {flat[row]}")
     largest = np.zeros(1)
-    lib.column_max_abs(array, largest)
+    lib.column_max_abs(flat, largest)
     if largest[0] != 0 and not _WEIGHTS[0] <= largest[0] <= _WEIGHTS[1]:
         raise ValueError(
             f"the largest of the weights is {largest[0]:.3g}; scale them into {_WEIGHTS[0]:g} to {_WEIGHTS[1]:g}: "
             "that changes no coefficient"
         )
-    return array
 
 
 def check_finite(**arrays):
@@ -104,7 +111,8 @@ def typical_row(x, weights, rows):
     return np.where(np.isfinite(middle), middle, 0.0)
 
 
-def _real(a, name):
+def real(a, name):
+    """Real array of a dtype the core reads."""
     if hasattr(a, "tocsr"):
         raise TypeError(f"{name} is a sparse matrix; pass a dense array")
     if isinstance(a, np.ma.MaskedArray):

@@ -14,7 +14,7 @@ A, B = np.random.default_rng(0).standard_normal((20, 3)), np.arange(20.0)
 
 CASES = [
     ((A[0], B), {}, ValueError, "a must be 2-D, got shape (3,)"),
-    ((A[None], B), {}, ValueError, "a must be 2-D"),
+    ((A[None], B), {}, ValueError, "b must have as many dimensions as a, or one less"),
     ((A, B[:19]), {}, ValueError, "b has 19 rows, a has 20"),
     ((A, np.ones((20, 2, 2))), {}, ValueError, "b must be 1-D or 2-D"),
     ((A, 3.0), {}, ValueError, "b must be 1-D or 2-D"),

@@ -72,6 +72,7 @@ INLINE double lane_sum(vec v)
 #include "tiles_template.h"
 #include "rows_template.h"
 #include "factor_template.h"
+#include "lanes_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -112,6 +113,12 @@ const flsq_kernels NAME(kernels) = {
     .axpy = axpy,
     .cholesky_small = cholesky_small,
     .triangular_panel = triangular_panel,
+    .interleave = interleave,
+    .lane_products = lane_products,
+    .lane_residual = lane_residual,
+    .lane_cholesky = lane_cholesky,
+    .lane_norms = lane_norms,
+    .lane_solve = lane_solve,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The C contract (csrc/fastlsq.h), name for name.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int8_t, int64_t
 
 
 cdef extern from "fastlsq.h" nogil:
@@ -132,6 +132,25 @@ cdef extern from "fastlsq.h" nogil:
     flsq_status flsq_lstsq(
         const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor, double *b,
         double *rss, flsq_report *report
+    )
+
+    ctypedef struct flsq_batch:
+        flsq_rows first
+        int64_t count
+        int64_t x_step
+        int64_t y_step
+        int64_t weights_step
+
+    ctypedef struct flsq_batch_answers:
+        double *b
+        double *rss
+        double *condition
+        double *backward_error
+        int8_t *verdict
+        int8_t *passes
+
+    flsq_status flsq_lstsq_batched(
+        const flsq_kernels *kernels, const flsq_batch *batch, int n_threads, const flsq_batch_answers *answers
     )
 
     void flsq_scale_symmetric(int64_t n, const double *a, int64_t lda, const double *scale, double *out,

@@ -97,3 +97,6 @@ def refine(
 def lstsq(
     a: Any, b: Any, resolve: Callable[[], int]
 ) -> tuple[_Floats, _Floats, Factor, int, float, int] | None: ...
+def lstsq_batched(
+    a: NDArray[Any], b: NDArray[Any], weights: NDArray[Any] | None, n_threads: int, kernel: str | None = None
+) -> tuple[_Floats, _Floats, _Floats, _Floats, NDArray[np.int8], NDArray[np.int8]]: ...

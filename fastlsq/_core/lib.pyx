@@ -6,7 +6,7 @@ One extension module, one included room for each room of csrc/.  Callers hand ov
 checked; shapes that do not fit each other are a programming error here and raise ValueError.
 """
 from fastlsq._core.csrc cimport *
-from libc.stdint cimport int64_t
+from libc.stdint cimport int8_t, int64_t
 
 include "buffers.pxi"
 include "machine.pxi"

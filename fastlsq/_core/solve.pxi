@@ -4,6 +4,8 @@
 # Rung 1: factor and refinement of the normal equations.
 import numpy
 
+cdef object new_array = numpy.empty
+
 
 cdef dict REASONS = {
     FLSQ_ZERO_COLUMN: "a column has no sum of squares",
@@ -34,8 +36,8 @@ cdef class Factor:
     cdef const int64_t[::1] indices
 
     def __cinit__(self, int64_t n, active=None):
-        self.r = numpy.empty((n, n))
-        self.scale = numpy.empty(n)
+        self.r = new_array((n, n))
+        self.scale = new_array(n)
         self.view.pivot = -1
         self.view.n = n
         self.view.r, self.view.scale = own_data(self.r), own_data(self.scale)
@@ -64,7 +66,7 @@ cdef class Factor:
         """M⁻¹g for p x k g; 0 for columns that were not factorized."""
         cdef const flsq_kernels *kernels = select(kernel)
         cdef int64_t p = g.shape[0], k = g.shape[1]
-        step = numpy.empty((p, k))
+        step = new_array((p, k))
         cdef double *out = own_data(step)
         cdef const double *values = read_dense(g)
         cdef flsq_status status
@@ -111,7 +113,7 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
         raise ValueError("sizes differ")
     if k > 1 and c.strides[1] != sizeof(double):
         raise ValueError("rows must be contiguous")
-    b, rss = numpy.empty((p + (mean is not None), k)), numpy.empty(k)
+    b, rss = new_array((p + (mean is not None), k)), new_array(k)
     equations.c = &c[0, 0] if p > 0 and k > 0 else NULL
     equations.ldc = c.strides[0] // <int64_t> sizeof(double) if p > 0 and k > 0 else 0
     equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
@@ -141,11 +143,11 @@ def lstsq(a, b, resolve):
     cdef Factor factor = Factor(p)
     cdef flsq_report report
     cdef flsq_status status
-    rss = numpy.empty(k)
+    rss = new_array(k)
     if rows.y.buffer.ndim == 2:
-        x = numpy.empty((p, k))
+        x = new_array((p, k))
     else:
-        x = numpy.empty(p)
+        x = new_array(p)
     cdef double *x_out = own_data(x)
     cdef double *rss_out = own_data(rss)
     with nogil:
@@ -154,3 +156,32 @@ def lstsq(a, b, resolve):
     if report.verdict != FLSQ_CERTIFIED:
         return None
     return x, rss, factor, report.passes, report.backward_error, n_threads
+
+
+def lstsq_batched(a, b, weights, int n_threads, kernel=None):
+    """Rung 1 for a (count, n, p), b (count, n, k) and weights (count, n) or None, with count, p, k > 0 and n >= p.
+
+    Returns x (count, p, k), rss (count, k), condition, backward_error, verdict and passes (count each); x and rss are no
+    answer where the verdict is not 0.
+    """
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef int64_t count = a.shape[0]
+    cdef Rows first = Rows(a[0], b[0], None if weights is None else weights[0], None, None, False)
+    cdef flsq_batch batch
+    cdef flsq_batch_answers answers
+    cdef flsq_status status
+    if b.shape[0] != count or (weights is not None and weights.shape[0] != count) or b.ndim != 3:
+        raise ValueError("sizes differ")
+    batch.first, batch.count = first.view, count
+    batch.x_step, batch.y_step = a.strides[0], b.strides[0]
+    batch.weights_step = 0 if weights is None else weights.strides[0]
+    p, k = a.shape[2], b.shape[2]
+    x, rss, condition, backward_error = new_array((count, p, k)), new_array((count, k)), new_array(count), new_array(count)
+    verdict, passes = new_array(count, numpy.int8), new_array(count, numpy.int8)
+    answers.b, answers.rss = own_data(x), own_data(rss)
+    answers.condition, answers.backward_error = own_data(condition), own_data(backward_error)
+    answers.verdict, answers.passes = <int8_t *> own_data(verdict), <int8_t *> own_data(passes)
+    with nogil:
+        status = flsq_lstsq_batched(kernels, &batch, n_threads, &answers)
+    check(status)
+    return x, rss, condition, backward_error, verdict, passes

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
+from fastlsq.solve.batched import BatchInfo, lstsq_batched
 from fastlsq.solve.driver import SolveInfo, active_columns, solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -40,13 +41,15 @@ class LstsqResult:
         ill-conditioned `a` keeps a reference to it: its values are those `a` has at that time.
     rss : ndarray, shape () or (k,)
         Sums of squared residuals, weighted if weights were given, whatever the rank.
-    info : SolveInfo
+    info : SolveInfo or BatchInfo
         path, passes, condition, backward_error, ...
     """
 
     __slots__ = ("_s", "info", "rank", "residues", "rss", "x")
 
-    def __init__(self, x: NDArray[Any], residues: Any, rank: int, s: Any, rss: Any, info: SolveInfo) -> None:
+    def __init__(
+        self, x: NDArray[Any], residues: Any, rank: Any, s: Any, rss: Any, info: SolveInfo | BatchInfo
+    ) -> None:
         self.x, self.residues, self.rank, self.rss, self.info = x, residues, rank, rss, info
         self._s = s
 
@@ -72,9 +75,10 @@ class LstsqResult:
         self.__init__(*state)
 
     def __repr__(self):
+        rank, passes = np.min(self.rank, initial=self.x.size), np.max(self.info.passes, initial=0)
         return (
-            f"LstsqResult(x of shape {self.x.shape}, rank={self.rank}, path={self.info.path!r}, "
-            f"passes={self.info.passes}, backward_error={self.info.backward_error:.1e})"
+            f"LstsqResult(x of shape {self.x.shape}, rank={rank}, path={self.info.path!r}, "
+            f"passes={passes}, backward_error={np.max(self.info.backward_error, initial=0):.1e})"
         )
 
 
@@ -97,9 +101,11 @@ def lstsq(
 
     Parameters
     ----------
-    a : array_like, shape (n, p), real
+    a : array_like, shape (n, p) or (..., n, p), real
         Any numeric dtype, any strides; float64, float32, float16, bool and integers are read without a copy.
+        Leading dimensions are so many problems of one shape, which are solved together, many at a time.
     b : array_like, shape (n,) or (n, k), real
+        With leading dimensions (..., n) or (..., n, k): one dimension less than `a`, or as many.
     cond : float, optional
         Singular values of `a` below ``cond`` times the largest count as zero, as in SciPy.  By default the rank is
         judged after the columns of `a` were scaled to equal length, so that units do not matter.
@@ -119,6 +125,8 @@ def lstsq(
     -------
     LstsqResult
         ``.x``, ``.residues``, ``.rank``, ``.s``, ``.rss``, ``.info``; unpacks as ``x, residues, rank, s``.
+        With leading dimensions all but ``.info`` are arrays with the same; ``.residues`` is then NaN where the rank is
+        below p, and ``.info`` is a `BatchInfo`.
         float32 (and narrower) input is accumulated in float64 and answered in float32.
 
     Raises
@@ -142,6 +150,12 @@ def lstsq(
     array([1., 2.])
     >>> r.info.path
     'gram'
+
+    Two problems at once:
+
+    >>> fastlsq.lstsq(np.stack([a, 2 * a]), np.array([[3.0, 5.0, 9.0], [6.0, 10.0, 18.0]])).x.round(12)
+    array([[1., 2.],
+           [1., 2.]])
     """
     if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is n_threads is None:
         result = _in_one_call(a, b)
@@ -151,6 +165,9 @@ def lstsq(
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
         raise ValueError(f"cond must be a number or None, got {cond!r}")
+    if np.ndim(a) > 2:
+        one = _One(cond, check_finite, lapack_driver)
+        return LstsqResult(*lstsq_batched(a, b, weights, _threads.resolve(n_threads), one))
     n_threads = _threads.resolve(n_threads)
     a = _arrays.matrix(a, "a")
     n, p = a.shape
@@ -165,6 +182,20 @@ def lstsq(
     if cond is not None and solution.factor is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
     return _result(problem, solution, dtype, is_vector, lapack_driver)
+
+
+class _One:
+    """`lstsq` for one problem of a batch; errors name the problem."""
+
+    def __init__(self, cond, check_finite, lapack_driver):
+        self.options = {"cond": cond, "check_finite": check_finite, "lapack_driver": lapack_driver, "n_threads": 1}
+        self.fast = cond is None  # a cut-off is judged problem by problem
+
+    def __call__(self, a, b, weights, place):
+        try:
+            return lstsq(a, b, weights=weights, **self.options)
+        except ValueError as error:
+            raise ValueError(f"problem {place[0] if len(place) == 1 else place}: {error}") from None
 
 
 def _in_one_call(a, b):
