@@ -184,6 +184,24 @@ typedef struct flsq_batch_answers {
 flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *batch, int n_threads,
                                const flsq_batch_answers *answers);
 
+/* Rows by group: those of group g are order[start[g]] .. order[start[g + 1] - 1]. */
+typedef struct flsq_groups {
+    int64_t count;
+    const int64_t *start, *order; /* count + 1, n */
+} flsq_groups;
+
+typedef struct flsq_group_answers {
+    double *b;                               /* count x (p + unit): slopes, then the intercept */
+    double *rss, *condition, *backward_error; /* count */
+    int8_t *verdict;                         /* count; where it is not FLSQ_CERTIFIED, b and rss are no answer */
+} flsq_group_answers;
+
+/* Sorts n rows by their codes 0 .. count-1, stable; FLSQ_TOO_LARGE for a code outside. */
+flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order);
+/* One fit for every group: rows without scale and offset, one target, finite weights or none. */
+flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
+                             int n_threads, const flsq_group_answers *answers);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* out (n x n, contiguous) := a_ij*scale_i*scale_j for a with leading dimension lda; row_sums[i] := sum_j |out_ij|. */

@@ -108,7 +108,7 @@ struct flsq_kernels {
                           int64_t nb, double *c, int64_t ldc);
     /* y[k] -= sum_j x[k][j]*b[j] */
     void (*lane_residual)(int64_t rows, int64_t p, const double *x, const double *b, double *y);
-    /* r := R with RᵀR = M (p x p, upper triangles), reciprocal[i] := 1/r_ii, smallest := min_i r_ii²/m_ii, or NaN */
+    /* r := R with RᵀR = M (p x p, upper triangles, positive diagonal), reciprocal[i] := 1/r_ii, smallest := min_i r_ii²/m_ii, or NaN */
     void (*lane_cholesky)(int64_t p, const double *m, double *r, double *reciprocal, double *smallest);
     /* 1-norms of D M D and of its inverse, D = 1/root; t (p x p) is work space. */
     void (*lane_norms)(int64_t p, const double *m, const double *r, const double *reciprocal, const double *root,

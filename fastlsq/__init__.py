@@ -5,15 +5,18 @@
 _HOME = {
     "BatchInfo": "fastlsq.solve.batched",
     "Gram": "fastlsq.gram.gram",
+    "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
     "SolveInfo": "fastlsq.solve.driver",
+    "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
     "set_num_threads": "fastlsq._threads",
 }
 __all__ = [
-    "BatchInfo", "Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config",
+    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
+    "set_num_threads", "show_config",
 ]
 __version__ = "0.1.0"
 

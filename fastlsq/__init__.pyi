@@ -4,6 +4,8 @@ from typing import TextIO
 
 from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.gram.gram import Gram as Gram
+from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
+from fastlsq.gram.grouped import grouped_ols as grouped_ols
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
 from fastlsq.solve.batched import BatchInfo as BatchInfo
@@ -12,7 +14,8 @@ from fastlsq.solve.lstsq import LstsqResult as LstsqResult
 from fastlsq.solve.lstsq import lstsq as lstsq
 
 __all__ = [
-    "BatchInfo", "Gram", "LstsqResult", "OLSResult", "SolveInfo", "lstsq", "ols", "set_num_threads", "show_config",
+    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
+    "set_num_threads", "show_config",
 ]
 __version__: str
 

@@ -73,10 +73,11 @@ def check_finite(**arrays):
     for name, array in arrays.items():
         place = lib.first_nonfinite(array)
         if place is not None:
-            row, column = place
-            raise ValueError(
-                f"{name} must not contain infs or NaNs; row {row}, column {column} is {array[row, column]}"
-            )
+            refuse_nonfinite(name, array, *place)
+
+
+def refuse_nonfinite(name, array, row, column):
+    raise ValueError(f"{name} must not contain infs or NaNs; row {row}, column {column} is {array[row, column]}")
 
 
 def result_dtype(a, b):

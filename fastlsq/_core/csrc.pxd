@@ -153,6 +153,26 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_batch *batch, int n_threads, const flsq_batch_answers *answers
     )
 
+    ctypedef struct flsq_groups:
+        int64_t count
+        const int64_t *start
+        const int64_t *order
+
+    ctypedef struct flsq_group_answers:
+        double *b
+        double *rss
+        double *condition
+        double *backward_error
+        int8_t *verdict
+
+    flsq_status flsq_group_rows(
+        int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order
+    )
+    flsq_status flsq_grouped_fit(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups, int n_threads,
+        const flsq_group_answers *answers
+    )
+
     void flsq_scale_symmetric(int64_t n, const double *a, int64_t lda, const double *scale, double *out,
                               double *row_sums, int n_threads)
     flsq_status flsq_cholesky(

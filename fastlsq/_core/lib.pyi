@@ -100,3 +100,14 @@ def lstsq(
 def lstsq_batched(
     a: NDArray[Any], b: NDArray[Any], weights: NDArray[Any] | None, n_threads: int, kernel: str | None = None
 ) -> tuple[_Floats, _Floats, _Floats, _Floats, NDArray[np.int8], NDArray[np.int8]]: ...
+def group_rows(codes: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def grouped_fit(
+    x: Any,
+    y: Any,
+    weights: Any,
+    unit: bool,
+    start: NDArray[np.int64],
+    order: NDArray[np.int64],
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, NDArray[np.int8]]: ...
