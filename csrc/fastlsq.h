@@ -137,12 +137,15 @@ typedef struct flsq_equations {
     int64_t ldc;
     const double *mean; /* p + k weighted means of X and Y in packed units, or NULL: no intercept */
     double sum_weights; /* used with an intercept */
+    const double *zz;   /* p x (p + k), XᵀWX and XᵀWY as summed, without an intercept; or NULL: no certificate without a
+                         * second pass */
+    const double *yy;   /* k, with zz */
 } flsq_equations;
 
 typedef struct flsq_report {
     flsq_verdict verdict;
     int passes;            /* residual passes */
-    double backward_error; /* estimate, normwise, largest over the targets */
+    double backward_error; /* normwise, largest over the targets: an estimate; without a residual pass, a bound */
     double figure;         /* what the verdict speaks of */
 } flsq_report;
 

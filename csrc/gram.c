@@ -25,7 +25,7 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
                        .panels = x_panels + FLSQ_CEIL_DIV(unit + k, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
     if (flsq_size_multiply(shape.panels + 1, left + 1, &blocks) != FLSQ_OK ||
         flsq_size_multiply(blocks, nr * nr, &length) != FLSQ_OK ||
-        flsq_size_multiply(length, (int64_t)sizeof(double), &bytes) != FLSQ_OK)
+        flsq_size_multiply(length, 2 * (int64_t)sizeof(double), &bytes) != FLSQ_OK)
         return FLSQ_TOO_LARGE;
     shape.tree.node_length = first_block(&shape, shape.panels) * nr * nr;
     flsq_gram *const gram = flsq_allocate(sizeof *gram);
@@ -65,7 +65,7 @@ int64_t flsq_gram_nbytes(const flsq_gram *gram)
     int64_t nodes = 0;
     for (int l = 0; l < FLSQ_TREE_LEVELS; l++)
         nodes += gram->tree.level[l] != NULL;
-    return (int64_t)sizeof *gram + nodes * gram->tree.node_length * (int64_t)sizeof(double);
+    return (int64_t)sizeof *gram + nodes * flsq_tree_node_doubles(&gram->tree) * (int64_t)sizeof(double);
 }
 
 void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
@@ -87,7 +87,9 @@ void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
                 for (int64_t i = 0; i <= j; i++)
                     if (i < lead || i == j) {
                         double *const value = entry(gram, gram->tree.level[l], i, j);
+                        double *const error = value + gram->tree.node_length;
                         *value = scalbln(*value, (long)(exponents[i] + exponents[j]));
+                        *error = scalbln(*error, (long)(exponents[i] + exponents[j]));
                     }
 }
 
@@ -116,7 +118,7 @@ static void spread_block(const flsq_gram *gram, double *node, int64_t I, int64_t
 flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
 {
     const int64_t lead = gram->p + gram->unit;
-    double *const total = flsq_allocate(gram->tree.node_length * (int64_t)sizeof(double));
+    double *const total = flsq_allocate(flsq_tree_node_doubles(&gram->tree) * (int64_t)sizeof(double));
     if (total == NULL)
         return FLSQ_NO_MEMORY;
     flsq_tree_total(&gram->tree, gram->kernels, total);

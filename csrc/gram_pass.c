@@ -117,7 +117,7 @@ static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, in
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, max_chunks, sizeof(int64_t));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, gram->tree.node_length, sizeof(double));
+        status = flsq_size_add(&size, flsq_tree_node_doubles(&gram->tree), sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_tree_reserve(&gram->tree, FLSQ_CEIL_DIV(n, gram->block_rows));
     if (status == FLSQ_OK)
@@ -127,7 +127,7 @@ static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, in
     shared_leaf s = {.pass = pass};
     char *const memory = flsq_arena_take(&arena, 2, chunk_bytes);
     s.claimed = flsq_arena_take(&arena, max_chunks, sizeof(int64_t));
-    s.node = flsq_arena_take(&arena, gram->tree.node_length, sizeof(double));
+    s.node = flsq_arena_take(&arena, flsq_tree_node_doubles(&gram->tree), sizeof(double));
     for (int b = 0; b < 2; b++) {
         flsq_chunk_lay_out(pass, memory + b * chunk_bytes, &s.buffer[b]);
         flsq_chunk_clear(pass, &s.buffer[b]);
@@ -136,7 +136,7 @@ static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, in
         s.end = FLSQ_MIN(s.begin + gram->block_rows, n);
         s.chunks = FLSQ_CEIL_DIV(s.end - s.begin, pass->kc);
         memset(s.claimed, 0, (size_t)max_chunks * sizeof(int64_t));
-        memset(s.node, 0, (size_t)gram->tree.node_length * sizeof(double));
+        memset(s.node, 0, (size_t)flsq_tree_node_doubles(&gram->tree) * sizeof(double));
         flsq_parallel_run(n_threads, shared_leaf_body, &s);
         flsq_tree_push(&gram->tree, gram->kernels, s.node);
     }

@@ -94,6 +94,8 @@ struct flsq_kernels {
     double (*dot)(int64_t n, const double *a, const double *b);
     /* y[k] += alpha*x[k] */
     void (*axpy)(int64_t n, double alpha, const double *x, double *y);
+    /* y += x for n sums followed by their n rounding errors */
+    void (*add_pairs)(int64_t n, const double *x, double *y);
 
     /* Upper Cholesky of a small n x n block, row-major, unblocked; returns the failing row or -1. */
     int64_t (*cholesky_small)(int64_t n, double *a, int64_t ld);

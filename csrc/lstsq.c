@@ -59,7 +59,7 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     for (int64_t j = 0; status == FLSQ_OK && j < p; j++)
         squares[j] = zz[j * (p + k) + j];
     if (status == FLSQ_OK && in_range(p + k, squares)) {
-        const flsq_equations equations = {.c = zz + p, .ldc = p + k};
+        const flsq_equations equations = {.c = zz + p, .ldc = p + k, .zz = zz, .yy = squares + p};
         status = flsq_factorize(kernels, p, zz, p + k, n_threads, factor, &report->verdict);
         if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
             status = flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);

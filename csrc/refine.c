@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Fixed-precision refinement with residuals taken from the rows, until the answer proves itself.
+ * Fixed-precision refinement with residuals taken from the rows, until the answer proves itself; none where a sample of
+ * the rows shows that it would not help (sample.h).
  *
  *     r = y - X b;   step = M⁻¹ Xᵀr;   b += step;   ‖y - X b‖² = r·r - step·Xᵀr
  *
@@ -12,6 +13,7 @@
 #include "refine.h"
 #include "kernels.h"
 #include "normal.h"
+#include "sample.h"
 #include "workspace.h"
 #include <math.h>
 #include <string.h>
@@ -188,7 +190,14 @@ flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, cons
     *report = (flsq_report){.verdict = FLSQ_CERTIFIED};
     if (k == 0)
         return FLSQ_OK;
-    flsq_status status = open_workspace(&s, &arena);
+    flsq_status status = FLSQ_OK;
+    if (k == 1 && equations->zz != NULL && factor->active == NULL) {
+        status = flsq_certify_one_pass(kernels, rows, equations->zz, *equations->yy, factor, n_threads, b, rss, report);
+        if (status != FLSQ_OK || report->verdict == FLSQ_CERTIFIED)
+            return status;
+        *report = (flsq_report){.verdict = FLSQ_CERTIFIED};
+    }
+    status = open_workspace(&s, &arena);
     if (status != FLSQ_OK)
         return status;
     status = iterate(&s, n_threads, b, rss, report);

@@ -251,7 +251,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, coefficients, sizeof(double));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, tree.node_length, sizeof(double));
+        status = flsq_size_add(&size, flsq_tree_node_doubles(&tree), sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * (length + targets), sizeof(double));
     if (status == FLSQ_OK)
@@ -259,7 +259,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     if (status != FLSQ_OK)
         return status;
     double *const packed = flsq_arena_take(&arena, coefficients, sizeof(double));
-    double *const total = flsq_arena_take(&arena, tree.node_length, sizeof(double));
+    double *const total = flsq_arena_take(&arena, flsq_tree_node_doubles(&tree), sizeof(double));
     double *const scale = flsq_arena_take(&arena, 2 * (length + targets), sizeof(double));
     pack_coefficients(&pass, b, packed);
     pass.b = packed;

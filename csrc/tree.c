@@ -12,7 +12,7 @@
 /* Runs per thread: enough to even out a thread that is held up, few enough that pushing their nodes stays cheap. */
 enum { RUNS_PER_THREAD = 16 };
 
-static size_t node_bytes(const flsq_tree *tree) { return (size_t)tree->node_length * sizeof(double); }
+static size_t node_bytes(const flsq_tree *tree) { return (size_t)flsq_tree_node_doubles(tree) * sizeof(double); }
 
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
 {
@@ -32,7 +32,7 @@ static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int
 {
     const int64_t leaves = (int64_t)1 << level;
     for (; tree->leaves >> level & 1; level++)
-        kernels->axpy(tree->node_length, 1.0, tree->level[level], node);
+        kernels->add_pairs(tree->node_length, tree->level[level], node);
     memcpy(tree->level[level], node, node_bytes(tree));
     tree->leaves += leaves;
 }
@@ -41,14 +41,22 @@ void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node) 
 
 void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total)
 {
-    int64_t left = tree->leaves;
-    if (left == 0)
+    const int64_t n = tree->node_length;
+    const double *sums = total; /* one node is read where it is */
+    int level = 0;
+    if (tree->leaves == 0)
         memset(total, 0, node_bytes(tree));
-    for (int l = 0; left; l++, left >>= 1)
-        if (left & 1 && tree->leaves == left << l)
-            memcpy(total, tree->level[l], node_bytes(tree));
-        else if (left & 1)
-            kernels->axpy(tree->node_length, 1.0, tree->level[l], total);
+    while (tree->leaves >> level && !(tree->leaves >> level & 1))
+        level++;
+    if (tree->leaves == (int64_t)1 << level)
+        sums = tree->level[level];
+    else if (tree->leaves != 0)
+        memcpy(total, tree->level[level++], node_bytes(tree));
+    for (; sums == total && tree->leaves >> level; level++)
+        if (tree->leaves >> level & 1)
+            kernels->add_pairs(n, tree->level[level], total);
+    for (int64_t i = 0; i < n; i++)
+        total[i] = sums[i] + sums[n + i];
 }
 
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
@@ -116,7 +124,7 @@ static void sum_run(const extension *e, const run *r, void *scratch, double *car
         e->leaves->leaf(e->leaves->job, scratch, r->first + i, r->node);
         int level = 0;
         for (; i >> level & 1; level++)
-            e->kernels->axpy(e->tree->node_length, 1.0, carry + level * e->node_stride, r->node);
+            e->kernels->add_pairs(e->tree->node_length, carry + level * e->node_stride, r->node);
         if (i + 1 < count)
             memcpy(carry + level * e->node_stride, r->node, bytes);
     }
@@ -151,7 +159,7 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
     if (n_threads == 1) /* nothing to balance: the longest runs need the fewest nodes */
         e.max_level = floor_log2(leaves->count);
     e.n_runs = cut(tree->leaves, leaves->count, e.max_level, NULL);
-    e.node_stride = FLSQ_CEIL_DIV(tree->node_length, 8) * 8;
+    e.node_stride = FLSQ_CEIL_DIV(flsq_tree_node_doubles(tree), 8) * 8;
 
     flsq_arena arena;
     int64_t size = 0, nodes, carries;

@@ -111,6 +111,7 @@ const flsq_kernels NAME(kernels) = {
     .dot_columns = dot_columns,
     .dot = dot,
     .axpy = axpy,
+    .add_pairs = add_pairs,
     .cholesky_small = cholesky_small,
     .triangular_panel = triangular_panel,
     .interleave = interleave,

@@ -107,6 +107,8 @@ cdef extern from "fastlsq.h" nogil:
         int64_t ldc
         const double *mean
         double sum_weights
+        const double *zz
+        const double *yy
 
     ctypedef struct flsq_report:
         flsq_verdict verdict

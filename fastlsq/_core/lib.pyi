@@ -90,12 +90,14 @@ def refine(
     c: _Floats,
     mean: _Floats | None,
     sum_weights: float,
+    zz: _Floats | None,
+    yy: _Floats | None,
     factor: Factor,
     n_threads: int,
     kernel: str | None = None,
 ) -> tuple[_Floats | None, _Floats | None, int, float, str]: ...
 def lstsq(
-    a: Any, b: Any, resolve: Callable[[], int]
+    a: Any, b: Any, threads: int | None, resolve: Callable[[], int]
 ) -> tuple[_Floats, _Floats, Factor, int, float, int] | None: ...
 def lstsq_batched(
     a: NDArray[Any], b: NDArray[Any], weights: NDArray[Any] | None, n_threads: int, kernel: str | None = None

@@ -98,8 +98,8 @@ def factorize(const double[:, :] m, active, int n_threads, kernel=None):
 
 
 def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1] mean, double sum_weights,
-           Factor factor, int n_threads, kernel=None):
-    """Solve M b = C and refine with residuals from the rows.
+           const double[:, ::1] zz, const double[::1] yy, Factor factor, int n_threads, kernel=None):
+    """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY] and yy, or None with an intercept.
 
     Returns (b, rss, passes, backward_error, '') or (None, None, passes, nan, why not).
     """
@@ -118,6 +118,11 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     equations.ldc = c.strides[0] // <int64_t> sizeof(double) if p > 0 and k > 0 else 0
     equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
     equations.sum_weights = sum_weights
+    equations.zz = equations.yy = NULL
+    if zz is not None and p > 0 and k > 0:
+        if zz.shape[0] != p or zz.shape[1] != p + k or yy.shape[0] != k:
+            raise ValueError("sizes differ")
+        equations.zz, equations.yy = &zz[0, 0], &yy[0]
     cdef double *b_out = own_data(b)
     cdef double *rss_out = own_data(rss)
     with nogil:
@@ -128,17 +133,21 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     return b, rss, report.passes, report.backward_error, ""
 
 
-def lstsq(a, b, resolve):
+def lstsq(a, b, threads, resolve):
     """Rung 1 in one call for float64 a (n, p) and b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
-    None for anything that is not of that kind or that rung 1 does not certify.  resolve() gives the number of threads;
-    it is not asked for a small problem.
+    None for anything that is not of that kind or that rung 1 does not certify.  Where threads is None, resolve() gives
+    their number; it is not asked for a small problem.
     """
     cdef Rows rows = Rows(a, b, None, None, None, False)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns
     if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or p == 0 or k == 0 or n < p:
         return None
-    cdef int n_threads = 1 if flsq_is_small(n, p, k) else resolve()
+    cdef int n_threads
+    if threads is not None:
+        n_threads = threads
+    else:
+        n_threads = 1 if flsq_is_small(n, p, k) else resolve()
     cdef const flsq_kernels *kernels = select(None)
     cdef Factor factor = Factor(p)
     cdef flsq_report report

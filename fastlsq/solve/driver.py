@@ -31,11 +31,11 @@ class SolveInfo:
     reason : str
         Why the fast path was left; '' on it.
     passes : int
-        Reads of the rows by fastlsq.
+        Reads of the rows by fastlsq.  1 on the path 'gram': the first was enough, as a sample of the rows shows.
     condition : float
         Estimate of the 2-norm condition number of the column-equilibrated (with an intercept: centred) rows.
     backward_error : float
-        Estimate of the normwise relative backward error, largest over the targets.
+        Estimate of the normwise relative backward error, largest over the targets; after a single pass, a bound.
     rank : int
     aliased : tuple of int
         Columns without a coefficient of their own: zero, or with an intercept constant.
@@ -172,8 +172,8 @@ def refine(problem, equations, factor):
     scale, offset = equations.units.core_arguments()
     b, rss, passes, backward, reason = lib.refine(
         problem.x, problem.y, problem.weights, scale, offset, equations.c,
-        equations.mean if equations.intercept else None, equations.sum_weights, factor, problem.n_threads,
-        problem.kernel,
+        equations.mean if equations.intercept else None, equations.sum_weights, equations.zz, equations.yy, factor,
+        problem.n_threads, problem.kernel,
     )
     if b is None:
         return None, reason

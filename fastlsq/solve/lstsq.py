@@ -157,8 +157,10 @@ def lstsq(
     array([[1., 2.],
            [1., 2.]])
     """
-    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is n_threads is None:
-        result = _in_one_call(a, b)
+    if n_threads is not None:
+        n_threads = _threads.resolve(n_threads)
+    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None:
+        result = _in_one_call(a, b, n_threads)
         if result is not None:
             return result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
@@ -198,11 +200,11 @@ class _One:
             raise ValueError(f"problem {place[0] if len(place) == 1 else place}: {error}") from None
 
 
-def _in_one_call(a, b):
+def _in_one_call(a, b, n_threads):
     """The answer for plain float64 arrays that rung 1 certifies at once, else None."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
         return None
-    found = lib.lstsq(a, b, _threads.resolve)
+    found = lib.lstsq(a, b, n_threads, _threads.resolve)
     if found is None:
         return None
     x, rss, factor, passes, backward_error, n_threads = found

@@ -72,6 +72,7 @@ class NormalEquations:
     c: np.ndarray  # p x k
     yy: np.ndarray  # k: sum of squares of Y, centred with an intercept
     raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring
+    zz: np.ndarray | None = field(default=None, repr=False)  # [M | C] in one piece, where it is as summed
 
     @property
     def p(self):
@@ -114,7 +115,8 @@ class NormalEquations:
                 m = m - np.outer(sums[:p], mean[:p])
                 c = c - np.outer(sums[:p], mean[p:])
                 yy = np.maximum(yy - sums[p:] * mean[p:], 0.0)
-        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal)
+        whole = None if unit else zz
+        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, whole)
 
 
 def merge(first, second):

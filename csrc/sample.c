@@ -1,0 +1,225 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The certificate of a single read: how far rounding in the Gram pass can have moved the gradient at b, told from a
+ * sample of its leaves.  docs/accuracy.md has the argument.
+ *
+ * The moments are sums over leaves of equal length, and sums of leaves carry their rounding errors (tree.h).  So what
+ * Xᵀ(y - X b) = c - G b has lost is the sum over the leaves l of
+ *
+ *     d_l = X_lᵀ(y_l - X_l b) - (c_l - G_l b),        c_l, G_l as the pass computed them,
+ *
+ * and its size follows from the mean and the scatter of d_l over leaves chosen at random.  One that outweighs the others
+ * and was not chosen shows in the sums of squares.
+ */
+#include "sample.h"
+#include "blocksizes.h"
+#include "pack.h"
+#include "parallel.h"
+#include "workspace.h"
+#include <math.h>
+
+#define UNIT_ROUNDOFF 0x1p-53
+/* Leaves of a sample, and how many times as many there must be: reading the sample costs less than 1/8 of a pass. */
+enum { SAMPLE = 24, LEAST_SHARE = 8 };
+/* Standard errors of the mean d_l that its true mean is taken to lie within: with 23 degrees of freedom Student's t leaves
+ * 5e-5 outside. */
+#define STANDARD_ERRORS 5.0
+/* Shares of the promised backward error of 4u: scatter, and leaves that outweigh the sample. */
+#define SCATTER_SHARE 2.0
+#define EXCESS_SHARE 2.0
+/* Relative error, in u, of a leaf whose rows are all alike, the worst that one binade of rounding in one direction does. */
+#define WORST_LEAF 48.0
+/* kappa_1 of D M D, and the part of ‖y‖² that must be left as residual: beyond them a second pass is worth having. */
+#define LARGEST_CONDITION 1e6
+#define SMALLEST_RESIDUAL 0.1
+/* Columns from which reading the sample costs as much as a pass. */
+enum { MOST_COLUMNS = 96 };
+
+typedef struct sample {
+    const flsq_kernels *kernels;
+    const flsq_rows *rows;
+    const double *b;
+    int64_t p, leaf_rows, leaves; /* leaves: whole ones */
+    double *d;                    /* SAMPLE x p */
+    double *squares;              /* SAMPLE x (p + 1): of the columns and of y */
+    char *memory;
+    int64_t memory_stride, claimed;
+    flsq_status status;
+} sample;
+
+/* A number in [0, 1) that nothing in the data can know: a hash of its index (Steele, Lea, Flood, OOPSLA 2014). */
+static double fraction(uint64_t index)
+{
+    uint64_t z = (index + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+/* One leaf at random from each of SAMPLE equal strata. */
+static int64_t chosen_leaf(const sample *s, int64_t number)
+{
+    const double at = ((double)number + fraction((uint64_t)number)) * (double)s->leaves / SAMPLE;
+    return FLSQ_MIN((int64_t)at, s->leaves - 1);
+}
+
+static flsq_status leaf_moments(const sample *s, const flsq_rows *rows, double *zz, double *yy)
+{
+    flsq_gram *gram;
+    flsq_status status = flsq_gram_create(s->kernels, s->p, 1, 0, &gram);
+    if (status != FLSQ_OK)
+        return status;
+    status = flsq_gram_update(gram, rows, 1);
+    if (status == FLSQ_OK)
+        status = flsq_gram_collect(gram, zz, yy);
+    flsq_gram_destroy(gram);
+    return status;
+}
+
+/* d_l: the residual pass makes rounding errors of its own, which only add to the scatter. */
+static flsq_status measure(const sample *s, int64_t number, double *memory)
+{
+    const int64_t p = s->p, first = chosen_leaf(s, number) * s->leaf_rows;
+    double *const zz = memory, *const g = zz + p * (p + 1), *const squares = s->squares + number * (p + 1);
+    double rss;
+    flsq_rows rows = *s->rows;
+    rows.x = flsq_matrix_rows(&rows.x, first, s->leaf_rows);
+    rows.y = flsq_matrix_rows(&rows.y, first, s->leaf_rows);
+    if (rows.weights.data != NULL)
+        rows.weights = flsq_matrix_rows(&rows.weights, first, s->leaf_rows);
+    flsq_status status = leaf_moments(s, &rows, zz, squares + p);
+    if (status == FLSQ_OK)
+        status = flsq_residual(s->kernels, &rows, s->b, g, &rss, NULL, 1);
+    for (int64_t j = 0; status == FLSQ_OK && j < p; j++) {
+        long double left = zz[j * (p + 1) + p];
+        for (int64_t i = 0; i < p; i++)
+            left -= (long double)zz[j * (p + 1) + i] * s->b[i];
+        s->d[number * p + j] = (double)(g[j] - left);
+        squares[j] = zz[j * (p + 1) + j];
+    }
+    return status;
+}
+
+static void body(void *context, int thread, int n_threads)
+{
+    sample *const s = context;
+    double *const memory = (double *)(s->memory + thread * s->memory_stride);
+    (void)n_threads;
+    for (int64_t i = flsq_parallel_claim(&s->claimed); i < SAMPLE; i = flsq_parallel_claim(&s->claimed)) {
+        const flsq_status status = measure(s, i, memory);
+        if (status != FLSQ_OK)
+            __atomic_store_n(&s->status, status, __ATOMIC_RELAXED);
+    }
+}
+
+/* How much of a sum of squares lies in leaves that the sample does not speak for. */
+static double excess(const sample *s, double total, int64_t column)
+{
+    double seen = 0;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        seen += s->squares[i * (s->p + 1) + column];
+    const double expected = seen / SAMPLE * ((double)s->rows->x.rows / (double)s->leaf_rows);
+    return total > 0 ? FLSQ_MAX(1 - expected / total, 0.0) : 0.0;
+}
+
+/* sum over all leaves of d_l in column j: its largest plausible size. */
+static double plausible_loss(const sample *s, int64_t j)
+{
+    const double count = (double)s->rows->x.rows / (double)s->leaf_rows;
+    double mean = 0, scatter = 0;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        mean += s->d[i * s->p + j] / SAMPLE;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        scatter += (s->d[i * s->p + j] - mean) * (s->d[i * s->p + j] - mean);
+    return count * (fabs(mean) + STANDARD_ERRORS * sqrt(scatter / (SAMPLE - 1) / SAMPLE));
+}
+
+/* rest := c - G b in extended precision. */
+static void moment_residual(int64_t p, const double *zz, const double *b, double *rest)
+{
+    for (int64_t j = 0; j < p; j++) {
+        long double left = zz[j * (p + 1) + p];
+        for (int64_t i = 0; i < p; i++)
+            left -= (long double)zz[j * (p + 1) + i] * b[i];
+        rest[j] = (double)left;
+    }
+}
+
+/* b := M⁻¹c with one refinement within the moments; *rss := ‖y - X b‖² = y·y - b·c - b·(c - G b). */
+static flsq_status solve_moments(const sample *s, const flsq_factor *factor, const double *zz, double yy, double *b,
+                                 double *rest, double *step, double *rss)
+{
+    const int64_t p = s->p;
+    for (int64_t j = 0; j < p; j++)
+        rest[j] = zz[j * (p + 1) + p];
+    flsq_status status = flsq_factor_apply(s->kernels, factor, p, 1, rest, b);
+    if (status != FLSQ_OK)
+        return status;
+    moment_residual(p, zz, b, rest);
+    status = flsq_factor_apply(s->kernels, factor, p, 1, rest, step);
+    for (int64_t j = 0; j < p; j++)
+        b[j] += step[j];
+    moment_residual(p, zz, b, rest);
+    long double left = yy;
+    for (int64_t j = 0; j < p; j++)
+        left -= (long double)b[j] * ((long double)zz[j * (p + 1) + p] + rest[j]);
+    *rss = (double)left;
+    return status;
+}
+
+/* Whether the gradient at b, at most |rest| + the plausible loss, is below the promise: then the backward error, at most
+ * ‖D g‖/(‖X D‖‖r‖), is. */
+static void judge(const sample *s, const flsq_factor *factor, const double *zz, double yy, double rss,
+                  const double *rest, flsq_report *report)
+{
+    double loss = 0, outweighed = excess(s, yy, s->p);
+    for (int64_t j = 0; j < s->p; j++) {
+        const double g = (fabs(rest[j]) + plausible_loss(s, j)) * factor->scale[j];
+        loss += g * g;
+        outweighed = FLSQ_MAX(outweighed, excess(s, zz[j * (s->p + 1) + j], j));
+    }
+    const double scatter = sqrt(loss / (factor->trace * rss));
+    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * outweighed * sqrt(yy / rss);
+    report->backward_error = scatter + hidden + UNIT_ROUNDOFF;
+    if (scatter <= SCATTER_SHARE * UNIT_ROUNDOFF && hidden <= EXCESS_SHARE * UNIT_ROUNDOFF)
+        report->verdict = FLSQ_CERTIFIED;
+}
+
+flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *rows, const double *zz, double yy,
+                                  const flsq_factor *factor, int n_threads, double *b, double *rss,
+                                  flsq_report *report)
+{
+    const int64_t p = rows->x.columns, leaf_rows = flsq_gram_block_rows(p);
+    sample s = {.kernels = kernels, .rows = rows, .b = b, .p = p, .leaf_rows = leaf_rows,
+                .leaves = rows->x.rows / leaf_rows};
+    *report = (flsq_report){.verdict = FLSQ_NOT_SETTLED};
+    if (s.leaves < SAMPLE * LEAST_SHARE || p > MOST_COLUMNS || factor->condition > LARGEST_CONDITION)
+        return FLSQ_OK;
+    flsq_arena arena;
+    int64_t size = 0;
+    n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, SAMPLE));
+    flsq_status status = flsq_size_add(&s.memory_stride, p * (p + 2), sizeof(double));
+    const int64_t counts[] = {SAMPLE * p, SAMPLE * (p + 1), 2 * p};
+    for (int i = 0; i < 3 && status == FLSQ_OK; i++)
+        status = flsq_size_add(&size, counts[i], sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, n_threads, s.memory_stride);
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    s.d = flsq_arena_take(&arena, counts[0], sizeof(double));
+    s.squares = flsq_arena_take(&arena, counts[1], sizeof(double));
+    double *const rest = flsq_arena_take(&arena, counts[2], sizeof(double)), *const step = rest + p;
+    s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
+    status = solve_moments(&s, factor, zz, yy, b, rest, step, rss);
+    if (status == FLSQ_OK && *rss >= SMALLEST_RESIDUAL * yy) {
+        flsq_parallel_run(n_threads, body, &s);
+        status = s.status;
+        if (status == FLSQ_OK)
+            judge(&s, factor, zz, yy, *rss, rest, report);
+    }
+    flsq_arena_close(&arena);
+    return status;
+}
