@@ -92,8 +92,9 @@ flsq_status flsq_gram_copy(const flsq_gram *gram, flsq_gram **copy);
 void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents);
 /* diagonal[p + unit + k] of ZᵀWZ */
 void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal);
-/* zz: lead x (lead + k) with lead = p + unit, the rows [X | 1] of ZᵀWZ, X-part symmetric; yy: k, diag of YᵀWY. */
-flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy);
+/* zz: lead x (lead + k) with lead = p + unit, the rows [X | 1] of ZᵀWZ, X-part symmetric; yy: k, diag of YᵀWY.
+ * lost: as zz, or NULL: the sums over leaves less their rounding to double in zz. */
+flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost);
 /* Anonymous memory held by the state, in bytes. */
 int64_t flsq_gram_nbytes(const flsq_gram *gram);
 void flsq_gram_destroy(flsq_gram *gram);
@@ -139,6 +140,7 @@ typedef struct flsq_equations {
     double sum_weights; /* used with an intercept */
     const double *zz;   /* p x (p + k), XᵀWX and XᵀWY as summed, without an intercept; or NULL: no certificate without a
                          * second pass */
+    const double *lost; /* as zz, what rounding the sums to double has lost */
     const double *yy;   /* k, with zz */
 } flsq_equations;
 

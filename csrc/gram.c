@@ -115,7 +115,7 @@ static void spread_block(const flsq_gram *gram, double *node, int64_t I, int64_t
             zz[(column + j) * width + row + i] = values[i * nr + j];
 }
 
-flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
+flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
 {
     const int64_t lead = gram->p + gram->unit;
     double *const total = flsq_allocate(flsq_tree_node_doubles(&gram->tree) * (int64_t)sizeof(double));
@@ -123,8 +123,11 @@ flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
         return FLSQ_NO_MEMORY;
     flsq_tree_total(&gram->tree, gram->kernels, total);
     for (int64_t J = 0; J < gram->panels; J++)
-        for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++)
+        for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++) {
             spread_block(gram, total, I, J, zz);
+            if (lost != NULL)
+                spread_block(gram, total + gram->tree.node_length, I, J, lost);
+        }
     for (int64_t t = 0; t < gram->k; t++)
         yy[t] = *entry(gram, total, lead + t, lead + t);
     flsq_release(total);

@@ -24,7 +24,8 @@ static int in_range(int64_t count, const double *squares)
     return 1;
 }
 
-static flsq_status moments(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, double *zz, double *yy)
+static flsq_status moments(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, double *zz, double *yy,
+                           double *lost)
 {
     flsq_gram *gram;
     flsq_status status = flsq_gram_create(kernels, rows->x.columns, rows->y.columns, 0, &gram);
@@ -32,7 +33,7 @@ static flsq_status moments(const flsq_kernels *kernels, const flsq_rows *rows, i
         return status;
     status = flsq_gram_update(gram, rows, n_threads);
     if (status == FLSQ_OK)
-        status = flsq_gram_collect(gram, zz, yy);
+        status = flsq_gram_collect(gram, zz, yy, lost);
     flsq_gram_destroy(gram);
     return status;
 }
@@ -48,18 +49,22 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, entries, sizeof(double));
     if (status == FLSQ_OK)
+        status = flsq_size_add(&size, entries, sizeof(double));
+    if (status == FLSQ_OK)
         status = flsq_size_add(&size, p + k, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
         return status;
     double *const zz = flsq_arena_take(&arena, entries, sizeof(double));
+    double *const lost = flsq_arena_take(&arena, entries, sizeof(double));
     double *const squares = flsq_arena_take(&arena, p + k, sizeof(double));
-    status = moments(kernels, rows, n_threads, zz, squares + p);
+    status = moments(kernels, rows, n_threads, zz, squares + p, lost);
     for (int64_t j = 0; status == FLSQ_OK && j < p; j++)
         squares[j] = zz[j * (p + k) + j];
     if (status == FLSQ_OK && in_range(p + k, squares)) {
-        const flsq_equations equations = {.c = zz + p, .ldc = p + k, .zz = zz, .yy = squares + p};
+        const flsq_equations equations = {.c = zz + p, .ldc = p + k, 
+                                          .zz = zz, .lost = lost, .yy = squares + p};
         status = flsq_factorize(kernels, p, zz, p + k, n_threads, factor, &report->verdict);
         if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
             status = flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);

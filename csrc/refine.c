@@ -192,7 +192,7 @@ flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, cons
         return FLSQ_OK;
     flsq_status status = FLSQ_OK;
     if (k == 1 && equations->zz != NULL && factor->active == NULL) {
-        status = flsq_certify_one_pass(kernels, rows, equations->zz, *equations->yy, factor, n_threads, b, rss, report);
+        status = flsq_certify_one_pass(kernels, rows, equations, factor, n_threads, b, rss, report);
         if (status != FLSQ_OK || report->verdict == FLSQ_CERTIFIED)
             return status;
         *report = (flsq_report){.verdict = FLSQ_CERTIFIED};

@@ -21,13 +21,15 @@
 
 #define UNIT_ROUNDOFF 0x1p-53
 /* Leaves of a sample, and how many times as many there must be: reading the sample costs less than 1/8 of a pass. */
-enum { SAMPLE = 24, LEAST_SHARE = 8 };
-/* Standard errors of the mean d_l that its true mean is taken to lie within: with 23 degrees of freedom Student's t leaves
- * 5e-5 outside. */
+enum { SAMPLE = 48, LEAST_SHARE = 8 };
+/* Standard errors of the mean d_l that its true mean is taken to lie within: with 47 degrees of freedom Student's t leaves
+ * 1e-5 outside. */
 #define STANDARD_ERRORS 5.0
-/* Shares of the promised backward error of 4u: scatter, and leaves that outweigh the sample. */
-#define SCATTER_SHARE 2.0
-#define EXCESS_SHARE 2.0
+/* The same for the sums of squares, of which only the leaves that outweigh the sample matter. */
+#define SQUARES_ERRORS 3.0
+/* Shares of the promised backward error of 4u: what the sample shows, and what leaves that outweigh it could hide. */
+#define SCATTER_SHARE 3.0
+#define EXCESS_SHARE 1.0
 /* Relative error, in u, of a leaf whose rows are all alike, the worst that one binade of rounding in one direction does. */
 #define WORST_LEAF 48.0
 /* kappa_1 of D M D, and the part of ‖y‖² that must be left as residual: beyond them a second pass is worth having. */
@@ -47,6 +49,8 @@ typedef struct sample {
     int64_t memory_stride, claimed;
     flsq_status status;
 } sample;
+
+_Static_assert(FLSQ_BLOCK_ROWS(1) % 4 == 0, "extended_gradient takes four rows at a time");
 
 /* A number in [0, 1) that nothing in the data can know: a hash of its index (Steele, Lea, Flood, OOPSLA 2014). */
 static double fraction(uint64_t index)
@@ -72,39 +76,86 @@ static flsq_status leaf_moments(const sample *s, const flsq_rows *rows, double *
         return status;
     status = flsq_gram_update(gram, rows, 1);
     if (status == FLSQ_OK)
-        status = flsq_gram_collect(gram, zz, yy);
+        status = flsq_gram_collect(gram, zz, yy, NULL);
     flsq_gram_destroy(gram);
     return status;
 }
 
-/* d_l: the residual pass makes rounding errors of its own, which only add to the scatter. */
-static flsq_status measure(const sample *s, int64_t number, double *memory)
+/* The rows of a leaf as the passes see them, column by column: X, then y, then the weights. */
+static void read_leaf(const sample *s, const flsq_rows *rows, double *columns)
 {
-    const int64_t p = s->p, first = chosen_leaf(s, number) * s->leaf_rows;
-    double *const zz = memory, *const g = zz + p * (p + 1), *const squares = s->squares + number * (p + 1);
-    double rss;
+    const int64_t n = s->leaf_rows, p = s->p;
+    for (int64_t j = 0; j <= p; j++) {
+        double *const column = columns + j * n;
+        if (j < p)
+            flsq_read_column(&rows->x, j, 0, n, column);
+        else
+            flsq_read_column(&rows->y, 0, 0, n, column);
+        const double scale = rows->scale != NULL ? rows->scale[j] : 1.0;
+        const double offset = rows->offset != NULL ? rows->offset[j] : 0.0;
+        for (int64_t i = 0; i < n; i++)
+            column[i] = column[i] * scale - offset;
+    }
+    if (rows->weights.data != NULL)
+        flsq_read_column(&rows->weights, 0, 0, n, columns + (p + 1) * n);
+}
+
+/* r := W(y - X b) and g := Xᵀr in extended precision: of rows that are alike, errors of double would all point one way and
+ * could hide those that are looked for.  Four rows at a time, for the latency of an addition. */
+static void extended_gradient(const sample *s, const flsq_rows *rows, const double *columns, long double *r,
+                              long double *g)
+{
+    const int64_t n = s->leaf_rows, p = s->p;
+    const double *const y = columns + p * n, *const weights = y + n;
+    for (int64_t i = 0; i < n; i += 4) {
+        long double sum[4];
+        for (int u = 0; u < 4; u++)
+            sum[u] = y[i + u];
+        for (int64_t j = 0; j < p; j++)
+            for (int u = 0; u < 4; u++)
+                sum[u] -= (long double)columns[j * n + i + u] * s->b[j];
+        for (int u = 0; u < 4; u++)
+            r[i + u] = rows->weights.data != NULL ? weights[i + u] * sum[u] : sum[u];
+    }
+    for (int64_t j = 0; j < p; j++) {
+        long double sum[4] = {0, 0, 0, 0};
+        for (int64_t i = 0; i < n; i += 4)
+            for (int u = 0; u < 4; u++)
+                sum[u] += columns[j * n + i + u] * r[i + u];
+        g[j] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    }
+}
+
+/* d_l of one leaf. */
+static flsq_status measure(const sample *s, int64_t number, char *memory)
+{
+    const int64_t p = s->p, n = s->leaf_rows, first = chosen_leaf(s, number) * n;
+    long double *const r = (long double *)memory, *const g = r + n;
+    double *const zz = (double *)(g + p), *const columns = zz + p * (p + 1), *const squares = s->squares + number * (p + 1);
     flsq_rows rows = *s->rows;
-    rows.x = flsq_matrix_rows(&rows.x, first, s->leaf_rows);
-    rows.y = flsq_matrix_rows(&rows.y, first, s->leaf_rows);
+    rows.x = flsq_matrix_rows(&rows.x, first, n);
+    rows.y = flsq_matrix_rows(&rows.y, first, n);
     if (rows.weights.data != NULL)
-        rows.weights = flsq_matrix_rows(&rows.weights, first, s->leaf_rows);
-    flsq_status status = leaf_moments(s, &rows, zz, squares + p);
-    if (status == FLSQ_OK)
-        status = flsq_residual(s->kernels, &rows, s->b, g, &rss, NULL, 1);
-    for (int64_t j = 0; status == FLSQ_OK && j < p; j++) {
+        rows.weights = flsq_matrix_rows(&rows.weights, first, n);
+    const flsq_status status = leaf_moments(s, &rows, zz, squares + p);
+    if (status != FLSQ_OK)
+        return status;
+    read_leaf(s, &rows, columns);
+    extended_gradient(s, &rows, columns, r, g);
+    for (int64_t j = 0; j < p; j++) {
         long double left = zz[j * (p + 1) + p];
         for (int64_t i = 0; i < p; i++)
             left -= (long double)zz[j * (p + 1) + i] * s->b[i];
         s->d[number * p + j] = (double)(g[j] - left);
         squares[j] = zz[j * (p + 1) + j];
     }
-    return status;
+    return FLSQ_OK;
 }
 
 static void body(void *context, int thread, int n_threads)
 {
     sample *const s = context;
-    double *const memory = (double *)(s->memory + thread * s->memory_stride);
+    char *const memory = s->memory + thread * s->memory_stride;
     (void)n_threads;
     for (int64_t i = flsq_parallel_claim(&s->claimed); i < SAMPLE; i = flsq_parallel_claim(&s->claimed)) {
         const flsq_status status = measure(s, i, memory);
@@ -113,80 +164,88 @@ static void body(void *context, int thread, int n_threads)
     }
 }
 
-/* How much of a sum of squares lies in leaves that the sample does not speak for. */
+/* Mean and standard error of the mean of one column of SAMPLE rows. */
+static double mean_of(const double *values, int64_t stride, double *standard_error)
+{
+    double mean = 0, scatter = 0;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        mean += values[i * stride] / SAMPLE;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        scatter += (values[i * stride] - mean) * (values[i * stride] - mean);
+    *standard_error = sqrt(scatter / (SAMPLE - 1) / SAMPLE);
+    return mean;
+}
+
+static double leaf_count(const sample *s) { return (double)s->rows->x.rows / (double)s->leaf_rows; }
+
+/* The part of a sum of squares that lies in leaves for which the sample does not speak. */
 static double excess(const sample *s, double total, int64_t column)
 {
-    double seen = 0;
-    for (int64_t i = 0; i < SAMPLE; i++)
-        seen += s->squares[i * (s->p + 1) + column];
-    const double expected = seen / SAMPLE * ((double)s->rows->x.rows / (double)s->leaf_rows);
-    return total > 0 ? FLSQ_MAX(1 - expected / total, 0.0) : 0.0;
+    double error;
+    const double mean = mean_of(s->squares + column, s->p + 1, &error);
+    return total > 0 ? FLSQ_MAX(1 - leaf_count(s) * (mean + SQUARES_ERRORS * error) / total, 0.0) : 0.0;
 }
 
 /* sum over all leaves of d_l in column j: its largest plausible size. */
 static double plausible_loss(const sample *s, int64_t j)
 {
-    const double count = (double)s->rows->x.rows / (double)s->leaf_rows;
-    double mean = 0, scatter = 0;
-    for (int64_t i = 0; i < SAMPLE; i++)
-        mean += s->d[i * s->p + j] / SAMPLE;
-    for (int64_t i = 0; i < SAMPLE; i++)
-        scatter += (s->d[i * s->p + j] - mean) * (s->d[i * s->p + j] - mean);
-    return count * (fabs(mean) + STANDARD_ERRORS * sqrt(scatter / (SAMPLE - 1) / SAMPLE));
+    double error;
+    const double mean = mean_of(s->d + j, s->p, &error);
+    return leaf_count(s) * (fabs(mean) + STANDARD_ERRORS * error);
 }
 
 /* rest := c - G b in extended precision. */
-static void moment_residual(int64_t p, const double *zz, const double *b, double *rest)
+static void moment_residual(int64_t p, const flsq_equations *e, const double *b, double *rest)
 {
     for (int64_t j = 0; j < p; j++) {
-        long double left = zz[j * (p + 1) + p];
+        const double *const sums = e->zz + j * (p + 1), *const lost = e->lost + j * (p + 1);
+        long double left = (long double)sums[p] + lost[p];
         for (int64_t i = 0; i < p; i++)
-            left -= (long double)zz[j * (p + 1) + i] * b[i];
+            left -= ((long double)sums[i] + lost[i]) * b[i];
         rest[j] = (double)left;
     }
 }
 
 /* b := M⁻¹c with one refinement within the moments; *rss := ‖y - X b‖² = y·y - b·c - b·(c - G b). */
-static flsq_status solve_moments(const sample *s, const flsq_factor *factor, const double *zz, double yy, double *b,
+static flsq_status solve_moments(const sample *s, const flsq_factor *factor, const flsq_equations *e, double *b,
                                  double *rest, double *step, double *rss)
 {
     const int64_t p = s->p;
     for (int64_t j = 0; j < p; j++)
-        rest[j] = zz[j * (p + 1) + p];
+        rest[j] = e->zz[j * (p + 1) + p];
     flsq_status status = flsq_factor_apply(s->kernels, factor, p, 1, rest, b);
     if (status != FLSQ_OK)
         return status;
-    moment_residual(p, zz, b, rest);
+    moment_residual(p, e, b, rest);
     status = flsq_factor_apply(s->kernels, factor, p, 1, rest, step);
     for (int64_t j = 0; j < p; j++)
         b[j] += step[j];
-    moment_residual(p, zz, b, rest);
-    long double left = yy;
+    moment_residual(p, e, b, rest);
+    long double left = *e->yy;
     for (int64_t j = 0; j < p; j++)
-        left -= (long double)b[j] * ((long double)zz[j * (p + 1) + p] + rest[j]);
+        left -= (long double)b[j] * ((long double)e->zz[j * (p + 1) + p] + rest[j]);
     *rss = (double)left;
     return status;
 }
 
 /* Whether the gradient at b, at most |rest| + the plausible loss, is below the promise: then the backward error, at most
- * ‖D g‖/(‖X D‖‖r‖), is. */
-static void judge(const sample *s, const flsq_factor *factor, const double *zz, double yy, double rss,
-                  const double *rest, flsq_report *report)
+ * ‖D g‖/(‖X D‖‖r‖) with D = 1/‖x_j‖, is. */
+static void judge(const sample *s, const flsq_equations *e, double rss, const double *rest, flsq_report *report)
 {
-    double loss = 0, outweighed = excess(s, yy, s->p);
+    double loss = 0, outweighed = excess(s, *e->yy, s->p);
     for (int64_t j = 0; j < s->p; j++) {
-        const double g = (fabs(rest[j]) + plausible_loss(s, j)) * factor->scale[j];
-        loss += g * g;
-        outweighed = FLSQ_MAX(outweighed, excess(s, zz[j * (s->p + 1) + j], j));
+        const double g = fabs(rest[j]) + plausible_loss(s, j), squares = e->zz[j * (s->p + 1) + j];
+        loss += g * g / squares;
+        outweighed = FLSQ_MAX(outweighed, excess(s, squares, j));
     }
-    const double scatter = sqrt(loss / (factor->trace * rss));
-    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * outweighed * sqrt(yy / rss);
-    report->backward_error = scatter + hidden + UNIT_ROUNDOFF;
+    const double scatter = sqrt(loss / ((double)s->p * rss));
+    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * outweighed * sqrt(*e->yy / rss);
+    report->backward_error = scatter + hidden;
     if (scatter <= SCATTER_SHARE * UNIT_ROUNDOFF && hidden <= EXCESS_SHARE * UNIT_ROUNDOFF)
         report->verdict = FLSQ_CERTIFIED;
 }
 
-flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *rows, const double *zz, double yy,
+flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
                                   const flsq_factor *factor, int n_threads, double *b, double *rss,
                                   flsq_report *report)
 {
@@ -199,7 +258,9 @@ flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *
     flsq_arena arena;
     int64_t size = 0;
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, SAMPLE));
-    flsq_status status = flsq_size_add(&s.memory_stride, p * (p + 2), sizeof(double));
+    flsq_status status = flsq_size_add(&s.memory_stride, leaf_rows + p, sizeof(long double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&s.memory_stride, p * (p + 1) + (p + 2) * leaf_rows, sizeof(double));
     const int64_t counts[] = {SAMPLE * p, SAMPLE * (p + 1), 2 * p};
     for (int i = 0; i < 3 && status == FLSQ_OK; i++)
         status = flsq_size_add(&size, counts[i], sizeof(double));
@@ -213,12 +274,12 @@ flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *
     s.squares = flsq_arena_take(&arena, counts[1], sizeof(double));
     double *const rest = flsq_arena_take(&arena, counts[2], sizeof(double)), *const step = rest + p;
     s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
-    status = solve_moments(&s, factor, zz, yy, b, rest, step, rss);
-    if (status == FLSQ_OK && *rss >= SMALLEST_RESIDUAL * yy) {
+    status = solve_moments(&s, factor, equations, b, rest, step, rss);
+    if (status == FLSQ_OK && *rss >= SMALLEST_RESIDUAL * *equations->yy) {
         flsq_parallel_run(n_threads, body, &s);
         status = s.status;
         if (status == FLSQ_OK)
-            judge(&s, factor, zz, yy, *rss, rest, report);
+            judge(&s, equations, *rss, rest, report);
     }
     flsq_arena_close(&arena);
     return status;

@@ -55,8 +55,11 @@ void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double 
     for (; sums == total && tree->leaves >> level; level++)
         if (tree->leaves >> level & 1)
             kernels->add_pairs(n, tree->level[level], total);
-    for (int64_t i = 0; i < n; i++)
-        total[i] = sums[i] + sums[n + i];
+    for (int64_t i = 0; i < n; i++) {
+        const double sum = sums[i], error = sums[n + i], rounded = sum + error;
+        total[i] = rounded;
+        total[n + i] = (sum - rounded) + error; /* exact: the error is the smaller (Dekker's fast two-sum) */
+    }
 }
 
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)

@@ -47,7 +47,7 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves);
 /* Adds one leaf for which room was reserved; `node`, with errors of 0, is overwritten. */
 void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node);
-/* total := sum of all leaves (0 without any), and work space behind it: a whole node. */
+/* total := sum of all leaves (0 without any), then what rounding that sum to double has lost: a whole node. */
 void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total);
 /* copy must be all zero. */
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy);

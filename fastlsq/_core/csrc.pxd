@@ -71,7 +71,7 @@ cdef extern from "fastlsq.h" nogil:
     flsq_status flsq_gram_copy(const flsq_gram *gram, flsq_gram **copy)
     void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
     void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
-    flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy)
+    flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
     int64_t flsq_gram_nbytes(const flsq_gram *gram)
     void flsq_gram_destroy(flsq_gram *gram)
 
@@ -108,6 +108,7 @@ cdef extern from "fastlsq.h" nogil:
         const double *mean
         double sum_weights
         const double *zz
+        const double *lost
         const double *yy
 
     ctypedef struct flsq_report:

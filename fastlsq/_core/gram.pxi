@@ -62,14 +62,17 @@ cdef class Moments:
             raise ValueError("out needs one entry per column of [X | 1 | Y]")
         flsq_gram_diagonal(self.gram, write_vector(out))
 
-    def collect(self, double[:, ::1] zz, double[::1] yy):
-        """zz = [X | 1]ᵀ W [X | 1 | Y], yy = diag YᵀWY."""
+    def collect(self, double[:, ::1] zz, double[::1] yy, double[:, ::1] lost=None):
+        """zz = [X | 1]ᵀ W [X | 1 | Y], yy = diag YᵀWY; lost, unless None, what rounding the sums in zz has lost."""
         cdef int64_t lead = self.p + self.unit
         if zz.shape[0] != lead or zz.shape[1] != lead + self.k or yy.shape[0] != self.k:
             raise ValueError("zz must be lead x (lead + k) and yy of length k")
+        if lost is not None and (lost.shape[0] != lead or lost.shape[1] != lead + self.k):
+            raise ValueError("lost must be of the shape of zz")
         cdef double *zz_out = write_dense(zz)
         cdef double *yy_out = write_vector(yy)
+        cdef double *lost_out = write_dense(lost) if lost is not None else NULL
         cdef flsq_status status
         with nogil:
-            status = flsq_gram_collect(self.gram, zz_out, yy_out)
+            status = flsq_gram_collect(self.gram, zz_out, yy_out, lost_out)
         check(status)

@@ -98,8 +98,10 @@ def factorize(const double[:, :] m, active, int n_threads, kernel=None):
 
 
 def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1] mean, double sum_weights,
-           const double[:, ::1] zz, const double[::1] yy, Factor factor, int n_threads, kernel=None):
-    """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY] and yy, or None with an intercept.
+           const double[:, ::1] zz, const double[:, ::1] lost, const double[::1] yy,
+           Factor factor, int n_threads, kernel=None):
+    """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY], lost and yy as collected, or
+    None.
 
     Returns (b, rss, passes, backward_error, '') or (None, None, passes, nan, why not).
     """
@@ -118,11 +120,11 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     equations.ldc = c.strides[0] // <int64_t> sizeof(double) if p > 0 and k > 0 else 0
     equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
     equations.sum_weights = sum_weights
-    equations.zz = equations.yy = NULL
+    equations.zz = equations.lost = equations.yy = NULL
     if zz is not None and p > 0 and k > 0:
-        if zz.shape[0] != p or zz.shape[1] != p + k or yy.shape[0] != k:
+        if zz.shape[0] != p or zz.shape[1] != p + k or lost.shape[0] != p or lost.shape[1] != p + k or yy.shape[0] != k:
             raise ValueError("sizes differ")
-        equations.zz, equations.yy = &zz[0, 0], &yy[0]
+        equations.zz, equations.lost, equations.yy = &zz[0, 0], &lost[0, 0], &yy[0]
     cdef double *b_out = own_data(b)
     cdef double *rss_out = own_data(rss)
     with nogil:

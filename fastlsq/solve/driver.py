@@ -172,8 +172,8 @@ def refine(problem, equations, factor):
     scale, offset = equations.units.core_arguments()
     b, rss, passes, backward, reason = lib.refine(
         problem.x, problem.y, problem.weights, scale, offset, equations.c,
-        equations.mean if equations.intercept else None, equations.sum_weights, equations.zz, equations.yy, factor,
-        problem.n_threads, problem.kernel,
+        equations.mean if equations.intercept else None, equations.sum_weights, equations.zz, equations.lost,
+        equations.yy, factor, problem.n_threads, problem.kernel,
     )
     if b is None:
         return None, reason

@@ -72,7 +72,9 @@ class NormalEquations:
     c: np.ndarray  # p x k
     yy: np.ndarray  # k: sum of squares of Y, centred with an intercept
     raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring
-    zz: np.ndarray | None = field(default=None, repr=False)  # [M | C] in one piece, where it is as summed
+    # [M | C] in one piece, where it is as summed, and what rounding the sums to float64 has lost
+    zz: np.ndarray | None = field(default=None, repr=False)
+    lost: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def p(self):
@@ -103,7 +105,8 @@ class NormalEquations:
         p, k, unit = moments.p, moments.k, moments.unit
         lead = p + unit
         zz, yy = np.empty((lead, lead + k)), np.empty(k)
-        moments.collect(zz, yy)
+        lost = None if unit else np.empty_like(zz)
+        moments.collect(zz, yy, lost)
         m, c = zz[:p, :p], zz[:p, lead:]
         raw_diagonal = np.diagonal(m).copy()
         mean = np.zeros(p + k)
@@ -115,8 +118,9 @@ class NormalEquations:
                 m = m - np.outer(sums[:p], mean[:p])
                 c = c - np.outer(sums[:p], mean[p:])
                 yy = np.maximum(yy - sums[p:] * mean[p:], 0.0)
-        whole = None if unit else zz
-        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, whole)
+        if unit:
+            zz = None
+        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, zz, lost)
 
 
 def merge(first, second):
