@@ -66,6 +66,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"lane products and residuals", test_lane_products},
     {"lane factors", test_lane_factors},
     {"one call", test_one_call},
+    {"one pass", test_one_pass},
     {"batch: as one by one", test_batch},
     {"groups: as one by one", test_groups},
     {"find non-finite", test_find_nonfinite},

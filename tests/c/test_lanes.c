@@ -172,6 +172,27 @@ void test_one_call(const flsq_kernels *kernels)
         }
 }
 
+/* Enough leaves for the certificate of a single read, and one too few. */
+void test_one_pass(const flsq_kernels *kernels)
+{
+    const int64_t p = 2, enough = 8 * 48 * flsq_gram_block_rows(p);
+    for (int flags = 0; flags <= WEIGHTED; flags += WEIGHTED)
+        for (int64_t n = enough - 1; n <= enough + 5; n += 3) {
+            problem a = problem_make(FLSQ_F64, flags ? C_ORDER : PADDED_C, n, p, 1, flags, REALS);
+            const flsq_rows rows = problem_rows(&a, 0, n);
+            double b[2], rss[1], r[4], scale[2], again[2];
+            flsq_factor factor = {.r = r, .scale = scale};
+            flsq_report report;
+            CASE("n = %lld, flags %d", (long long)n, flags);
+            CHECK(flsq_lstsq(kernels, &rows, 1, &factor, b, rss, &report) == FLSQ_OK);
+            CHECK(report.verdict == FLSQ_CERTIFIED && solves(&a, b, rss[0]));
+            CHECK(report.passes == (n < enough));
+            CHECK(flsq_lstsq(kernels, &rows, 3, &factor, again, rss, &report) == FLSQ_OK);
+            CHECK(same_bits(p, b, again));
+            problem_free(&a);
+        }
+}
+
 /* Rows that repeat, or columns, make a singular matrix. */
 static int repeats(layout form) { return form == ZERO_ROWS || form == ZERO_COLUMNS || form == ZERO_BOTH; }
 
