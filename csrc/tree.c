@@ -152,10 +152,33 @@ static int floor_log2(int64_t n)
     return level;
 }
 
+/* The first leaf of an empty tree, alone: straight into the stack. */
+static flsq_status only_leaf(flsq_tree *tree, const flsq_leaves *leaves)
+{
+    flsq_arena arena;
+    int64_t size = 0;
+    flsq_status status = flsq_size_add(&size, leaves->scratch_bytes, 1);
+    if (status == FLSQ_OK)
+        status = flsq_tree_reserve(tree, 1);
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    void *const scratch = flsq_arena_take(&arena, leaves->scratch_bytes, 1);
+    memset(tree->level[0], 0, node_bytes(tree));
+    leaves->prepare(leaves->job, scratch);
+    leaves->leaf(leaves->job, scratch, 0, tree->level[0]);
+    tree->leaves = 1;
+    flsq_arena_close(&arena);
+    return FLSQ_OK;
+}
+
 flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const flsq_leaves *leaves, int n_threads)
 {
     if (leaves->count == 0)
         return FLSQ_OK;
+    if (leaves->count == 1 && tree->leaves == 0)
+        return only_leaf(tree, leaves);
     n_threads = (int)FLSQ_MAX(FLSQ_MIN(n_threads, leaves->count), 1);
     extension e = {.tree = tree, .kernels = kernels, .leaves = leaves};
     e.max_level = floor_log2(FLSQ_MAX(leaves->count / ((int64_t)RUNS_PER_THREAD * n_threads), 1));

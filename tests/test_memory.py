@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""No temporary grows with the rows: peak memory beyond the input, of a fresh process."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("resource")
+
+PROGRAM = """
+import resource
+import numpy as np
+import fastlsq
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if {darwin} else 1)
+
+x = np.ones(({n}, {p}), {dtype!r}, order={order!r})
+x[:, 1:] = np.arange({n})[:, None] % np.arange(7, 6 + {p})
+y, w = np.arange({n}, dtype=x.dtype) % 5, np.ones({n})
+small = slice(0, 3000)
+def fit(rows):
+    {call}
+fit(small)
+before = peak()
+fit(slice(None))
+print(peak() - before)
+"""
+
+CALLS = {
+    "lstsq": "fastlsq.lstsq(x[rows], y[rows])",
+    "lstsq, threads": "fastlsq.lstsq(x[rows], y[rows], n_threads=4)",
+    "weights": "fastlsq.lstsq(x[rows], y[rows], weights=w[rows])",
+    "ols": "fastlsq.ols(x[rows, 1:], y[rows])",
+    "Gram": "fastlsq.Gram().update(x[rows, 1:], y[rows]).ols()",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("dtype", "order"), [("f8", "C"), ("f8", "F"), ("f4", "C")])
+def test_peak(call, dtype, order):
+    n, p = 1_000_000, 8
+    program = PROGRAM.format(n=n, p=p, dtype=dtype, order=order, call=CALLS[call], darwin=sys.platform == "darwin")
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
+    kibibytes = int(run.stdout)
+    assert kibibytes < 6000, f"{kibibytes} KiB beyond an input of {n * p * int(dtype[1]) // 1024} KiB"
