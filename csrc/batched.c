@@ -203,7 +203,8 @@ flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *ba
 {
     const int64_t n = batch->first.x.rows, p = batch->first.x.columns, k = batch->first.y.columns;
     batched s = {.kernels = kernels, .batch = batch, .out = *answers,
-                 .in_lanes = k == 1 && p <= FLSQ_LANES_COLUMNS && batch->first.weights.data == NULL};
+                 .in_lanes = k == 1 && p <= FLSQ_LANES_COLUMNS && n <= FLSQ_LANES_ROWS &&
+                             batch->first.weights.data == NULL};
     flsq_arena arena;
     int64_t size = 0;
     s.tasks = FLSQ_CEIL_DIV(batch->count, s.in_lanes ? kernels->lanes : 1);

@@ -56,6 +56,9 @@
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */
 #define FLSQ_LANES_COLUMNS 32
+/* And of up to this many rows: the sums of a lane run over all of them without a tree, and one long problem would keep a
+ * whole thread busy with one lane. */
+#define FLSQ_LANES_ROWS 4096
 
 /* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
  * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 21.4 / 24.3,

@@ -138,16 +138,17 @@ typedef struct flsq_equations {
     int64_t ldc;
     const double *mean; /* p + k weighted means of X and Y in packed units, or NULL: no intercept */
     double sum_weights; /* used with an intercept */
-    const double *zz;   /* p x (p + k), XᵀWX and XᵀWY as summed, without an intercept; or NULL: no certificate without a
-                         * second pass */
+    /* for the certificate of a single read, or NULL: */
+    const double *zz;   /* p x (p + 1), XᵀWX and XᵀWy as summed, without an intercept */
     const double *lost; /* as zz, what rounding the sums to double has lost */
-    const double *yy;   /* k, with zz */
+    const double *yy;   /* 1 */
 } flsq_equations;
 
 typedef struct flsq_report {
     flsq_verdict verdict;
     int passes;            /* residual passes */
-    double backward_error; /* normwise, largest over the targets: an estimate; without a residual pass, a bound */
+    double backward_error; /* normwise, largest over the targets: an estimate; without a residual pass, what a
+                            * sample of the rows lets it be at most */
     double figure;         /* what the verdict speaks of */
 } flsq_report;
 
@@ -162,6 +163,8 @@ flsq_status flsq_factor_apply(const flsq_kernels *kernels, const flsq_factor *f,
 /* b (lead x k), rss (k): the solution of the equations, refined with residuals from the rows. */
 flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
                         const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report);
+/* Whether a single read may be enough for n rows, p columns without an intercept and k targets: then `lost` is of use. */
+int flsq_may_need_one_pass(int64_t n, int64_t p, int64_t k);
 /* Sums of squares outside the open interval between these ask for scaling. */
 double flsq_smallest_squares(void);
 double flsq_largest_squares(void);

@@ -4,8 +4,9 @@
  * One fit for every group of rows, solved one group to a lane.  Rows are read where they lie, through the order that
  * sorts them by group; groups of equal length share the lanes.
  *
- * With an intercept every group is shifted by its own first row, so that a mean far from zero cannot cancel, and a column
- * of ones joins X.  Weighted rows are multiplied by sqrt(w).
+ * With an intercept every group is shifted by the median of three of its rows, so that a mean far from zero cannot cancel
+ * and one outlier does no harm, and a column of ones joins X.  Weighted rows are multiplied by sqrt(w).  Groups of more
+ * than FLSQ_LANES_ROWS rows are left to the caller.
  */
 #include "blocksizes.h"
 #include "lanes.h"
@@ -61,16 +62,21 @@ typedef struct lane_groups {
     int64_t length[FLSQ_MAX_LANES];
     const int64_t *later[FLSQ_MAX_LANES]; /* rows to ask for while reading these, */
     int64_t later_length[FLSQ_MAX_LANES]; /* number by number */
-    double *shift; /* p + 1 of every lane, interleaved: the first row and its target; 0 without an intercept */
+    double *shift; /* p + 1 of every lane, interleaved: a typical row and its target; 0 without an intercept */
     double *row;   /* p of every lane, one after the other: rows that have to be converted */
     const double *zeros;
 } lane_groups;
 
 /* Rows of zeros up to a multiple of the chains of lane_products: then no row changes its chain with the neighbours'
  * length, and no bit does. */
-static int64_t padded(int64_t rows) { return FLSQ_CEIL_DIV(rows, 4) * 4; }
+static int64_t padded(int64_t rows) { return FLSQ_CEIL_DIV(rows, FLSQ_LANE_CHAINS) * FLSQ_LANE_CHAINS; }
 
-static int64_t length_of(const grouped *s, int64_t g) { return s->groups->start[g + 1] - s->groups->start[g]; }
+/* Rows of group g that a lane will read. */
+static int64_t length_of(const grouped *s, int64_t g)
+{
+    const int64_t rows = s->groups->start[g + 1] - s->groups->start[g];
+    return rows <= FLSQ_LANES_ROWS ? rows : 0;
+}
 
 static double element(const flsq_matrix *a, int64_t row)
 {
@@ -134,16 +140,45 @@ static void fill(const void *job, int64_t first, int64_t count, double *x, doubl
     }
 }
 
+static double middle(double a, double b, double c)
+{
+    return FLSQ_MAX(FLSQ_MIN(a, b), FLSQ_MIN(FLSQ_MAX(a, b), c));
+}
+
+/* The first row of positive weight at place `at` or behind it, in steps of `step`; -1 without any. */
+static int64_t row_that_counts(const lane_groups *c, int64_t l, int64_t at, int64_t step)
+{
+    for (; at >= 0 && at < c->length[l]; at += step)
+        if (c->s->rows->weights.data == NULL || element(&c->s->rows->weights, c->order[l][at]) > 0)
+            return c->order[l][at];
+    return -1;
+}
+
+static double coordinate(const lane_groups *c, int64_t l, int64_t row, int64_t j)
+{
+    double value = 0;
+    if (row >= 0 && j < c->s->p)
+        memcpy(&value, row_of(c, l, row) + j, sizeof value);
+    else if (row >= 0)
+        value = element(&c->s->rows->y, row);
+    return value;
+}
+
+/* The median of the first, a middle and the last row that count, column by column. */
 static void set_shifts(const lane_groups *c)
 {
-    const grouped *const s = c->s;
-    const int64_t lane = s->kernels->lanes;
+    const int64_t lane = c->s->kernels->lanes, p = c->s->p;
     for (int64_t l = 0; l < lane; l++) {
-        const int known = s->rows->unit && c->length[l] > 0;
-        const double *const row = known ? row_of(c, l, c->order[l][0]) : c->zeros;
-        for (int64_t j = 0; j < s->p; j++)
-            c->shift[j * lane + l] = row[j];
-        c->shift[s->p * lane + l] = known ? element(&s->rows->y, c->order[l][0]) : 0.0;
+        const int64_t first = c->s->rows->unit ? row_that_counts(c, l, 0, 1) : -1;
+        int64_t inner = first, last = first;
+        if (first >= 0) {
+            inner = row_that_counts(c, l, c->length[l] / 2, 1);
+            last = row_that_counts(c, l, c->length[l] - 1, -1);
+            inner = inner >= 0 ? inner : last;
+        }
+        for (int64_t j = 0; j <= p; j++)
+            c->shift[j * lane + l] =
+                middle(coordinate(c, l, first, j), coordinate(c, l, inner, j), coordinate(c, l, last, j));
     }
 }
 
@@ -237,8 +272,11 @@ static void body(void *context, int thread, int n_threads)
             choose(&c, task);
             set_shifts(&c);
             flsq_lanes_solve(&lanes, padded(c.length[0]), fill, &c, &nothing, answer);
-            for (int64_t l = 0; l < count; l++)
+            for (int64_t l = 0; l < count; l++) {
+                if (s->groups->start[group[l] + 1] - s->groups->start[group[l]] > FLSQ_LANES_ROWS)
+                    answer[l].verdict = FLSQ_NOT_SETTLED;
                 keep(s, &lanes, &c, l, group[l], &answer[l]);
+            }
         }
 }
 

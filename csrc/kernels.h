@@ -46,7 +46,8 @@ enum {
     FLSQ_MAX_NR = 24,
     FLSQ_MAX_NV = 4,
     FLSQ_MAX_LANES = 8,
-    FLSQ_LANE_TILE = 3,   /* columns of a tile of lane_products */
+    FLSQ_LANE_TILE = 3,   /* columns of a tile of lane_products, */
+    FLSQ_LANE_CHAINS = 4, /* a multiple of the chains that its rows are dealt to */
     FLSQ_PACKED_DEEP = 8, /* rows between two questions: panels, */
     FLSQ_STRIDED_DEEP = 4 /* and rows where they lie */
 };

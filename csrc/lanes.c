@@ -16,10 +16,12 @@
 
 enum { NORM, INVERSE_NORM, SMALLEST_PIVOT, HALF, RSS, LANE_NUMBERS };
 
+/* A multiple of the chains of lane_products (kernels/lanes_template.h): then a row is in the same chain however many
+ * follow. */
 static int64_t chunk_rows(const flsq_kernels *kernels, int64_t columns, int64_t rows)
 {
     const int64_t row_bytes = (columns + 1) * kernels->lanes * (int64_t)sizeof(double);
-    return FLSQ_MIN(FLSQ_MAX(FLSQ_LANES_BYTES / row_bytes, 16), FLSQ_MAX(rows, 1));
+    return FLSQ_MIN(FLSQ_MAX(FLSQ_LANES_BYTES / row_bytes / FLSQ_LANE_CHAINS * FLSQ_LANE_CHAINS, 16), FLSQ_MAX(rows, 1));
 }
 
 flsq_status flsq_lanes_add_bytes(const flsq_kernels *kernels, int64_t columns, int64_t rows, int64_t *total)

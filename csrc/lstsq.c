@@ -46,9 +46,8 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     int64_t entries, size = 0;
     flsq_arena arena;
     flsq_status status = flsq_size_multiply(p, p + k, &entries);
-    if (status == FLSQ_OK)
-        status = flsq_size_add(&size, entries, sizeof(double));
-    if (status == FLSQ_OK)
+    const int one_pass = flsq_may_need_one_pass(rows->x.rows, p, k);
+    for (int i = 0; status == FLSQ_OK && i < 1 + one_pass; i++)
         status = flsq_size_add(&size, entries, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, p + k, sizeof(double));
@@ -57,13 +56,13 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     if (status != FLSQ_OK)
         return status;
     double *const zz = flsq_arena_take(&arena, entries, sizeof(double));
-    double *const lost = flsq_arena_take(&arena, entries, sizeof(double));
+    double *const lost = one_pass ? flsq_arena_take(&arena, entries, sizeof(double)) : NULL;
     double *const squares = flsq_arena_take(&arena, p + k, sizeof(double));
     status = moments(kernels, rows, n_threads, zz, squares + p, lost);
     for (int64_t j = 0; status == FLSQ_OK && j < p; j++)
         squares[j] = zz[j * (p + k) + j];
     if (status == FLSQ_OK && in_range(p + k, squares)) {
-        const flsq_equations equations = {.c = zz + p, .ldc = p + k, 
+        const flsq_equations equations = {.c = zz + p, .ldc = p + k,
                                           .zz = zz, .lost = lost, .yy = squares + p};
         status = flsq_factorize(kernels, p, zz, p + k, n_threads, factor, &report->verdict);
         if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)

@@ -30,9 +30,10 @@ flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double 
                            flsq_factor *f, flsq_verdict *verdict)
 {
     flsq_arena arena;
-    int64_t size = 0, pivot;
+    int64_t size = 0, pivot = -1;
     flsq_status status = flsq_size_add(&size, n, sizeof(double));
     *verdict = FLSQ_ZERO_COLUMN;
+    f->pivot = -1;
     f->n = n;
     f->norm1 = f->trace = 0;
     f->condition = 1;

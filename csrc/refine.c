@@ -36,7 +36,7 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
                flsq_progress *progress, double *rss, flsq_report *report)
 {
     const double kappa = sqrt(system->condition), norm_x = sqrt(system->trace);
-    if (!isfinite(step_size) || !isfinite(*rss)) {
+    if (!isfinite(size) || !isfinite(step_size) || !isfinite(*rss)) {
         report->verdict = FLSQ_NOT_FINITE;
         return 0;
     }
@@ -48,7 +48,7 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
         contraction = progress->delta > 0 ? delta / progress->delta : 0.0;
     if (delta > floor && pass == 1 && delta > LARGEST_FIRST_STEP) {
         report->verdict = FLSQ_STEP_TOO_LARGE;
-        report->figure = delta;
+        report->figure = FLSQ_MAX(report->figure, delta);
     }
     if (delta > floor && pass > 1 && contraction > SMALLEST_CONTRACTION)
         report->verdict = FLSQ_NO_CONTRACTION;
@@ -191,7 +191,7 @@ flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, cons
     if (k == 0)
         return FLSQ_OK;
     flsq_status status = FLSQ_OK;
-    if (k == 1 && equations->zz != NULL && factor->active == NULL) {
+    if (equations->lost != NULL && factor->active == NULL) {
         status = flsq_certify_one_pass(kernels, rows, equations, factor, n_threads, b, rss, report);
         if (status != FLSQ_OK || report->verdict == FLSQ_CERTIFIED)
             return status;

@@ -17,6 +17,7 @@
 #include "pack.h"
 #include "parallel.h"
 #include "workspace.h"
+#include <float.h>
 #include <math.h>
 
 #define UNIT_ROUNDOFF 0x1p-53
@@ -27,9 +28,8 @@ enum { SAMPLE = 48, LEAST_SHARE = 8 };
 #define STANDARD_ERRORS 5.0
 /* The same for the sums of squares, of which only the leaves that outweigh the sample matter. */
 #define SQUARES_ERRORS 3.0
-/* Shares of the promised backward error of 4u: what the sample shows, and what leaves that outweigh it could hide. */
-#define SCATTER_SHARE 3.0
-#define EXCESS_SHARE 1.0
+/* The promised backward error, in u. */
+#define PROMISE 4.0
 /* Relative error, in u, of a leaf whose rows are all alike, the worst that one binade of rounding in one direction does. */
 #define WORST_LEAF 48.0
 /* kappa_1 of D M D, and the part of ‖y‖² that must be left as residual: beyond them a second pass is worth having. */
@@ -52,7 +52,7 @@ typedef struct sample {
 
 _Static_assert(FLSQ_BLOCK_ROWS(1) % 4 == 0, "extended_gradient takes four rows at a time");
 
-/* A number in [0, 1) that nothing in the data can know: a hash of its index (Steele, Lea, Flood, OOPSLA 2014). */
+/* A number in [0, 1) that has nothing to do with the data: a hash of its index (Steele, Lea, Flood, OOPSLA 2014). */
 static double fraction(uint64_t index)
 {
     uint64_t z = (index + 1) * 0x9e3779b97f4a7c15u;
@@ -239,10 +239,17 @@ static void judge(const sample *s, const flsq_equations *e, double rss, const do
         outweighed = FLSQ_MAX(outweighed, excess(s, squares, j));
     }
     const double scatter = sqrt(loss / ((double)s->p * rss));
-    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * outweighed * sqrt(*e->yy / rss);
+    /* and as many leaves unlike all of the sample as one more draw might have found */
+    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * (outweighed + 1.0 / SAMPLE) * sqrt(*e->yy / rss);
     report->backward_error = scatter + hidden;
-    if (scatter <= SCATTER_SHARE * UNIT_ROUNDOFF && hidden <= EXCESS_SHARE * UNIT_ROUNDOFF)
+    if (report->backward_error <= PROMISE * UNIT_ROUNDOFF)
         report->verdict = FLSQ_CERTIFIED;
+}
+
+int flsq_may_need_one_pass(int64_t n, int64_t p, int64_t k)
+{
+    /* where long double is no wider than double the measurement would make the errors it looks for */
+    return LDBL_MANT_DIG >= 64 && k == 1 && p <= MOST_COLUMNS && n / flsq_gram_block_rows(p) >= SAMPLE * LEAST_SHARE;
 }
 
 flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
@@ -253,7 +260,7 @@ flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *
     sample s = {.kernels = kernels, .rows = rows, .b = b, .p = p, .leaf_rows = leaf_rows,
                 .leaves = rows->x.rows / leaf_rows};
     *report = (flsq_report){.verdict = FLSQ_NOT_SETTLED};
-    if (s.leaves < SAMPLE * LEAST_SHARE || p > MOST_COLUMNS || factor->condition > LARGEST_CONDITION)
+    if (!flsq_may_need_one_pass(rows->x.rows, p, rows->y.columns) || factor->condition > LARGEST_CONDITION)
         return FLSQ_OK;
     flsq_arena arena;
     int64_t size = 0;

@@ -163,3 +163,35 @@ def test_result_is_picklable_and_printable():
 
     result = pickle.loads(pickle.dumps(fastlsq.lstsq(*data(3, 9, 2))))
     assert "path='gram'" in repr(result) and result.s.shape == (3, 2)
+
+
+def test_long_problems_are_summed_like_a_single_one():
+    n = 20_000
+    x = np.full((1, n, 1), 0.7)
+    y = 1 + np.where(np.arange(n) % 2, 0.3, -0.7)[None]
+    assert np.array_equal(fastlsq.lstsq(x, y).x[0], fastlsq.lstsq(x[0], y[0]).x)
+
+
+def test_norms_that_overflow_are_no_proof():
+    q = np.linalg.qr(RNG.standard_normal((60, 4)))[0]
+    v = np.linalg.qr(RNG.standard_normal((4, 4)))[0]
+    a, y = q @ np.diag([1, 1, 1, 1e-6]) @ v, RNG.standard_normal(60)
+    want = fastlsq.lstsq(a, y).x
+    for found in (fastlsq.lstsq(a, y * 2.0**503).x, fastlsq.lstsq(a[None], y[None] * 2.0**503).x[0]):
+        np.testing.assert_allclose(found * 2.0**-503, want, rtol=0, atol=1e-9 * np.abs(want).max())
+
+
+def test_singular_values_of_a_batch():
+    a, b = data(4, 12, 3)
+    a[1, 2, 0] = np.nan
+    _, _, _, s = fastlsq.lstsq(a, b, check_finite=False)
+    assert np.isnan(s[1]).all() and np.isfinite(np.delete(s, 1, 0)).all()
+    assert fastlsq.lstsq(a[:1], b[:1], lapack_driver="gelsy").s is None
+
+
+def test_elements_that_are_not_aligned():
+    a, b = data(9, 20, 3)
+    raw = np.zeros(a.nbytes + 1, np.uint8)
+    crooked = raw[1:].view(np.float64).reshape(a.shape)
+    crooked[:] = a
+    assert np.array_equal(fastlsq.lstsq(crooked, b).x, fastlsq.lstsq(a, b).x)

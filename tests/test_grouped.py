@@ -171,3 +171,47 @@ def test_boundary_checks_its_indices():
     for start, order in (([0, 3], [0, 1, 10]), ([0, 3], [0, -1, 2]), ([0, 2, 1, 3], [0, 1, 2]), ([0, 2], [0, 1, 2])):
         with pytest.raises(ValueError):
             lib.grouped_fit(x, y[:, None], None, True, np.array(start), np.array(order), 1)
+
+
+def test_a_group_of_several_chunks_has_its_bits_whatever_stands_beside_it():
+    for length in (203, 400, 1001):
+        x, y, _ = data(2 * length + 300, 3, 1)
+        groups = np.repeat([0, 1], [length, length + 300])
+        both = fastlsq.grouped_ols(x, y, groups)
+        alone = fastlsq.grouped_ols(x[:length], y[:length], groups[:length])
+        assert np.array_equal(both.coef[:1], alone.coef) and both.rss[0] == alone.rss[0]
+
+
+def test_an_outlier_without_weight_costs_nothing():
+    x, y, _ = data(50, 1, 1)
+    weights = np.ones(50)
+    x[0], weights[0] = 1e5, 0.0
+    fit, alone = fastlsq.grouped_ols(x, y, np.zeros(50, int), weights=weights), fastlsq.ols(x[1:], y[1:])
+    np.testing.assert_allclose(fit.coef[0], alone.coef, rtol=1e-14)
+    assert fit.n_rows.tolist() == [49] and fit.condition[0] < 100
+
+
+def test_a_long_group_is_summed_like_a_long_problem():
+    n = 200_000
+    x = np.full((n, 1), 0.7)
+    y = 1 + np.where(np.arange(n) % 2, 0.3, -0.7)
+    fit = fastlsq.grouped_ols(x, y, np.zeros(n, int), intercept=False)
+    assert fit.coef[0] == fastlsq.ols(x, y, intercept=False).coef
+
+
+def test_elements_that_are_not_aligned():
+    x, y, groups = data(120, 3, 5)
+    raw = np.zeros(x.nbytes + 1, np.uint8)
+    crooked = raw[1:].view(np.float64).reshape(x.shape)
+    crooked[:] = x
+    fit = fastlsq.grouped_ols(crooked, y, groups)
+    assert np.array_equal(fit.coef, fastlsq.grouped_ols(x, y, groups).coef)
+
+
+def test_arguments_in_words():
+    x, y, groups = data(30, 2, 3)
+    assert fastlsq.grouped_ols(x, y, groups, intercept=2).rank.tolist() == [2, 2, 2]
+    with pytest.raises(TypeError, match="groups cannot be sorted"):
+        fastlsq.grouped_ols(x, y, np.array([None, "a", 1] * 10, dtype=object))
+    with pytest.raises(TypeError, match="groups is a masked array"):
+        fastlsq.grouped_ols(x, y, np.ma.masked_equal(groups, 1))

@@ -23,6 +23,7 @@
 
 typedef double vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef double loose_vec __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias)); /* any address */
+typedef double loose_double __attribute__((aligned(1), may_alias));
 typedef int64_t int_vec __attribute__((vector_size(8 * FLSQ_VL)));
 typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), may_alias));
 

@@ -22,7 +22,7 @@ static void interleave(int64_t count, const double *const *lane, double *out)
     }
     for (; e < count; e++)
         for (int l = 0; l < FLSQ_VL; l++)
-            out[e * FLSQ_VL + l] = lane[l][e];
+            out[e * FLSQ_VL + l] = *(const loose_double *)(lane[l] + e);
 }
 
 /* c[i][j] += sum over the rows of a_i*b_j for a tile of na x nb columns; `deep` rows have chains of their own, so that

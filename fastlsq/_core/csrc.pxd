@@ -129,6 +129,7 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
         const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report
     )
+    int flsq_may_need_one_pass(int64_t n, int64_t p, int64_t k)
     double flsq_smallest_squares()
     double flsq_largest_squares()
     int flsq_is_small(int64_t n, int64_t p, int64_t k)

@@ -23,6 +23,11 @@ SMALLEST_SQUARES = flsq_smallest_squares()
 LARGEST_SQUARES = flsq_largest_squares()
 
 
+def may_need_one_pass(int64_t n, int64_t p, int64_t k):
+    """Whether `refine` can use what rounding the sums has lost."""
+    return bool(flsq_may_need_one_pass(n, p, k))
+
+
 def pivot_noise(int64_t n):
     """The bound below which a pivot of an n x n matrix with unit diagonal counts as rounding noise."""
     return flsq_pivot_noise(n)
@@ -44,8 +49,8 @@ cdef class Factor:
         self.active = active
         if active is not None and n > 0:
             self.indices = active
-            if self.indices.shape[0] != n:
-                raise ValueError("sizes differ")
+            if self.indices.shape[0] != n or min(self.indices) < 0:
+                raise ValueError("active needs one index per column")
             self.view.active = &self.indices[0]
 
     @property
@@ -66,6 +71,8 @@ cdef class Factor:
         """M⁻¹g for p x k g; 0 for columns that were not factorized."""
         cdef const flsq_kernels *kernels = select(kernel)
         cdef int64_t p = g.shape[0], k = g.shape[1]
+        if p < self.view.n or (self.active is not None and self.view.n > 0 and max(self.indices) >= p):
+            raise ValueError("g has fewer rows than columns were factorized")
         step = new_array((p, k))
         cdef double *out = own_data(step)
         cdef const double *values = read_dense(g)
@@ -85,6 +92,7 @@ def factorize(const double[:, :] m, active, int n_threads, kernel=None):
     cdef flsq_verdict verdict
     cdef flsq_report report
     cdef flsq_status status
+    report.figure, report.passes = 0, 0
     if m.shape[1] != n:
         raise ValueError("sizes differ")
     if n > 1 and m.strides[1] != sizeof(double):
@@ -111,6 +119,8 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     cdef flsq_equations equations
     cdef flsq_report report
     cdef flsq_status status
+    if factor.view.n > p or (factor.active is not None and factor.view.n > 0 and max(factor.indices) >= p):
+        raise ValueError("the factor is of another problem")
     if c.shape[0] != p or c.shape[1] != k or (mean is not None and mean.shape[0] != p + k):
         raise ValueError("sizes differ")
     if k > 1 and c.strides[1] != sizeof(double):
@@ -121,7 +131,7 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
     equations.sum_weights = sum_weights
     equations.zz = equations.lost = equations.yy = NULL
-    if zz is not None and p > 0 and k > 0:
+    if lost is not None and p > 0 and k > 0:
         if zz.shape[0] != p or zz.shape[1] != p + k or lost.shape[0] != p or lost.shape[1] != p + k or yy.shape[0] != k:
             raise ValueError("sizes differ")
         equations.zz, equations.lost, equations.yy = &zz[0, 0], &lost[0, 0], &yy[0]
@@ -200,6 +210,8 @@ def lstsq_batched(a, b, weights, int n_threads, kernel=None):
 
 def group_rows(const int64_t[::1] codes, int64_t count):
     """(start, order): rows order[start[g]:start[g + 1]] have code g, in their order; codes are 0 .. count-1."""
+    if count < 0:
+        raise ValueError("count must be >= 0")
     start, order = new_array(count + 1, numpy.int64), new_array(codes.shape[0], numpy.int64)
     cdef int64_t *starts = <int64_t *> own_data(start)
     cdef int64_t *orders = <int64_t *> own_data(order)

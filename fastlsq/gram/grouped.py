@@ -42,8 +42,9 @@ class GroupedOLSResult:
         Of the columns, without the intercept; below p the coefficients are those of minimum norm.  -1 where there are
         fewer rows than coefficients: coef, intercept and rss are NaN there.
     condition, backward_error : ndarray, shape (g,)
-        Condition number of the columns (scaled to equal length, with the unit column if there is an intercept, shifted
-        by the first row of the group) and normwise backward error, both estimates; NaN without an answer.
+        Condition number of the columns (scaled to equal length, with the unit column if there is an intercept, about a
+        typical row of the group) and normwise backward error, both estimates; of groups that were solved by themselves
+        as in `SolveInfo`.
     names : list of str
     """
 
@@ -109,7 +110,8 @@ def grouped_ols(
 
     Notes
     -----
-    Work memory is an index of 8 bytes a row, and as much for the codes of the groups while the rows are sorted.
+    Work memory is an index of 8 bytes a row, and as much for the codes of the groups while the rows are sorted.  Groups
+    of more than 4096 rows are copied, one at a time, and solved as `ols` would.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def grouped_ols(
     >>> fit.keys.tolist(), fit.coef[:, 0].round(12).tolist(), fit.intercept.round(12).tolist()
     (['down', 'up'], [-1.0, 2.0], [0.0, 1.0])
     """
-    n_threads = _threads.resolve(n_threads)
+    n_threads, intercept = _threads.resolve(n_threads), bool(intercept)
     x = _arrays.matrix(X, "X")
     n, p = x.shape
     y = _arrays.one_target(y, "y", n, "X")
@@ -145,7 +147,7 @@ def grouped_ols(
     for g in left[~short[left]]:
         rows = order[start[g] : start[g + 1]]
         own = None if weights is None else weights[rows]
-        solution = solve(Problem(x[rows], y[rows], own, bool(intercept), 1, ("X", "y")), lapack_solver())
+        solution = solve(Problem(x[rows], y[rows], own, intercept, n_threads, ("X", "y")), lapack_solver())
         coef[g], level[g], rss[g] = solution.coef[:, 0], solution.intercept[0], solution.rss[0]
         rank[g], condition[g], backward[g] = solution.info.rank, solution.info.condition, solution.info.backward_error
     return GroupedOLSResult(keys, coef, level, rss, n_rows, rank, condition, backward, names)
@@ -163,6 +165,8 @@ def _check_finite(x, y, start, order, groups):
 
 def _by_group(groups, n):
     """(keys, start, order): rows order[start[g]:start[g + 1]] carry keys[g]."""
+    if isinstance(groups, np.ma.MaskedArray):
+        raise TypeError("groups is a masked array; drop or fill the masked entries first")
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise ValueError(f"groups must have shape ({n},), one label per row of X, got shape {labels.shape}")
@@ -178,6 +182,9 @@ def _by_group(groups, n):
             present = np.flatnonzero(np.diff(start))
             keys = (present.astype(np.uint64) + first).astype(labels.dtype)
             return keys, np.append(start[present], n), order
-    keys, codes = np.unique(labels, return_inverse=True)
+    try:
+        keys, codes = np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise TypeError(f"groups cannot be sorted: {error}") from None
     start, order = lib.group_rows(codes.astype(np.int64, copy=False), len(keys))
     return keys, start, order

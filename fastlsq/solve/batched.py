@@ -82,7 +82,8 @@ def lstsq_batched(a, b, weights, n_threads, one):
     if n > p:
         residues = np.where(rank[:, None] == p, rss, np.nan).astype(dtype, copy=False).reshape(shape)
     x = x.reshape((*lead, p) if is_vector else (*lead, p, k))
-    return x, residues, info.rank, partial(_singular_values, a, weights, dtype), rss.reshape(shape), info
+    s = None if one.options["lapack_driver"] == "gelsy" else partial(_singular_values, a, weights, dtype)
+    return x, residues, info.rank, s, rss.reshape(shape), info
 
 
 def _batched_targets(a, b):
@@ -119,6 +120,8 @@ def _singular_values(a, weights, dtype):
     rows = a.astype(np.float64)
     if weights is not None:
         rows *= np.sqrt(weights.astype(np.float64))[..., None]
-    if 0 in rows.shape:
-        return np.empty((*rows.shape[:-2], min(rows.shape[-2:])), dtype)
-    return np.linalg.svd(rows, compute_uv=False).astype(dtype, copy=False)
+    values = np.full((*rows.shape[:-2], min(rows.shape[-2:])), np.nan, dtype)
+    finite = np.isfinite(rows).all(axis=(-2, -1))
+    if values.size:
+        values[finite] = np.linalg.svd(rows[finite], compute_uv=False)
+    return values

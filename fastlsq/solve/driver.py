@@ -35,7 +35,8 @@ class SolveInfo:
     condition : float
         Estimate of the 2-norm condition number of the column-equilibrated (with an intercept: centred) rows.
     backward_error : float
-        Estimate of the normwise relative backward error, largest over the targets; after a single pass, a bound.
+        Estimate of the normwise relative backward error, largest over the targets; after a single pass, the most that
+        a sample of the rows lets it be.
     rank : int
     aliased : tuple of int
         Columns without a coefficient of their own: zero, or with an intercept constant.

@@ -38,7 +38,7 @@ class LstsqResult:
     rank : int
     s : ndarray, shape (min(n, p),), or None with ``lapack_driver='gelsy'``
         Singular values of `a` (times sqrt(weights)), computed when first asked for.  Until then a result for
-        ill-conditioned `a` keeps a reference to it: its values are those `a` has at that time.
+        ill-conditioned `a`, and one for a batch, keeps a reference to it: its values are those `a` has at that time.
     rss : ndarray, shape () or (k,)
         Sums of squared residuals, weighted if weights were given, whatever the rank.
     info : SolveInfo or BatchInfo
@@ -105,7 +105,8 @@ def lstsq(
         Any numeric dtype, any strides; float64, float32, float16, bool and integers are read without a copy.
         Leading dimensions are so many problems of one shape, which are solved together, many at a time.
     b : array_like, shape (n,) or (n, k), real
-        With leading dimensions (..., n) or (..., n, k): one dimension less than `a`, or as many.
+        With leading dimensions (..., n) or (..., n, k): one dimension less than `a`, or as many.  Leading dimensions of
+        1 are repeated (several of them at once by a copy).
     cond : float, optional
         Singular values of `a` below ``cond`` times the largest count as zero, as in SciPy.  By default the rank is
         judged after the columns of `a` were scaled to equal length, so that units do not matter.
@@ -117,7 +118,8 @@ def lstsq(
     lapack_driver : {None, 'gelsd', 'gelsy', 'gelss'}
         Used when the answer comes from LAPACK; None means SciPy's default.
     weights : array_like, shape (n,), optional
-        Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.
+        Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.  With leading
+        dimensions shape (..., n), those of `a`.
     n_threads : int, optional
         Threads for this call; by default what the process may use.  It does not change a bit of the result.
 

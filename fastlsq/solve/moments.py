@@ -72,7 +72,7 @@ class NormalEquations:
     c: np.ndarray  # p x k
     yy: np.ndarray  # k: sum of squares of Y, centred with an intercept
     raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring
-    # [M | C] in one piece, where it is as summed, and what rounding the sums to float64 has lost
+    # where a single read may be enough: [M | C] in one piece, as summed, and what rounding to float64 has lost
     zz: np.ndarray | None = field(default=None, repr=False)
     lost: np.ndarray | None = field(default=None, repr=False)
 
@@ -105,7 +105,7 @@ class NormalEquations:
         p, k, unit = moments.p, moments.k, moments.unit
         lead = p + unit
         zz, yy = np.empty((lead, lead + k)), np.empty(k)
-        lost = None if unit else np.empty_like(zz)
+        lost = np.empty_like(zz) if not unit and lib.may_need_one_pass(n_rows, p, k) else None
         moments.collect(zz, yy, lost)
         m, c = zz[:p, :p], zz[:p, lead:]
         raw_diagonal = np.diagonal(m).copy()
@@ -118,7 +118,7 @@ class NormalEquations:
                 m = m - np.outer(sums[:p], mean[:p])
                 c = c - np.outer(sums[:p], mean[p:])
                 yy = np.maximum(yy - sums[p:] * mean[p:], 0.0)
-        if unit:
+        if lost is None:
             zz = None
         return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, zz, lost)
 
