@@ -92,11 +92,13 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
         flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
     if (pass->scale != NULL)
         for (int64_t J = 0; J < pass->panels; J++)
-            kernels->affine(count, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
+            kernels->affine(count, panel_columns(gram, J), pass->scale + J * nr, pass->offset + J * nr,
+                            target.base + J * stride);
     if (pass->rows->weights.data != NULL) {
         flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
         for (int64_t J = 0; J < pass->panels; J++)
-            kernels->weigh(count, c->weights + at, target.base + J * stride, c->left.base + at * nr + J * stride);
+            kernels->weigh(count, panel_columns(gram, J), c->weights + at, target.base + J * stride,
+                           c->left.base + at * nr + J * stride);
     }
 }
 

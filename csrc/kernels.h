@@ -64,10 +64,10 @@ struct flsq_kernels {
     /* ..._rows: elements of a row lie side by side, stride = bytes between rows;
      * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
     flsq_pack_fn *pack_rows_f64, *pack_rows_f32, *pack_columns_f64, *pack_columns_f32;
-    /* panel[k][j] := panel[k][j]*scale[j] - offset[j] */
-    void (*affine)(int64_t rows, const double *scale, const double *offset, double *panel);
-    /* target[k][j] := w[k]*source[k][j] */
-    void (*weigh)(int64_t rows, const double *w, const double *source, double *target);
+    /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector */
+    void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
+    /* target[k][j] := w[k]*source[k][j], likewise */
+    void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
      * `step` doubles apart: NR for packed panels. */

@@ -76,13 +76,15 @@ static void prepare_leaf(const void *job, void *scratch)
     flsq_panels_clear(pass->kernels, &c.left, pass->rows->unit ? pass->rows->x.columns : -1);
 }
 
-static void apply_affine(const residual_pass *pass, const flsq_panels *panels, int64_t first, int64_t count)
+/* Columns [first, first + columns) of the padded scale and offset, to as many of the panels. */
+static void apply_affine(const residual_pass *pass, const flsq_panels *panels, int64_t first, int64_t columns,
+                         int64_t count)
 {
     const int64_t nr = pass->kernels->nr;
     if (pass->scale != NULL)
         for (int64_t J = 0; J < panels->count; J++)
-            pass->kernels->affine(count, pass->scale + first + J * nr, pass->offset + first + J * nr,
-                                  panels->base + J * panels->stride);
+            pass->kernels->affine(count, FLSQ_MIN(nr, columns - J * nr), pass->scale + first + J * nr,
+                                  pass->offset + first + J * nr, panels->base + J * panels->stride);
 }
 
 /* The rows of one chunk for the narrow products: packed, or where they lie. */
@@ -130,7 +132,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
     flsq_ahead nothing = {0};
     double *const rss = node + pass->target_panels * left * nr * nr;
     flsq_pack_matrix(kernels, &pass->rows->y, row, count, &c->targets, 0);
-    apply_affine(pass, &c->targets, left * nr, count);
+    apply_affine(pass, &c->targets, left * nr, pass->k, count);
     for (int64_t J = 0; J < pass->target_panels; J++) {
         double *const r = c->targets.base + J * c->targets.stride;
         const int64_t columns = FLSQ_MIN(nr, pass->k - J * nr);
@@ -140,7 +142,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
                 memcpy(pass->r + (row + i) * pass->k + J * nr, r + i * nr, (size_t)columns * sizeof(double));
         const double *wr = r;
         if (pass->rows->weights.data != NULL) {
-            kernels->weigh(count, c->weights, r, c->weighted);
+            kernels->weigh(count, columns, c->weights, r, c->weighted);
             wr = c->weighted;
         }
         for (int64_t I = 0; I < left; I++)
@@ -163,7 +165,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
         if (!in_place) {
             flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c.left, 0);
-            apply_affine(pass, &c.left, 0, count);
+            apply_affine(pass, &c.left, 0, pass->lead, count);
         }
         if (pass->rows->weights.data != NULL)
             flsq_read_column(&pass->rows->weights, 0, row, count, c.weights);

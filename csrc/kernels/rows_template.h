@@ -4,22 +4,28 @@
  * Row and vector kernels: what a pass does to packed rows besides the register tiles.  Included by kernel_template.h.
  */
 
-static void affine(int64_t rows, const double *scale, const double *offset, double *panel)
-{
-    for (int64_t k = 0; k < rows; k++)
-        UNROLL
-        for (int v = 0; v < FLSQ_NV; v++) {
-            double *const entry = panel + k * NR + v * FLSQ_VL;
-            store(entry, load(entry) * load(scale + v * FLSQ_VL) - load(offset + v * FLSQ_VL));
+#define AFFINE(nv)                                                                                                 \
+    for (int64_t k = 0; k < rows; k++)                                                                             \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++) {                                                                           \
+            double *const entry = panel + k * NR + v * FLSQ_VL;                                                    \
+            store(entry, load(entry) * load(scale + v * FLSQ_VL) - load(offset + v * FLSQ_VL));                    \
         }
+
+static void affine(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel)
+{
+    SWITCH_VECTORS(VECTORS(columns), AFFINE)
 }
 
-static void weigh(int64_t rows, const double *w, const double *source, double *target)
-{
-    for (int64_t k = 0; k < rows; k++)
-        UNROLL
-        for (int v = 0; v < FLSQ_NV; v++)
+#define WEIGH(nv)                                                                                                  \
+    for (int64_t k = 0; k < rows; k++)                                                                             \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
             store(target + k * NR + v * FLSQ_VL, w[k] * load(source + k * NR + v * FLSQ_VL));
+
+static void weigh(int64_t rows, int64_t columns, const double *w, const double *source, double *target)
+{
+    SWITCH_VECTORS(VECTORS(columns), WEIGH)
 }
 
 /* Four rows at a time: four chains of nv adds per panel keep both adders busy. */

@@ -14,12 +14,13 @@ void test_affine(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
     for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
+        const int64_t columns = 1 + rows % nr, used = FLSQ_CEIL_DIV(columns, kernels->lanes) * kernels->lanes;
         double *const panel = oracle_integers(rows * nr, -4, 4), *const expected = oracle_copy(panel, rows * nr);
         double *const scale = oracle_integers(nr, 1, 3), *const offset = oracle_integers(nr, -3, 3);
         for (int64_t i = 0; i < rows * nr; i++)
-            expected[i] = panel[i] * scale[i % nr] - offset[i % nr];
-        kernels->affine(rows, scale, offset, panel);
-        CASE("%lld rows", (long long)rows);
+            expected[i] = i % nr < used ? panel[i] * scale[i % nr] - offset[i % nr] : panel[i];
+        kernels->affine(rows, columns, scale, offset, panel);
+        CASE("%lld rows of %lld", (long long)rows, (long long)columns);
         CHECK(first_difference(rows * nr, panel, expected) == -1);
         free(panel), free(expected), free(scale), free(offset);
     }
@@ -29,13 +30,14 @@ void test_weigh(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
     for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
+        const int64_t columns = 1 + rows % nr, used = FLSQ_CEIL_DIV(columns, kernels->lanes) * kernels->lanes;
         double *const source = oracle_integers(rows * nr, -4, 4), *const kept = oracle_copy(source, rows * nr);
         double *const w = oracle_integers(rows, 0, 5), *const target = oracle_doubles(rows * nr);
         double *const expected = oracle_doubles(rows * nr);
         for (int64_t i = 0; i < rows * nr; i++)
-            expected[i] = w[i / nr] * source[i];
-        kernels->weigh(rows, w, source, target);
-        CASE("%lld rows", (long long)rows);
+            expected[i] = i % nr < used ? w[i / nr] * source[i] : target[i];
+        kernels->weigh(rows, columns, w, source, target);
+        CASE("%lld rows of %lld", (long long)rows, (long long)columns);
         CHECK(first_difference(rows * nr, target, expected) == -1);
         CHECK(same_bits(rows * nr, source, kept));
         free(source), free(kept), free(w), free(target), free(expected);
