@@ -10,8 +10,8 @@
  *       are 5 - 10 % faster with 128 than with 256 and 3 - 5 % faster than with 96, above it makes no difference.
  *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, median of five
  *       runs, KC = 96 21.4, 128 24.3.
- *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
- *       2048 rows that is < 1 % of the leaf for p <= 512, and above, where the buffer leaves the cache, 8192 rows
+ *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer and its errors; at
+ *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
  *       twice as many samples of half the length show is sharper by the root of two.
  * Both are functions of p alone: with n or the thread count in them the bits would move.
@@ -35,7 +35,7 @@
 #else
 #define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 96 : 128)
 #define FLSQ_MAX_KC 128
-#define FLSQ_BLOCK_ROWS(p) ((p) <= 96 ? 1024 : (p) <= 512 ? 2048 : 8192)
+#define FLSQ_BLOCK_ROWS(p) ((p) <= 96 ? 1024 : (p) <= 256 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
