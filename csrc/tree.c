@@ -9,8 +9,9 @@
 #include "workspace.h"
 #include <string.h>
 
-/* Runs per thread: enough to even out a thread that is held up, few enough that pushing their nodes stays cheap. */
-enum { RUNS_PER_THREAD = 16 };
+/* Runs per thread: enough to even out a thread that is held up, few enough that pushing their nodes, which one thread
+ * does, stays cheap; fewer where the nodes of all runs would take more memory than this. */
+enum { MOST_RUNS = 16, LEAST_RUNS = 2, RUNS_BYTES = 64 << 20 };
 
 static size_t node_bytes(const flsq_tree *tree) { return (size_t)flsq_tree_node_doubles(tree) * sizeof(double); }
 
@@ -181,7 +182,9 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
         return only_leaf(tree, leaves);
     n_threads = (int)FLSQ_MAX(FLSQ_MIN(n_threads, leaves->count), 1);
     extension e = {.tree = tree, .kernels = kernels, .leaves = leaves};
-    e.max_level = floor_log2(FLSQ_MAX(leaves->count / ((int64_t)RUNS_PER_THREAD * n_threads), 1));
+    const int64_t affordable = RUNS_BYTES / ((int64_t)node_bytes(tree) + 1) / n_threads;
+    const int64_t runs = FLSQ_MAX(FLSQ_MIN(affordable, MOST_RUNS), LEAST_RUNS) * n_threads;
+    e.max_level = floor_log2(FLSQ_MAX(leaves->count / runs, 1));
     if (n_threads == 1) /* nothing to balance: the longest runs need the fewest nodes */
         e.max_level = floor_log2(leaves->count);
     e.n_runs = cut(tree->leaves, leaves->count, e.max_level, NULL);

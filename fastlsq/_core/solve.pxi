@@ -146,7 +146,7 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 
 
 def lstsq(a, b, threads, resolve):
-    """Rung 1 in one call for float64 a (n, p) and b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
+    """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
     None for anything that is not of that kind or that rung 1 does not certify.  Where threads is None, resolve() gives
     their number; it is not asked for a small problem.
@@ -182,8 +182,8 @@ def lstsq(a, b, threads, resolve):
 def lstsq_batched(a, b, weights, int n_threads, kernel=None):
     """Rung 1 for a (count, n, p), b (count, n, k) and weights (count, n) or None, with count, p, k > 0 and n >= p.
 
-    Returns x (count, p, k), rss (count, k), condition, backward_error, verdict and passes (count each); x and rss are no
-    answer where the verdict is not 0.
+    Returns x (count, p, k), rss (count, k), condition, backward_error, verdict and passes (count each); x and rss are
+    no answer where the verdict is not 0.
     """
     cdef const flsq_kernels *kernels = select(kernel)
     cdef int64_t count = a.shape[0]
@@ -197,7 +197,8 @@ def lstsq_batched(a, b, weights, int n_threads, kernel=None):
     batch.x_step, batch.y_step = a.strides[0], b.strides[0]
     batch.weights_step = 0 if weights is None else weights.strides[0]
     p, k = a.shape[2], b.shape[2]
-    x, rss, condition, backward_error = new_array((count, p, k)), new_array((count, k)), new_array(count), new_array(count)
+    x, rss = new_array((count, p, k)), new_array((count, k))
+    condition, backward_error = new_array(count), new_array(count)
     verdict, passes = new_array(count, numpy.int8), new_array(count, numpy.int8)
     answers.b, answers.rss = own_data(x), own_data(rss)
     answers.condition, answers.backward_error = own_data(condition), own_data(backward_error)
