@@ -96,7 +96,7 @@ static flsq_status add_bytes(const batched *s, int64_t *total)
     int64_t square;
     flsq_status status = flsq_size_multiply(x->columns, x->columns + 1, &square);
     if (status == FLSQ_OK)
-        status = flsq_size_add(total, square + 8, sizeof(double));
+        status = flsq_size_add(total, square, sizeof(double));
     if (status == FLSQ_OK && s->in_lanes)
         status = flsq_size_add(total, x->rows, sizeof(double));
     if (status == FLSQ_OK && s->in_lanes)
@@ -109,7 +109,7 @@ static void lay_out(const batched *s, char *memory, workspace *w)
     const int64_t p = s->batch->first.x.columns, n = s->batch->first.x.rows;
     int64_t used = 0;
     w->factor = (flsq_factor){.r = (double *)memory, .scale = (double *)memory + p * p};
-    flsq_size_add(&used, p * (p + 1) + 8, sizeof(double));
+    flsq_size_add(&used, p * (p + 1), sizeof(double));
     w->column = (double *)(memory + used);
     if (!s->in_lanes)
         return;

@@ -35,7 +35,7 @@
 #else
 #define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 96 : 128)
 #define FLSQ_MAX_KC 128
-#define FLSQ_BLOCK_ROWS(p) ((p) <= 96 ? 1024 : (p) <= 256 ? 2048 : 8192)
+#define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
@@ -52,6 +52,9 @@
  * 3e7 is n = 448: one thread takes 2 ms. */
 #define FLSQ_CHOLESKY_THREAD_FLOPS 3e7
 #endif
+
+/* Up to this many columns reading a sample of the leaves costs less than a second pass. */
+#define FLSQ_SAMPLED_COLUMNS 96
 
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */

@@ -197,3 +197,17 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     flsq_arena_close(&affine);
     return status;
 }
+
+flsq_status flsq_gram_of(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, double *zz, double *yy,
+                         double *lost)
+{
+    flsq_gram *gram;
+    flsq_status status = flsq_gram_create(kernels, rows->x.columns, rows->y.columns, rows->unit, &gram);
+    if (status != FLSQ_OK)
+        return status;
+    status = flsq_gram_update(gram, rows, n_threads);
+    if (status == FLSQ_OK)
+        status = flsq_gram_collect(gram, zz, yy, lost);
+    flsq_gram_destroy(gram);
+    return status;
+}

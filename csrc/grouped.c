@@ -71,11 +71,15 @@ typedef struct lane_groups {
  * length, and no bit does. */
 static int64_t padded(int64_t rows) { return FLSQ_CEIL_DIV(rows, FLSQ_LANE_CHAINS) * FLSQ_LANE_CHAINS; }
 
+static int is_long(const grouped *s, int64_t g)
+{
+    return s->groups->start[g + 1] - s->groups->start[g] > FLSQ_LANES_ROWS;
+}
+
 /* Rows of group g that a lane will read. */
 static int64_t length_of(const grouped *s, int64_t g)
 {
-    const int64_t rows = s->groups->start[g + 1] - s->groups->start[g];
-    return rows <= FLSQ_LANES_ROWS ? rows : 0;
+    return is_long(s, g) ? 0 : s->groups->start[g + 1] - s->groups->start[g];
 }
 
 static double element(const flsq_matrix *a, int64_t row)
@@ -224,7 +228,7 @@ static void keep(const grouped *s, const flsq_lanes *lanes, const lane_groups *c
 }
 
 /* The groups of lanes-ful number `task`, none behind the last. */
-static int64_t groups_of(const grouped *s, int64_t task, const int64_t **order, int64_t *length)
+static void groups_of(const grouped *s, int64_t task, const int64_t **order, int64_t *length)
 {
     const int64_t lane = s->kernels->lanes, first = task * lane;
     const int64_t count = FLSQ_MAX(0, FLSQ_MIN(lane, s->groups->count - first));
@@ -232,7 +236,6 @@ static int64_t groups_of(const grouped *s, int64_t task, const int64_t **order, 
         length[l] = l < count ? length_of(s, s->by_length[first + l]) : 0;
         order[l] = l < count ? s->groups->order + s->groups->start[s->by_length[first + l]] : NULL;
     }
-    return count;
 }
 
 static void choose(lane_groups *c, int64_t task)
@@ -273,7 +276,7 @@ static void body(void *context, int thread, int n_threads)
             set_shifts(&c);
             flsq_lanes_solve(&lanes, padded(c.length[0]), fill, &c, &nothing, answer);
             for (int64_t l = 0; l < count; l++) {
-                if (s->groups->start[group[l] + 1] - s->groups->start[group[l]] > FLSQ_LANES_ROWS)
+                if (is_long(s, group[l]))
                     answer[l].verdict = FLSQ_NOT_SETTLED;
                 keep(s, &lanes, &c, l, group[l], &answer[l]);
             }

@@ -13,6 +13,7 @@
 #define FLSQ_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define FLSQ_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define FLSQ_CEIL_DIV(a, b) (((a) + (b) - 1) / (b))
+#define FLSQ_UNIT_ROUNDOFF 0x1p-53
 
 /* FASTLSQ_DEBUG=1 at build time turns these on. */
 #ifdef FLSQ_DEBUG

@@ -24,22 +24,36 @@ static int64_t chunk_rows(const flsq_kernels *kernels, int64_t columns, int64_t 
     return FLSQ_MIN(FLSQ_MAX(FLSQ_LANES_BYTES / row_bytes / FLSQ_LANE_CHAINS * FLSQ_LANE_CHAINS, 16), FLSQ_MAX(rows, 1));
 }
 
+enum { PIECES = 5 };
+
+/* Entries of every piece of memory, for each lane. */
+static void count_entries(const flsq_kernels *kernels, int64_t columns, int64_t rows, int64_t counts[PIECES])
+{
+    const int64_t chunk = chunk_rows(kernels, columns, rows);
+    counts[0] = chunk * columns;       /* x */
+    counts[1] = chunk;                 /* y */
+    counts[2] = 3 * columns * columns; /* m, r, t */
+    counts[3] = 5 * columns;           /* b, g, step, reciprocal, root */
+    counts[4] = LANE_NUMBERS;
+}
+
 flsq_status flsq_lanes_add_bytes(const flsq_kernels *kernels, int64_t columns, int64_t rows, int64_t *total)
 {
-    const int64_t chunk = chunk_rows(kernels, columns, rows), item = kernels->lanes * (int64_t)sizeof(double);
-    const int64_t counts[] = {chunk * columns, chunk, 3 * columns * columns, 5 * columns, LANE_NUMBERS};
+    int64_t counts[PIECES];
     flsq_status status = FLSQ_OK;
-    for (int i = 0; i < 5 && status == FLSQ_OK; i++)
-        status = flsq_size_add(total, counts[i], item);
+    count_entries(kernels, columns, rows, counts);
+    for (int i = 0; i < PIECES && status == FLSQ_OK; i++)
+        status = flsq_size_add(total, counts[i], kernels->lanes * (int64_t)sizeof(double));
     return status;
 }
 
 void flsq_lanes_lay_out(const flsq_kernels *kernels, int64_t columns, int64_t rows, char *memory, flsq_lanes *lanes)
 {
     const int64_t chunk = chunk_rows(kernels, columns, rows), lane = kernels->lanes;
-    const int64_t counts[] = {chunk * columns, chunk, 3 * columns * columns, 5 * columns, LANE_NUMBERS};
-    double *pieces[5];
-    for (int i = 0; i < 5; i++) {
+    int64_t counts[PIECES];
+    double *pieces[PIECES];
+    count_entries(kernels, columns, rows, counts);
+    for (int i = 0; i < PIECES; i++) {
         int64_t bytes = 0;
         pieces[i] = (double *)memory;
         flsq_size_add(&bytes, counts[i], lane * (int64_t)sizeof(double)); /* did not overflow in flsq_lanes_add_bytes */

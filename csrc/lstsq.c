@@ -5,6 +5,7 @@
  * the caller, who has other means.
  */
 #include "blocksizes.h"
+#include "gram.h"
 #include "normal.h"
 #include "workspace.h"
 
@@ -22,20 +23,6 @@ static int in_range(int64_t count, const double *squares)
         if (!flsq_squares_in_range(squares[j]))
             return 0;
     return 1;
-}
-
-static flsq_status moments(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, double *zz, double *yy,
-                           double *lost)
-{
-    flsq_gram *gram;
-    flsq_status status = flsq_gram_create(kernels, rows->x.columns, rows->y.columns, 0, &gram);
-    if (status != FLSQ_OK)
-        return status;
-    status = flsq_gram_update(gram, rows, n_threads);
-    if (status == FLSQ_OK)
-        status = flsq_gram_collect(gram, zz, yy, lost);
-    flsq_gram_destroy(gram);
-    return status;
 }
 
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
@@ -58,7 +45,7 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     double *const zz = flsq_arena_take(&arena, entries, sizeof(double));
     double *const lost = one_pass ? flsq_arena_take(&arena, entries, sizeof(double)) : NULL;
     double *const squares = flsq_arena_take(&arena, p + k, sizeof(double));
-    status = moments(kernels, rows, n_threads, zz, squares + p, lost);
+    status = flsq_gram_of(kernels, rows, n_threads, zz, squares + p, lost);
     for (int64_t j = 0; status == FLSQ_OK && j < p; j++)
         squares[j] = zz[j * (p + k) + j];
     if (status == FLSQ_OK && in_range(p + k, squares)) {

@@ -12,11 +12,10 @@
 /* Rounding alone can leave pivots of this many u*n in a singular matrix with unit diagonal (Higham, Accuracy and
  * Stability of Numerical Algorithms, 2nd ed., theorem 10.7); anything below is noise, not a pivot. */
 #define PIVOT_NOISE 32.0
-#define UNIT_ROUNDOFF 0x1p-53
 
 double flsq_smallest_squares(void) { return FLSQ_SMALLEST_SQUARES; }
 double flsq_largest_squares(void) { return FLSQ_LARGEST_SQUARES; }
-double flsq_pivot_noise(int64_t n) { return PIVOT_NOISE * UNIT_ROUNDOFF * (double)n; }
+double flsq_pivot_noise(int64_t n) { return PIVOT_NOISE * FLSQ_UNIT_ROUNDOFF * (double)n; }
 
 /* e with x near 4^e: dividing by 2^e twice brings x between 1/4 and 1. */
 static int root_exponent(double x)

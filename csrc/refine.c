@@ -18,7 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-#define UNIT_ROUNDOFF 0x1p-53
 /* A first step larger than this means u*kappa² is too large to be worth iterating. */
 #define LARGEST_FIRST_STEP 0.03
 /* Each further step must shrink by at least this factor. */
@@ -42,7 +41,7 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
     }
     const double delta = step_size > 0 ? step_size / FLSQ_MAX(size, step_size) : 0.0;
     const double tangent = *rss > 0 ? sqrt(*rss) / (norm_x * size) : 0.0;
-    const double floor = 4 * UNIT_ROUNDOFF * kappa * (1 + kappa * tangent);
+    const double floor = 4 * FLSQ_UNIT_ROUNDOFF * kappa * (1 + kappa * tangent);
     double contraction = delta;
     if (pass > 1)
         contraction = progress->delta > 0 ? delta / progress->delta : 0.0;
@@ -52,8 +51,8 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
     }
     if (delta > floor && pass > 1 && contraction > SMALLEST_CONTRACTION)
         report->verdict = FLSQ_NO_CONTRACTION;
-    const double noise = 4 * UNIT_ROUNDOFF * norm_x * size;
-    const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(UNIT_ROUNDOFF, FLOOR_SHARE * floor);
+    const double noise = 4 * FLSQ_UNIT_ROUNDOFF * norm_x * size;
+    const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(FLSQ_UNIT_ROUNDOFF, FLOOR_SHARE * floor);
     /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
     const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
     *progress = (flsq_progress){.delta = delta, .contraction = contraction, .measured = *rss};
@@ -64,10 +63,10 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
 double flsq_backward_error(const flsq_system *system, double size, double whole, double half,
                            const flsq_progress *progress)
 {
-    const double norm_x = sqrt(system->trace), smallest = 4 * UNIT_ROUNDOFF * system->condition;
+    const double norm_x = sqrt(system->trace), smallest = 4 * FLSQ_UNIT_ROUNDOFF * system->condition;
     double measured = fmin(half / (norm_x * size), whole / (norm_x * sqrt(progress->measured)));
     measured = isnan(measured) ? 0.0 : FLSQ_MIN(measured, 1.0);
-    return measured * FLSQ_MIN(FLSQ_MAX(progress->contraction, smallest), 1.0) + UNIT_ROUNDOFF;
+    return measured * FLSQ_MIN(FLSQ_MAX(progress->contraction, smallest), 1.0) + FLSQ_UNIT_ROUNDOFF;
 }
 
 /* ---- passes over the rows --------------------------------------------------------------------------------------- */

@@ -14,13 +14,13 @@
  */
 #include "sample.h"
 #include "blocksizes.h"
+#include "gram.h"
 #include "pack.h"
 #include "parallel.h"
 #include "workspace.h"
 #include <float.h>
 #include <math.h>
 
-#define UNIT_ROUNDOFF 0x1p-53
 /* Leaves of a sample, and how many times as many there must be: reading the sample costs less than 1/8 of a pass. */
 enum { SAMPLE = 48, LEAST_SHARE = 8 };
 /* Standard errors of the mean d_l that its true mean is taken to lie within: with 47 degrees of freedom Student's t leaves
@@ -35,8 +35,6 @@ enum { SAMPLE = 48, LEAST_SHARE = 8 };
 /* kappa_1 of D M D, and the part of ‖y‖² that must be left as residual: beyond them a second pass is worth having. */
 #define LARGEST_CONDITION 1e6
 #define SMALLEST_RESIDUAL 0.1
-/* Columns from which reading the sample costs as much as a pass. */
-enum { MOST_COLUMNS = 96 };
 
 typedef struct sample {
     const flsq_kernels *kernels;
@@ -68,17 +66,13 @@ static int64_t chosen_leaf(const sample *s, int64_t number)
     return FLSQ_MIN((int64_t)at, s->leaves - 1);
 }
 
-static flsq_status leaf_moments(const sample *s, const flsq_rows *rows, double *zz, double *yy)
+/* Entry j of c - G b in extended precision, from row j of [G | c] and, unless NULL, what rounding it has lost. */
+static long double moment_residual(int64_t p, const double *sums, const double *lost, const double *b)
 {
-    flsq_gram *gram;
-    flsq_status status = flsq_gram_create(s->kernels, s->p, 1, 0, &gram);
-    if (status != FLSQ_OK)
-        return status;
-    status = flsq_gram_update(gram, rows, 1);
-    if (status == FLSQ_OK)
-        status = flsq_gram_collect(gram, zz, yy, NULL);
-    flsq_gram_destroy(gram);
-    return status;
+    long double left = (long double)sums[p] + (lost != NULL ? lost[p] : 0.0);
+    for (int64_t i = 0; i < p; i++)
+        left -= ((long double)sums[i] + (lost != NULL ? lost[i] : 0.0)) * b[i];
+    return left;
 }
 
 /* The rows of a leaf as the passes see them, column by column: X, then y, then the weights. */
@@ -137,16 +131,13 @@ static flsq_status measure(const sample *s, int64_t number, char *memory)
     rows.y = flsq_matrix_rows(&rows.y, first, n);
     if (rows.weights.data != NULL)
         rows.weights = flsq_matrix_rows(&rows.weights, first, n);
-    const flsq_status status = leaf_moments(s, &rows, zz, squares + p);
+    const flsq_status status = flsq_gram_of(s->kernels, &rows, 1, zz, squares + p, NULL);
     if (status != FLSQ_OK)
         return status;
     read_leaf(s, &rows, columns);
     extended_gradient(s, &rows, columns, r, g);
     for (int64_t j = 0; j < p; j++) {
-        long double left = zz[j * (p + 1) + p];
-        for (int64_t i = 0; i < p; i++)
-            left -= (long double)zz[j * (p + 1) + i] * s->b[i];
-        s->d[number * p + j] = (double)(g[j] - left);
+        s->d[number * p + j] = (double)(g[j] - moment_residual(p, zz + j * (p + 1), NULL, s->b));
         squares[j] = zz[j * (p + 1) + j];
     }
     return FLSQ_OK;
@@ -194,16 +185,11 @@ static double plausible_loss(const sample *s, int64_t j)
     return leaf_count(s) * (fabs(mean) + STANDARD_ERRORS * error);
 }
 
-/* rest := c - G b in extended precision. */
-static void moment_residual(int64_t p, const flsq_equations *e, const double *b, double *rest)
+/* rest := c - G b */
+static void residual_of_moments(int64_t p, const flsq_equations *e, const double *b, double *rest)
 {
-    for (int64_t j = 0; j < p; j++) {
-        const double *const sums = e->zz + j * (p + 1), *const lost = e->lost + j * (p + 1);
-        long double left = (long double)sums[p] + lost[p];
-        for (int64_t i = 0; i < p; i++)
-            left -= ((long double)sums[i] + lost[i]) * b[i];
-        rest[j] = (double)left;
-    }
+    for (int64_t j = 0; j < p; j++)
+        rest[j] = (double)moment_residual(p, e->zz + j * (p + 1), e->lost + j * (p + 1), b);
 }
 
 /* b := M⁻¹c with one refinement within the moments; *rss := ‖y - X b‖² = y·y - b·c - b·(c - G b). */
@@ -216,11 +202,11 @@ static flsq_status solve_moments(const sample *s, const flsq_factor *factor, con
     flsq_status status = flsq_factor_apply(s->kernels, factor, p, 1, rest, b);
     if (status != FLSQ_OK)
         return status;
-    moment_residual(p, e, b, rest);
+    residual_of_moments(p, e, b, rest);
     status = flsq_factor_apply(s->kernels, factor, p, 1, rest, step);
     for (int64_t j = 0; j < p; j++)
         b[j] += step[j];
-    moment_residual(p, e, b, rest);
+    residual_of_moments(p, e, b, rest);
     long double left = *e->yy;
     for (int64_t j = 0; j < p; j++)
         left -= (long double)b[j] * ((long double)e->zz[j * (p + 1) + p] + rest[j]);
@@ -240,16 +226,17 @@ static void judge(const sample *s, const flsq_equations *e, double rss, const do
     }
     const double scatter = sqrt(loss / ((double)s->p * rss));
     /* and as many leaves unlike all of the sample as one more draw might have found */
-    const double hidden = WORST_LEAF * UNIT_ROUNDOFF * (outweighed + 1.0 / SAMPLE) * sqrt(*e->yy / rss);
+    const double hidden = WORST_LEAF * FLSQ_UNIT_ROUNDOFF * (outweighed + 1.0 / SAMPLE) * sqrt(*e->yy / rss);
     report->backward_error = scatter + hidden;
-    if (report->backward_error <= PROMISE * UNIT_ROUNDOFF)
+    if (report->backward_error <= PROMISE * FLSQ_UNIT_ROUNDOFF)
         report->verdict = FLSQ_CERTIFIED;
 }
 
 int flsq_may_need_one_pass(int64_t n, int64_t p, int64_t k)
 {
     /* where long double is no wider than double the measurement would make the errors it looks for */
-    return LDBL_MANT_DIG >= 64 && k == 1 && p <= MOST_COLUMNS && n / flsq_gram_block_rows(p) >= SAMPLE * LEAST_SHARE;
+    return LDBL_MANT_DIG >= 64 && k == 1 && p <= FLSQ_SAMPLED_COLUMNS &&
+           n / flsq_gram_block_rows(p) >= SAMPLE * LEAST_SHARE;
 }
 
 flsq_status flsq_certify_one_pass(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
