@@ -93,8 +93,10 @@ void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents);
 /* diagonal[p + unit + k] of ZᵀWZ */
 void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal);
 /* zz: lead x (lead + k) with lead = p + unit, the rows [X | 1] of ZᵀWZ, X-part symmetric; yy: k, diag of YᵀWY.
- * lost: as zz, or NULL: the sums over leaves less their rounding to double in zz. */
-flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost);
+ * lost: as zz, or NULL: the sums over leaves less their rounding to double in zz; of states that carry it. */
+void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost);
+/* Whether a state of p columns carries what rounding the sums over leaves has lost. */
+int flsq_gram_carries(int64_t p);
 /* Anonymous memory held by the state, in bytes. */
 int64_t flsq_gram_nbytes(const flsq_gram *gram);
 void flsq_gram_destroy(flsq_gram *gram);

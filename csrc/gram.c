@@ -10,6 +10,7 @@
 #include <string.h>
 
 int64_t flsq_gram_block_rows(int64_t p) { return FLSQ_BLOCK_ROWS(p); }
+int flsq_gram_carries(int64_t p) { return p <= FLSQ_SAMPLED_COLUMNS; } /* elsewhere nothing uses the errors */
 
 flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **out)
 {
@@ -28,6 +29,7 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
         flsq_size_multiply(length, 2 * (int64_t)sizeof(double), &bytes) != FLSQ_OK)
         return FLSQ_TOO_LARGE;
     shape.tree.node_length = first_block(&shape, shape.panels) * nr * nr;
+    shape.tree.carries = flsq_gram_carries(p);
     flsq_gram *const gram = flsq_allocate(sizeof *gram);
     if (gram == NULL)
         return FLSQ_NO_MEMORY;
@@ -87,9 +89,9 @@ void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
                 for (int64_t i = 0; i <= j; i++)
                     if (i < lead || i == j) {
                         double *const value = entry(gram, gram->tree.level[l], i, j);
-                        double *const error = value + gram->tree.node_length;
-                        *value = scalbln(*value, (long)(exponents[i] + exponents[j]));
-                        *error = scalbln(*error, (long)(exponents[i] + exponents[j]));
+                        for (int part = 0; part <= gram->tree.carries; part++) /* the sum, its error */
+                            value[part * gram->tree.node_length] = scalbln(value[part * gram->tree.node_length],
+                                                                           (long)(exponents[i] + exponents[j]));
                     }
 }
 
@@ -100,13 +102,12 @@ static int64_t first_column(const flsq_gram *gram, int64_t J)
     return J < gram->x_panels ? J * nr : gram->p + (J - gram->x_panels) * nr;
 }
 
-/* Block (I, J) of a node into zz, and mirrored; of Y columns on the left only the diagonal is stored, and left out here. */
-static void spread_block(const flsq_gram *gram, double *node, int64_t I, int64_t J, double *zz)
+/* Block (I, J) into zz, and mirrored; of Y columns on the left only the diagonal is stored, and left out here. */
+static void spread_block(const flsq_gram *gram, const double *values, int64_t I, int64_t J, double *zz)
 {
     const int64_t nr = gram->kernels->nr, lead = gram->p + gram->unit, width = gram->columns;
     const int64_t row = first_column(gram, I), column = first_column(gram, J);
     const int64_t rows = FLSQ_MIN(panel_columns(gram, I), lead - row), columns = panel_columns(gram, J);
-    const double *const values = block(gram, node, I, J);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = I == J ? i : 0; j < columns; j++)
             zz[(row + i) * width + column + j] = values[i * nr + j];
@@ -115,21 +116,18 @@ static void spread_block(const flsq_gram *gram, double *node, int64_t I, int64_t
             zz[(column + j) * width + row + i] = values[i * nr + j];
 }
 
-flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
+void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
 {
-    const int64_t lead = gram->p + gram->unit;
-    double *const total = flsq_allocate(flsq_tree_node_doubles(&gram->tree) * (int64_t)sizeof(double));
-    if (total == NULL)
-        return FLSQ_NO_MEMORY;
-    flsq_tree_total(&gram->tree, gram->kernels, total);
+    const int64_t lead = gram->p + gram->unit, length = gram->kernels->nr * gram->kernels->nr;
+    double total[FLSQ_MAX_NR * FLSQ_MAX_NR], rest[FLSQ_MAX_NR * FLSQ_MAX_NR];
     for (int64_t J = 0; J < gram->panels; J++)
         for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++) {
+            const int64_t first = place_of_block(gram, I, J);
+            flsq_tree_total(&gram->tree, first, length, total, lost != NULL ? rest : NULL);
             spread_block(gram, total, I, J, zz);
             if (lost != NULL)
-                spread_block(gram, total + gram->tree.node_length, I, J, lost);
+                spread_block(gram, rest, I, J, lost);
         }
     for (int64_t t = 0; t < gram->k; t++)
-        yy[t] = *entry(gram, total, lead + t, lead + t);
-    flsq_release(total);
-    return FLSQ_OK;
+        flsq_tree_total(&gram->tree, place_of_entry(gram, lead + t, lead + t), 1, &yy[t], NULL);
 }

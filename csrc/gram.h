@@ -39,11 +39,15 @@ static inline int64_t first_block(const flsq_gram *gram, int64_t J)
     return square * (square + 1) / 2 + (J - square) * (gram->left_panels + 1);
 }
 
-static inline double *block(const flsq_gram *gram, double *node, int64_t I, int64_t J)
+static inline int64_t place_of_block(const flsq_gram *gram, int64_t I, int64_t J)
 {
     const int64_t nr = gram->kernels->nr;
-    const int64_t place = I < gram->left_panels ? I : FLSQ_MIN(J, gram->left_panels);
-    return node + (first_block(gram, J) + place) * nr * nr;
+    return (first_block(gram, J) + (I < gram->left_panels ? I : FLSQ_MIN(J, gram->left_panels))) * nr * nr;
+}
+
+static inline double *block(const flsq_gram *gram, double *node, int64_t I, int64_t J)
+{
+    return node + place_of_block(gram, I, J);
 }
 
 /* Where column c of [X | 1 | Y] lies among the packed columns: [1 | Y] starts a panel of its own. */
@@ -60,13 +64,18 @@ static inline int64_t panel_columns(const flsq_gram *gram, int64_t J)
     return FLSQ_MIN(nr, left);
 }
 
-/* Entry (i, j), i <= j, of a node; only of those the node stores. */
-static inline double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
+/* Where a node has entry (i, j), i <= j; only of those it stores. */
+static inline int64_t place_of_entry(const flsq_gram *gram, int64_t i, int64_t j)
 {
     const int64_t nr = gram->kernels->nr;
     i = packed_column(gram, i);
     j = packed_column(gram, j);
-    return block(gram, node, i / nr, j / nr) + i % nr * nr + j % nr;
+    return place_of_block(gram, i / nr, j / nr) + i % nr * nr + j % nr;
+}
+
+static inline double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)
+{
+    return node + place_of_entry(gram, i, j);
 }
 
 /* The moments of these rows alone, from a fresh state; as flsq_gram_collect. */

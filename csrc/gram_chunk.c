@@ -74,9 +74,9 @@ static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t
     }
 }
 
-static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row)
+static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at)
 {
-    return target_in_place(pass) ? (const double *)pass->rows->y.data + row : c->target;
+    return target_in_place(pass) ? (const double *)pass->rows->y.data + row : c->target + at;
 }
 
 void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
@@ -104,12 +104,14 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
 
 /* ---- products of rows that are ready ---------------------------------------------------------------------------- */
 
-flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
+flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
+                                   int64_t count)
 {
-    return (flsq_operands){.left = c->left.base, .right = c->right.base, .panel_stride = c->right.stride,
-                           .step = pass->gram->kernels->nr, .count = count,
-                           .target = pass->sides ? target_of(pass, c, row) : NULL,
-                           .weights = pass->rows->weights.data != NULL ? c->weights : NULL};
+    const int64_t nr = pass->gram->kernels->nr;
+    return (flsq_operands){.left = c->left.base + at * nr, .right = c->right.base + at * nr,
+                           .panel_stride = c->right.stride, .step = nr, .count = count,
+                           .target = pass->sides ? target_of(pass, c, row, at) : NULL,
+                           .weights = pass->rows->weights.data != NULL ? c->weights + at : NULL};
 }
 
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
@@ -118,7 +120,7 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
     copy_target(pass, c, row, 0, count);
     return (flsq_operands){.left = x.data, .right = x.data, .panel_stride = pass->gram->kernels->nr,
                            .step = x.row_stride / (int64_t)sizeof(double), .count = count,
-                           .target = target_of(pass, c, row)};
+                           .target = target_of(pass, c, row, 0)};
 }
 
 /* The diagonal block of panel J and what [1 | y] adds beside it.  1 and y are the first lanes of the panel behind X. */

@@ -14,7 +14,7 @@ typedef struct flsq_gram_pass {
     const flsq_rows *rows;
     const double *scale, *offset;
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
-    int64_t chunk;  /* rows a chunk has memory for: kc, or all of them when there are fewer */
+    int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
     int sides;      /* one target: [1 | y] is summed beside X, not packed */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
@@ -44,8 +44,9 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
 /* Whether the pass may multiply X where it lies: worth it for few columns. */
 int flsq_gram_is_in_place(const flsq_gram_pass *pass);
 
-/* Rows [row, row + count), ready to be multiplied: packed into c before, or in place. */
-flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+/* Rows [row, row + count), ready to be multiplied: packed into c before, from chunk row `at` on, or in place. */
+flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
+                                   int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
 
 /* The memory of rows [row, row + count) of X, when it is one piece, to be asked for by the sweeps over `now` rows. */

@@ -4,8 +4,8 @@
  * The Gram pass: ZᵀWZ for Z = [X | 1 | Y] in one read of the rows.
  *
  * Two regimes give the same bits.  Row-parallel: every thread takes its own row blocks and holds its own node (while a
- * node fits in L2).  Tile-parallel: all threads share one node and one packed chunk of KC rows, and take groups of
- * blocks of it.
+ * node fits in L2).  Tile-parallel: all threads share one node and one packed slab of rows, and take groups of blocks
+ * of it.
  */
 #include "blocksizes.h"
 #include "gram_chunk.h"
@@ -39,7 +39,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         if (!in_place)
             flsq_chunk_pack(pass, &c, row, 0, count);
         const flsq_operands z =
-            in_place ? flsq_operands_in_place(pass, &c, row, count) : flsq_operands_packed(pass, &c, row, count);
+            in_place ? flsq_operands_in_place(pass, &c, row, count) : flsq_operands_packed(pass, &c, row, 0, count);
         for (int64_t J = 0; J < pass->panels; J++)
             flsq_chunk_add_blocks(pass, &z, 0, pass->panels, J, node, &ahead);
     }
@@ -55,41 +55,45 @@ static flsq_status row_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int
 
 /* ---- tile-parallel: one leaf on all threads -------------------------------------------------------------------- */
 
-/* While the threads multiply one chunk they pack the next into the other buffer: one barrier per chunk. */
+/* While the threads multiply one slab of packed rows they pack the next into the other buffer: one barrier per slab.  The
+ * chunks of a slab are added one after the other to blocks that meanwhile stay in L2. */
 typedef struct shared_leaf {
     const flsq_gram_pass *pass;
     flsq_chunk buffer[2];
     int64_t begin, end; /* rows of the leaf */
-    int64_t chunks;
-    int64_t *claimed; /* next task of each chunk */
+    int64_t slabs;
+    int64_t *claimed; /* next task of each slab */
     double *node;
 } shared_leaf;
 
-/* Task t of a chunk: a group of left panels, which stays in L2, against a few right panels that stream past it. */
+/* Task t of a slab: a group of left panels against a few right panels that stream past it. */
 enum { RIGHT_PANELS = 4 };
 
 static void pack_share(const shared_leaf *s, int64_t number, int thread, int n_threads)
 {
-    if (number >= s->chunks)
+    if (number >= s->slabs)
         return;
-    const int64_t row = s->begin + number * s->pass->kc, count = FLSQ_MIN(s->pass->kc, s->end - row);
+    const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
     const int64_t share = FLSQ_CEIL_DIV(count, n_threads), at = FLSQ_MIN(thread * share, count);
     flsq_chunk_pack(s->pass, &s->buffer[number % 2], row + at, at, FLSQ_MIN(share, count - at));
 }
 
 static void multiply_tasks(const shared_leaf *s, int64_t number)
 {
-    const int64_t row = s->begin + number * s->pass->kc, count = FLSQ_MIN(s->pass->kc, s->end - row);
+    const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
     const int64_t panels = s->pass->panels, groups = FLSQ_CEIL_DIV(panels, FLSQ_GROUP_PANELS);
-    const int64_t strips = FLSQ_CEIL_DIV(panels, RIGHT_PANELS);
-    const flsq_operands z = flsq_operands_packed(s->pass, &s->buffer[number % 2], row, count);
+    const int64_t strips = FLSQ_CEIL_DIV(panels, RIGHT_PANELS), kc = s->pass->kc;
     flsq_ahead nothing = {0};
     for (int64_t t = flsq_parallel_claim(&s->claimed[number]); t < groups * strips;
          t = flsq_parallel_claim(&s->claimed[number])) {
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
         const int64_t strip = t % strips * RIGHT_PANELS;
-        for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, panels); J++)
-            flsq_chunk_add_blocks(s->pass, &z, first, last, J, s->node, &nothing);
+        for (int64_t at = 0; at < count; at += kc) {
+            const flsq_operands z = flsq_operands_packed(s->pass, &s->buffer[number % 2], row + at, at,
+                                                         FLSQ_MIN(kc, count - at));
+            for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, panels); J++)
+                flsq_chunk_add_blocks(s->pass, &z, first, last, J, s->node, &nothing);
+        }
     }
 }
 
@@ -98,7 +102,7 @@ static void shared_leaf_body(void *context, int thread, int n_threads)
     const shared_leaf *const s = context;
     pack_share(s, 0, thread, n_threads);
     flsq_parallel_barrier(n_threads);
-    for (int64_t number = 0; number < s->chunks; number++) {
+    for (int64_t number = 0; number < s->slabs; number++) {
         pack_share(s, number + 1, thread, n_threads);
         multiply_tasks(s, number);
         flsq_parallel_barrier(n_threads);
@@ -108,16 +112,14 @@ static void shared_leaf_body(void *context, int thread, int n_threads)
 static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int n_threads)
 {
     n_threads = (int)FLSQ_MIN(n_threads, pass->panels); /* more would find no task */
-    const int64_t n = pass->rows->x.rows, max_chunks = FLSQ_CEIL_DIV(gram->block_rows, pass->kc);
+    const int64_t n = pass->rows->x.rows, max_slabs = FLSQ_CEIL_DIV(gram->block_rows, pass->chunk);
     int64_t size = 0, chunk_bytes = 0;
     flsq_arena arena;
     flsq_status status = flsq_chunk_add_bytes(pass, &chunk_bytes);
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2, chunk_bytes);
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, max_chunks, sizeof(int64_t));
-    if (status == FLSQ_OK)
-        status = flsq_size_add(&size, flsq_tree_node_doubles(&gram->tree), sizeof(double));
+        status = flsq_size_add(&size, max_slabs, sizeof(int64_t));
     if (status == FLSQ_OK)
         status = flsq_tree_reserve(&gram->tree, FLSQ_CEIL_DIV(n, gram->block_rows));
     if (status == FLSQ_OK)
@@ -126,19 +128,18 @@ static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, in
         return status;
     shared_leaf s = {.pass = pass};
     char *const memory = flsq_arena_take(&arena, 2, chunk_bytes);
-    s.claimed = flsq_arena_take(&arena, max_chunks, sizeof(int64_t));
-    s.node = flsq_arena_take(&arena, flsq_tree_node_doubles(&gram->tree), sizeof(double));
+    s.claimed = flsq_arena_take(&arena, max_slabs, sizeof(int64_t));
     for (int b = 0; b < 2; b++) {
         flsq_chunk_lay_out(pass, memory + b * chunk_bytes, &s.buffer[b]);
         flsq_chunk_clear(pass, &s.buffer[b]);
     }
     for (s.begin = 0; s.begin < n; s.begin = s.end) {
         s.end = FLSQ_MIN(s.begin + gram->block_rows, n);
-        s.chunks = FLSQ_CEIL_DIV(s.end - s.begin, pass->kc);
-        memset(s.claimed, 0, (size_t)max_chunks * sizeof(int64_t));
-        memset(s.node, 0, (size_t)flsq_tree_node_doubles(&gram->tree) * sizeof(double));
+        s.slabs = FLSQ_CEIL_DIV(s.end - s.begin, pass->chunk);
+        memset(s.claimed, 0, (size_t)max_slabs * sizeof(int64_t));
+        s.node = flsq_tree_next(&gram->tree);
         flsq_parallel_run(n_threads, shared_leaf_body, &s);
-        flsq_tree_push(&gram->tree, gram->kernels, s.node);
+        flsq_tree_take_next(&gram->tree, gram->kernels);
     }
     flsq_arena_close(&arena);
     return FLSQ_OK;
@@ -179,8 +180,10 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
         return FLSQ_OK;
     const int sides = gram->k == 1 && gram->p > 0;
     const int64_t kc = FLSQ_KC(gram->p);
-    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .chunk = FLSQ_MIN(kc, n), .sides = sides,
-                      .panels = sides ? gram->x_panels : gram->panels};
+    const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;
+    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .sides = sides,
+                           .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
+                           .panels = sides ? gram->x_panels : gram->panels};
     flsq_arena affine;
     flsq_arena_none(&affine);
     if (rows->scale != NULL || rows->offset != NULL) {
@@ -191,7 +194,6 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     pass.in_place = flsq_gram_is_in_place(&pass);
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
-    const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;
     const flsq_status status =
         shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);
@@ -207,7 +209,7 @@ flsq_status flsq_gram_of(const flsq_kernels *kernels, const flsq_rows *rows, int
         return status;
     status = flsq_gram_update(gram, rows, n_threads);
     if (status == FLSQ_OK)
-        status = flsq_gram_collect(gram, zz, yy, lost);
+        flsq_gram_collect(gram, zz, yy, lost);
     flsq_gram_destroy(gram);
     return status;
 }

@@ -247,13 +247,13 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     int64_t size = 0, coefficients;
     flsq_status status = flsq_size_multiply(targets, length + 1, &coefficients);
     if (status == FLSQ_OK)
-        tree.node_length = node_length(&pass);
+        tree = (flsq_tree){.node_length = node_length(&pass), .carries = 1};
     if (status == FLSQ_OK)
         status = lay_out(&pass, NULL, &sizes, &leaves.scratch_bytes);
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, coefficients, sizeof(double));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, flsq_tree_node_doubles(&tree), sizeof(double));
+        status = flsq_size_add(&size, tree.node_length, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * (length + targets), sizeof(double));
     if (status == FLSQ_OK)
@@ -261,7 +261,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     if (status != FLSQ_OK)
         return status;
     double *const packed = flsq_arena_take(&arena, coefficients, sizeof(double));
-    double *const total = flsq_arena_take(&arena, flsq_tree_node_doubles(&tree), sizeof(double));
+    double *const total = flsq_arena_take(&arena, tree.node_length, sizeof(double));
     double *const scale = flsq_arena_take(&arena, 2 * (length + targets), sizeof(double));
     pack_coefficients(&pass, b, packed);
     pass.b = packed;
@@ -275,7 +275,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         n_threads = 1;
     status = flsq_tree_extend(&tree, kernels, &leaves, n_threads);
     if (status == FLSQ_OK) {
-        flsq_tree_total(&tree, kernels, total);
+        flsq_tree_total(&tree, 0, tree.node_length, total, NULL);
         unpack(&pass, total, g, rss);
     }
     flsq_tree_release(&tree);

@@ -29,43 +29,76 @@ flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
     return FLSQ_OK;
 }
 
-static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int level)
+/* node += earlier, where the sums of the leaves before it are. */
+static void add_node(const flsq_tree *tree, const flsq_kernels *kernels, const double *earlier, double *node)
 {
-    const int64_t leaves = (int64_t)1 << level;
-    for (; tree->leaves >> level & 1; level++)
-        kernels->add_pairs(tree->node_length, tree->level[level], node);
-    memcpy(tree->level[level], node, node_bytes(tree));
-    tree->leaves += leaves;
+    if (tree->carries)
+        kernels->add_pairs(tree->node_length, earlier, node);
+    else
+        kernels->axpy(tree->node_length, 1.0, earlier, node);
 }
 
-void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node) { push(tree, kernels, node, 0); }
-
-void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total)
+/* The level that a node of 2^level leaves comes to rest on. */
+static int resting_level(const flsq_tree *tree, int level)
 {
-    const int64_t n = tree->node_length;
-    const double *sums = total; /* one node is read where it is */
-    int level = 0;
-    if (tree->leaves == 0)
-        memset(total, 0, node_bytes(tree));
-    while (tree->leaves >> level && !(tree->leaves >> level & 1))
+    while (tree->leaves >> level & 1)
         level++;
-    if (tree->leaves == (int64_t)1 << level)
-        sums = tree->level[level];
-    else if (tree->leaves != 0)
-        memcpy(total, tree->level[level++], node_bytes(tree));
-    for (; sums == total && tree->leaves >> level; level++)
-        if (tree->leaves >> level & 1)
-            kernels->add_pairs(n, tree->level[level], total);
-    for (int64_t i = 0; i < n; i++) {
-        const double sum = sums[i], error = sums[n + i], rounded = sum + error;
-        total[i] = rounded;
-        total[n + i] = (sum - rounded) + error; /* exact: the error is the smaller (Dekker's fast two-sum) */
+    return level;
+}
+
+static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int level)
+{
+    const int rest = resting_level(tree, level);
+    for (int l = level; l < rest; l++)
+        add_node(tree, kernels, tree->level[l], node);
+    if (node != tree->level[rest])
+        memcpy(tree->level[rest], node, node_bytes(tree));
+    tree->leaves += (int64_t)1 << level;
+}
+
+double *flsq_tree_next(flsq_tree *tree)
+{
+    double *const node = tree->level[resting_level(tree, 0)];
+    memset(node, 0, node_bytes(tree));
+    return node;
+}
+
+void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels)
+{
+    push(tree, kernels, tree->level[resting_level(tree, 0)], 0);
+}
+
+/* The sum of entry i over the nodes of the stack, from the latest leaves to the earliest, as add_node adds. */
+static double total_of(const flsq_tree *tree, int64_t i, double *lost)
+{
+    double sum = 0, error = 0;
+    for (int level = 0; tree->leaves >> level; level++)
+        if (tree->leaves >> level & 1) {
+            const double a = tree->level[level][i], s = a + sum, part = s - a;
+            if (tree->carries)
+                error = (tree->level[level][tree->node_length + i] + error) + ((a - (s - part)) + (sum - part));
+            sum = s;
+        }
+    const double rounded = sum + error;
+    *lost = (sum - rounded) + error; /* exact: the error is the smaller (Dekker's fast two-sum) */
+    return rounded;
+}
+
+void flsq_tree_total(const flsq_tree *tree, int64_t first, int64_t count, double *total, double *lost)
+{
+    FLSQ_ASSERT(lost == NULL || tree->carries);
+    for (int64_t i = 0; i < count; i++) {
+        double rest;
+        total[i] = total_of(tree, first + i, &rest);
+        if (lost != NULL)
+            lost[i] = rest;
     }
 }
 
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
 {
     copy->node_length = tree->node_length;
+    copy->carries = tree->carries;
     const flsq_status status = flsq_tree_reserve(copy, tree->leaves);
     if (status != FLSQ_OK)
         return status;
@@ -128,7 +161,7 @@ static void sum_run(const extension *e, const run *r, void *scratch, double *car
         e->leaves->leaf(e->leaves->job, scratch, r->first + i, r->node);
         int level = 0;
         for (; i >> level & 1; level++)
-            e->kernels->add_pairs(e->tree->node_length, carry + level * e->node_stride, r->node);
+            add_node(e->tree, e->kernels, carry + level * e->node_stride, r->node);
         if (i + 1 < count)
             memcpy(carry + level * e->node_stride, r->node, bytes);
     }
@@ -166,9 +199,8 @@ static flsq_status only_leaf(flsq_tree *tree, const flsq_leaves *leaves)
     if (status != FLSQ_OK)
         return status;
     void *const scratch = flsq_arena_take(&arena, leaves->scratch_bytes, 1);
-    memset(tree->level[0], 0, node_bytes(tree));
     leaves->prepare(leaves->job, scratch);
-    leaves->leaf(leaves->job, scratch, 0, tree->level[0]);
+    leaves->leaf(leaves->job, scratch, 0, flsq_tree_next(tree));
     tree->leaves = 1;
     flsq_arena_close(&arena);
     return FLSQ_OK;

@@ -8,8 +8,8 @@
  *      level 1  01  23  45             level 2: 0..3    level 1: 4 5    level 0: 6
  *      level 2  0123                   and the total is  (0..3) + ((4 5) + 6)
  *
- * Sums of nodes are carried with their rounding errors, which are added up beside them (a node is followed by as many
- * doubles of errors): what a total has lost was lost inside the leaves.
+ * A tree that `carries` adds nodes with their rounding errors, which are added up beside them (a node is followed by as
+ * many doubles of errors): what a total has lost was lost inside the leaves.
  *
  * Which nodes exist depends on the number of leaves alone, so any split of the work over threads, and any cut of a
  * stream between leaves, gives the same additions and the same bits.
@@ -23,12 +23,16 @@ enum { FLSQ_TREE_LEVELS = 62 };
 
 typedef struct flsq_tree {
     int64_t node_length;              /* sums in a node, of at most INT64_MAX / 32 */
+    int carries;                      /* whether errors follow them */
     int64_t leaves;                   /* merged so far: bit l is set where level[l] is in use */
     double *level[FLSQ_TREE_LEVELS];  /* allocated when first needed */
 } flsq_tree;
 
 /* Doubles of a node with its errors. */
-static inline int64_t flsq_tree_node_doubles(const flsq_tree *tree) { return 2 * tree->node_length; }
+static inline int64_t flsq_tree_node_doubles(const flsq_tree *tree)
+{
+    return (tree->carries ? 2 : 1) * tree->node_length;
+}
 
 /* node (zeroed by the caller of this function) += the sum over leaf number `leaf` of the job. */
 typedef void flsq_leaf_fn(const void *job, void *scratch, int64_t leaf, double *node);
@@ -45,10 +49,12 @@ typedef struct flsq_leaves {
 flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const flsq_leaves *leaves, int n_threads);
 /* Makes room for `leaves` more leaves, so that pushing them cannot fail. */
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves);
-/* Adds one leaf for which room was reserved; `node`, with errors of 0, is overwritten. */
-void flsq_tree_push(flsq_tree *tree, const flsq_kernels *kernels, double *node);
-/* total := sum of all leaves (0 without any), then what rounding that sum to double has lost: a whole node. */
-void flsq_tree_total(const flsq_tree *tree, const flsq_kernels *kernels, double *total);
+/* The node of the next leaf, for which room was reserved: all zero, to be filled and then taken into the tree. */
+double *flsq_tree_next(flsq_tree *tree);
+void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels);
+/* total := sums [first, first + count) over all leaves (0 without any); lost, unless NULL, of a tree that carries: what
+ * rounding them to double has lost. */
+void flsq_tree_total(const flsq_tree *tree, int64_t first, int64_t count, double *total, double *lost);
 /* copy must be all zero. */
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy);
 void flsq_tree_release(flsq_tree *tree);

@@ -37,6 +37,13 @@ typedef float loose_half __attribute__((vector_size(4 * FLSQ_VL), aligned(1), ma
 #define IN_REGISTER(x)
 #endif
 
+/* acc += a * b, with the instruction itself where the file of an instruction set gives it. */
+#if defined(FLSQ_MULTIPLY_ADD) && !defined(FLSQ_SPLIT_VECTORS)
+#define MULTIPLY_ADD(acc, a, b) FLSQ_MULTIPLY_ADD(acc, a, b)
+#else
+#define MULTIPLY_ADD(acc, a, b) ((acc) += (a) * (b))
+#endif
+
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
 INLINE vec load(const double *p) { return *(const loose_vec *)p; }

@@ -71,7 +71,8 @@ cdef extern from "fastlsq.h" nogil:
     flsq_status flsq_gram_copy(const flsq_gram *gram, flsq_gram **copy)
     void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
     void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
-    flsq_status flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
+    int flsq_gram_carries(int64_t p)
+    void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
     int64_t flsq_gram_nbytes(const flsq_gram *gram)
     void flsq_gram_destroy(flsq_gram *gram)
 
