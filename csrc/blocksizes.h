@@ -8,8 +8,8 @@
  *       memory, so the worst rounding error of a block grows with KC + rows/KC instead of rows.  2026-11, Zen 3 with a
  *       busy neighbour, 4 x 12 tile, GFlop/s a core: KC = 64 45, 128 45, 192 43, 256 41; whole passes of p = 64 to 512
  *       are 5 - 10 % faster with 128 than with 256 and 3 - 5 % faster than with 96, above it makes no difference.
- *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, median of five
- *       runs, KC = 96 21.4, 128 24.3.
+ *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, KC = 64 20.7,
+ *       96 21.0, 128 22.1, 256 23.1; for p <= 16 it makes no difference.
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer and its errors; at
  *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
@@ -34,7 +34,7 @@
 #define FLSQ_THREAD_FLOPS 0.0
 #define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
-#define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 96 : 128)
+#define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 64 : 128)
 #define FLSQ_MAX_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */

@@ -22,7 +22,7 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
     const int64_t x_panels = FLSQ_CEIL_DIV(p, nr);
     left = x_panels + unit;
     flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit,
-                       .columns = columns, .x_panels = x_panels, .left_panels = left,
+                       .columns = columns, .x_panels = x_panels, .left_panels = left, .sides = k == 1 && p > 0,
                        .panels = x_panels + FLSQ_CEIL_DIV(unit + k, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
     if (flsq_size_multiply(shape.panels + 1, left + 1, &blocks) != FLSQ_OK ||
         flsq_size_multiply(blocks, nr * nr, &length) != FLSQ_OK ||
@@ -108,12 +108,14 @@ static void spread_block(const flsq_gram *gram, const double *values, int64_t I,
     const int64_t nr = gram->kernels->nr, lead = gram->p + gram->unit, width = gram->columns;
     const int64_t row = first_column(gram, I), column = first_column(gram, J);
     const int64_t rows = FLSQ_MIN(panel_columns(gram, I), lead - row), columns = panel_columns(gram, J);
+    const int turned = is_turned(gram, row, column);
+    const int64_t down = turned ? 1 : nr, along = turned ? nr : 1;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = I == J ? i : 0; j < columns; j++)
-            zz[(row + i) * width + column + j] = values[i * nr + j];
+            zz[(row + i) * width + column + j] = values[i * down + j * along];
     for (int64_t j = 0; j < FLSQ_MIN(columns, lead - column); j++)
         for (int64_t i = 0; i < (I == J ? FLSQ_MIN(j, rows) : rows); i++)
-            zz[(column + j) * width + row + i] = values[i * nr + j];
+            zz[(column + j) * width + row + i] = values[i * down + j * along];
 }
 
 void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)

@@ -14,7 +14,8 @@
  *          3              9
  *          4                 13
  *
- * [1 | Y] starts a panel of its own, so that X may be multiplied without packing.
+ * [1 | Y] starts a panel of its own, so that X may be multiplied without packing.  A single target is not packed at all
+ * but summed beside X: its blocks (I, panel of [1 | y]) are stored turned, the sums of a panel's columns side by side.
  */
 #ifndef FLSQ_GRAM_H
 #define FLSQ_GRAM_H
@@ -28,6 +29,7 @@ struct flsq_gram {
     int64_t x_panels;    /* of NR columns that hold X */
     int64_t panels;      /* and those of [1 | Y] behind them */
     int64_t left_panels; /* that hold a column of [X | 1] */
+    int sides;           /* one target, summed beside X */
     int64_t block_rows;
     flsq_tree tree;
 };
@@ -64,13 +66,17 @@ static inline int64_t panel_columns(const flsq_gram *gram, int64_t J)
     return FLSQ_MIN(nr, left);
 }
 
+/* Whether the block of entry (i, j) is stored turned. */
+static inline int is_turned(const flsq_gram *gram, int64_t i, int64_t j) { return gram->sides && i < gram->p && j >= gram->p; }
+
 /* Where a node has entry (i, j), i <= j; only of those it stores. */
 static inline int64_t place_of_entry(const flsq_gram *gram, int64_t i, int64_t j)
 {
     const int64_t nr = gram->kernels->nr;
+    const int turned = is_turned(gram, i, j);
     i = packed_column(gram, i);
     j = packed_column(gram, j);
-    return place_of_block(gram, i / nr, j / nr) + i % nr * nr + j % nr;
+    return place_of_block(gram, i / nr, j / nr) + (turned ? j % nr * nr + i % nr : i % nr * nr + j % nr);
 }
 
 static inline double *entry(const flsq_gram *gram, double *node, int64_t i, int64_t j)

@@ -49,7 +49,7 @@ void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
 {
     const flsq_gram *const gram = pass->gram;
-    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !pass->sides ? packed_column(gram, gram->p) : -1);
+    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !pass->gram->sides ? packed_column(gram, gram->p) : -1);
     if (c->left.base != c->right.base)
         flsq_panels_clear(gram->kernels, &c->left, -1);
 }
@@ -86,7 +86,7 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
     const int64_t nr = kernels->nr, stride = c->right.stride;
     const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = pass->panels};
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &target, 0);
-    if (pass->sides)
+    if (pass->gram->sides)
         copy_target(pass, c, row, at, count);
     else
         flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
@@ -110,7 +110,7 @@ flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk 
     const int64_t nr = pass->gram->kernels->nr;
     return (flsq_operands){.left = c->left.base + at * nr, .right = c->right.base + at * nr,
                            .panel_stride = c->right.stride, .step = nr, .count = count,
-                           .target = pass->sides ? target_of(pass, c, row, at) : NULL,
+                           .target = pass->gram->sides ? target_of(pass, c, row, at) : NULL,
                            .weights = pass->rows->weights.data != NULL ? c->weights + at : NULL};
 }
 
@@ -123,21 +123,16 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
                            .target = target_of(pass, c, row, 0)};
 }
 
-/* The diagonal block of panel J and what [1 | y] adds beside it.  1 and y are the first lanes of the panel behind X. */
+/* The diagonal block of panel J and what [1 | y] adds beside it: see gram.h. */
 static void add_diagonal_and_sides(const flsq_gram *gram, const flsq_operands *z, int64_t J, double *node,
                                    flsq_ahead *ahead)
 {
     const flsq_kernels *const kernels = gram->kernels;
-    const int64_t nr = kernels->nr, unit = gram->unit, columns = panel_columns(gram, J);
     double *const beside = block(gram, node, J, gram->x_panels);
-    double sums[FLSQ_MAX_NR], dots[FLSQ_MAX_NR];
-    const flsq_sides sides = {.y = z->target, .sums = unit ? sums : NULL, .dots = dots};
-    kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step, columns,
-                           block(gram, node, J, J), &sides, ahead);
-    for (int64_t i = 0; i < columns; i++)
-        beside[i * nr + unit] += dots[i];
-    for (int64_t i = 0; unit && i < columns; i++)
-        beside[i * nr] += sums[i];
+    const flsq_sides sides = {.y = z->target, .sums = gram->unit ? beside : NULL,
+                              .dots = beside + gram->unit * kernels->nr};
+    kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step,
+                           panel_columns(gram, J), block(gram, node, J, J), &sides, ahead);
 }
 
 /* 1ᵀ1, 1ᵀy and yᵀy. */
@@ -165,7 +160,7 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
                             block(gram, node, I, J), ahead);
     if (J < first || J >= last)
         return;
-    if (!pass->sides) {
+    if (!pass->gram->sides) {
         kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, right, z->step, columns,
                                block(gram, node, J, J), NULL, ahead);
         return;
@@ -183,34 +178,40 @@ static int64_t sweeps_of(const flsq_gram_pass *pass)
     for (int64_t J = 0; J < pass->panels; J++) {
         const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
         sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
-                  kernels->diagonal_sweeps[vectors] + (pass->sides && vectors > 1);
+                  kernels->diagonal_sweeps[vectors] + (pass->gram->sides && vectors > 1);
     }
     return sweeps;
 }
 
-flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count, int64_t now)
+flsq_ahead flsq_pass_ahead(const flsq_gram_pass *pass)
 {
-    if (count <= 0)
-        return (flsq_ahead){0};
-    const flsq_matrix part = flsq_matrix_rows(&pass->rows->x, row, count);
-    const int64_t sweeps = sweeps_of(pass), row_bytes = part.columns * (int64_t)sizeof(double);
-    if (part.row_stride > 0 && part.row_stride <= 2 * row_bytes && part.col_stride >= 0 &&
-        part.col_stride <= part.row_stride) {
-        const int64_t pace = FLSQ_CEIL_DIV(count * part.row_stride, sweeps * now);
-        const int64_t deep = pass->in_place ? FLSQ_STRIDED_DEEP : FLSQ_PACKED_DEEP;
-        return (flsq_ahead){.next = part.data, .pace = pace, .apart = deep / 2 * pace, .jump = now * pace,
+    const flsq_matrix *const x = &pass->rows->x;
+    const int64_t sweeps = sweeps_of(pass), row_bytes = x->columns * (int64_t)sizeof(double);
+    if (x->row_stride > 0 && x->row_stride <= 2 * row_bytes && x->col_stride >= 0 && x->col_stride <= x->row_stride) {
+        const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
+        const int64_t deep = pass->in_place || pace > FLSQ_PACKED_PACE ? FLSQ_STRIDED_DEEP : FLSQ_PACKED_DEEP;
+        return (flsq_ahead){.next = x->data, .pace = pace, .apart = deep / 2 * pace, .jump = pass->kc * pace,
                             .sweeps = sweeps};
     }
-    if (part.row_stride > 0 && part.row_stride <= (int64_t)sizeof(double) && part.col_stride > 0) {
-        const int64_t two = sweeps < part.columns; /* columns a sweep */
-        return (flsq_ahead){.next = part.data, .pace = part.row_stride, .apart = two * part.col_stride,
-                            .jump = (1 + two) * part.col_stride, .sweeps = FLSQ_CEIL_DIV(part.columns, 1 + two)};
+    if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0) {
+        const int64_t two = sweeps < x->columns; /* columns a sweep */
+        return (flsq_ahead){.next = x->data, .pace = x->row_stride, .apart = two * x->col_stride,
+                            .jump = (1 + two) * x->col_stride, .sweeps = FLSQ_CEIL_DIV(x->columns, 1 + two)};
     }
     return (flsq_ahead){0};
 }
 
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next)
+{
+    flsq_ahead ahead = pass->ahead;
+    ahead.next += next * pass->rows->x.row_stride;
+    if (next >= pass->rows->x.rows)
+        ahead.sweeps = 0;
+    return ahead;
+}
+
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)
 {
-    return pass->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
+    return pass->gram->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
            pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x);
 }

@@ -16,8 +16,8 @@ typedef struct flsq_gram_pass {
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
-    int sides;      /* one target: [1 | y] is summed beside X, not packed */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
+    flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
 } flsq_gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
@@ -49,8 +49,10 @@ flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk 
                                    int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
 
-/* The memory of rows [row, row + count) of X, when it is one piece, to be asked for by the sweeps over `now` rows. */
-flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count, int64_t now);
+/* The memory of a chunk of rows of X from row `next` on, if there is one and X is in one piece, to be asked for while
+ * another chunk is multiplied.  The first fills pass->ahead. */
+flsq_ahead flsq_pass_ahead(const flsq_gram_pass *pass);
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next);
 
 /* node += the blocks (I, J) for one J and I in [first, last), and what stands beside them. */
 void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,

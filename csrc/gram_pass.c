@@ -33,7 +33,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     for (int64_t row = begin; row < end; row += pass->kc) {
         const int64_t count = FLSQ_MIN(pass->kc, end - row);
         const int64_t left = pass->rows->x.rows - row - count;
-        flsq_ahead ahead = flsq_chunk_ahead(pass, row + count, FLSQ_MIN(pass->kc, left), count);
+        flsq_ahead ahead = flsq_chunk_ahead(pass, row + count);
         /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
         const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
         if (!in_place)
@@ -178,12 +178,11 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     const int64_t n = rows->x.rows;
     if (n == 0 || gram->columns == 0)
         return FLSQ_OK;
-    const int sides = gram->k == 1 && gram->p > 0;
     const int64_t kc = FLSQ_KC(gram->p);
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;
-    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .sides = sides,
+    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
                            .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
-                           .panels = sides ? gram->x_panels : gram->panels};
+                           .panels = gram->sides ? gram->x_panels : gram->panels};
     flsq_arena affine;
     flsq_arena_none(&affine);
     if (rows->scale != NULL || rows->offset != NULL) {
@@ -192,6 +191,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
             return status;
     }
     pass.in_place = flsq_gram_is_in_place(&pass);
+    pass.ahead = flsq_pass_ahead(&pass);
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const flsq_status status =

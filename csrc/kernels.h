@@ -36,7 +36,7 @@ typedef struct flsq_ahead {
     int64_t pace, apart, jump, sweeps;
 } flsq_ahead;
 
-/* sums[j] := sum_k a[k][j] (unless sums is NULL) and dots[j] := sum_k a[k][j]*y[k], j < columns rounded up to a vector. */
+/* sums[j] += sum_k a[k][j] (unless sums is NULL) and dots[j] += sum_k a[k][j]*y[k], j < columns rounded up to a vector. */
 typedef struct flsq_sides {
     const double *y;
     double *sums, *dots;
@@ -48,8 +48,9 @@ enum {
     FLSQ_MAX_LANES = 8,
     FLSQ_LANE_TILE = 3,   /* columns of a tile of lane_products, */
     FLSQ_LANE_CHAINS = 4, /* a multiple of the chains that its rows are dealt to */
-    FLSQ_PACKED_DEEP = 8, /* rows between two questions: panels, */
-    FLSQ_STRIDED_DEEP = 4 /* and rows where they lie */
+    FLSQ_PACKED_DEEP = 8,  /* rows between two questions: panels, */
+    FLSQ_STRIDED_DEEP = 4, /* and rows where they lie, or whenever the pace is above */
+    FLSQ_PACKED_PACE = 16  /* bytes a row: two lines in eight rows */
 };
 
 struct flsq_kernels {

@@ -17,18 +17,20 @@
     const vec target = broadcast(y);                                                                               \
     UNROLL                                                                                                         \
     for (int v = 0; v < (nv); v++) {                                                                               \
-        const vec x_vector = load((x) + v * FLSQ_VL);                                                              \
+        vec x_vector = load((x) + v * FLSQ_VL);                                                                    \
+        IN_REGISTER(x_vector);                                                                                     \
         if (with_sums)                                                                                             \
             sum[u & 1][v] += x_vector;                                                                             \
-        dot[u & 1][v] += x_vector * target;                                                                        \
+        MULTIPLY_ADD(dot[u & 1][v], x_vector, target);                                                             \
     }
 
 #define STORE_SIDES(nv)                                                                                            \
     UNROLL                                                                                                         \
     for (int v = 0; v < (nv); v++) {                                                                               \
+        double *const sums = sides->sums + v * FLSQ_VL, *const dots = sides->dots + v * FLSQ_VL;                   \
         if (sides->sums != NULL)                                                                                   \
-            store(sides->sums + v * FLSQ_VL, sum[0][v] + sum[1][v]);                                               \
-        store(sides->dots + v * FLSQ_VL, dot[0][v] + dot[1][v]);                                                   \
+            store(sums, load(sums) + (sum[0][v] + sum[1][v]));                                                     \
+        store(dots, load(dots) + (dot[0][v] + dot[1][v]));                                                         \
     }
 
 #define SIDE_SUMS(nv, SWEEP)                                                                                       \

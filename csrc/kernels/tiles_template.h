@@ -41,7 +41,7 @@
 static void gram_block(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead)
 {
-    if (step == NR) {
+    if (step == NR && ahead->pace <= FLSQ_PACKED_PACE) {
         SWITCH_VECTORS(VECTORS(columns), PACKED_BLOCK)
     } else {
         SWITCH_VECTORS(VECTORS(columns), STRIDED_BLOCK)
@@ -107,7 +107,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
 static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead)
 {
-    if (step == NR) {
+    if (step == NR && ahead->pace <= FLSQ_PACKED_PACE) {
         SWITCH_VECTORS(VECTORS(columns), PACKED_DIAGONAL)
     } else {
         SWITCH_VECTORS(VECTORS(columns), STRIDED_DIAGONAL)
