@@ -85,20 +85,23 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr, stride = c->right.stride;
     const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = pass->panels};
-    flsq_pack_matrix(kernels, &pass->rows->x, row, count, &target, 0);
-    if (pass->gram->sides)
-        copy_target(pass, c, row, at, count);
-    else
-        flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
-    if (pass->scale != NULL)
-        for (int64_t J = 0; J < pass->panels; J++)
-            kernels->affine(count, panel_columns(gram, J), pass->scale + J * nr, pass->offset + J * nr,
-                            target.base + J * stride);
+    flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
     if (pass->rows->weights.data != NULL) {
         flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
-        for (int64_t J = 0; J < pass->panels; J++)
-            kernels->weigh(count, panel_columns(gram, J), c->weights + at, target.base + J * stride,
-                           c->left.base + at * nr + J * stride);
+        shaping.w = c->weights + at;
+    }
+    flsq_shape_matrix(kernels, &pass->rows->x, row, count, &target, &shaping);
+    if (gram->sides) {
+        copy_target(pass, c, row, at, count);
+        return;
+    }
+    flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
+    for (int64_t J = gram->x_panels; J < pass->panels; J++) {
+        const int64_t columns = panel_columns(gram, J);
+        if (pass->scale != NULL)
+            kernels->affine(count, columns, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
+        if (shaping.w != NULL)
+            kernels->weigh(count, columns, shaping.w, target.base + J * stride, shaping.left + J * stride);
     }
 }
 
@@ -201,12 +204,27 @@ flsq_ahead flsq_pass_ahead(const flsq_gram_pass *pass)
     return (flsq_ahead){0};
 }
 
+/* Rows [row, row + count) of a column in one piece: few lines, so they are asked for at once. */
+static void ask_for_column(const flsq_matrix *a, int64_t row, int64_t count)
+{
+    if (a->data == NULL || a->row_stride <= 0 || a->row_stride > (int64_t)sizeof(double))
+        return;
+    const char *const first = (const char *)a->data + row * a->row_stride;
+    for (int64_t byte = 0; byte < count * a->row_stride; byte += FLSQ_ALIGNMENT)
+        __builtin_prefetch(first + byte, 0, 3);
+}
+
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next)
 {
     flsq_ahead ahead = pass->ahead;
     ahead.next += next * pass->rows->x.row_stride;
-    if (next >= pass->rows->x.rows)
+    if (next >= pass->rows->x.rows) {
         ahead.sweeps = 0;
+        return ahead;
+    }
+    ask_for_column(&pass->rows->weights, next, pass->kc);
+    if (pass->gram->sides)
+        ask_for_column(&pass->rows->y, next, pass->kc);
     return ahead;
 }
 

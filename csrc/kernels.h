@@ -22,10 +22,20 @@
 #define FLSQ_KERNELS_H
 #include "internal.h"
 
+/* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
+ * and w[k] times that in the panels at `left`, which lie as the others do, unless w is NULL.  Not both are. */
+typedef struct flsq_shaping {
+    const double *scale, *offset, *w;
+    double *left;
+} flsq_shaping;
+
 /* Copies rows x columns of source, starting at packed column `first`, into the panels.  Lanes outside
  * [first, first + columns) keep what they held. */
 typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                           int64_t panel_stride, int64_t first);
+/* The same for shaped values, from packed column 0 on; a vector may run past the last column of X. */
+typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                           int64_t panel_stride, const flsq_shaping *shaping);
 
 /* Memory that will be read soon.  Each of the next `sweeps` sweeps asks for two lines every few rows, one `apart` bytes
  * behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one piece:
@@ -65,6 +75,7 @@ struct flsq_kernels {
     /* ..._rows: elements of a row lie side by side, stride = bytes between rows;
      * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
     flsq_pack_fn *pack_rows_f64, *pack_rows_f32, *pack_columns_f64, *pack_columns_f32;
+    flsq_shape_fn *shape_rows_f64, *shape_rows_f32;
     /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector */
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
     /* target[k][j] := w[k]*source[k][j], likewise */

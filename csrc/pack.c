@@ -114,6 +114,26 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
     }
 }
 
+void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
+                       const flsq_panels *panels, const flsq_shaping *shaping)
+{
+    const int64_t nr = kernels->nr;
+    const int is_f64 = a->dtype == FLSQ_F64, shaped = shaping->scale != NULL || shaping->w != NULL;
+    if (shaped && (is_f64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && count > 0) {
+        (is_f64 ? kernels->shape_rows_f64 : kernels->shape_rows_f32)(element(a, row, 0), a->row_stride, count, a->columns,
+                                                                     panels->base, panels->stride, shaping);
+        return;
+    }
+    flsq_pack_matrix(kernels, a, row, count, panels, 0);
+    for (int64_t c = 0; shaped && c < a->columns; c += nr) {
+        const int64_t columns = FLSQ_MIN(nr, a->columns - c), place = c / nr * panels->stride;
+        if (shaping->scale != NULL)
+            kernels->affine(count, columns, shaping->scale + c, shaping->offset + c, panels->base + place);
+        if (shaping->w != NULL)
+            kernels->weigh(count, columns, shaping->w, panels->base + place, shaping->left + place);
+    }
+}
+
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out)
 {
     if (a->dtype == FLSQ_F64 && a->row_stride == (int64_t)sizeof(double))

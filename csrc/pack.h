@@ -22,6 +22,10 @@ void flsq_panels_clear(const flsq_kernels *kernels, const flsq_panels *panels, i
 /* Rows [row, row + count) of a into the packed columns first, first + 1, ... */
 void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                       const flsq_panels *panels, int64_t first);
+/* Rows [row, row + count) of a into the packed columns 0, 1, ..., shaped, in one go where a allows it; lanes behind the last
+ * column may change. */
+void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
+                       const flsq_panels *panels, const flsq_shaping *shaping);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
 /* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */

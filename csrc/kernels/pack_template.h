@@ -72,6 +72,87 @@ static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t row
     }
 }
 
+/* Shaped rows of a panel, nv vectors that overlap as above. */
+INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const char *source, int64_t stride, int64_t rows,
+                                     int64_t width, const flsq_shaping *s, double *right, double *left)
+{
+    vec factor[FLSQ_NV], term[FLSQ_NV];
+    const double *w = s->w;
+    const int64_t last = FLSQ_MAX(width - FLSQ_VL, 0);
+    UNROLL
+    for (int v = 0; affine && v < nv; v++) {
+        factor[v] = load(s->scale + (v < nv - 1 ? v * FLSQ_VL : last));
+        term[v] = load(s->offset + (v < nv - 1 ? v * FLSQ_VL : last));
+    }
+    for (int64_t k = 0; k < rows; k++) {
+        const vec weight = weighted ? broadcast(w[k]) : (vec){0};
+        UNROLL
+        for (int v = 0; v < nv; v++) {
+            const int64_t at = v < nv - 1 ? v * FLSQ_VL : last;
+            vec value = LOAD_SOURCE((const FLSQ_SOURCE *)source + at);
+            if (affine)
+                value = value * factor[v] - term[v];
+            store(right + at, value);
+            if (weighted)
+                store(left + at, weight * value);
+        }
+        source += stride;
+        right += NR;
+        left += NR;
+    }
+}
+
+/* Less than a vector, element by element. */
+INLINE void PACK_NAME(shape_few)(const char *source, int64_t stride, int64_t rows, int64_t width, const flsq_shaping *s,
+                                 double *right, double *left)
+{
+    for (int64_t k = 0; k < rows; k++)
+        for (int64_t j = 0; j < width; j++) {
+            FLSQ_SOURCE element;
+            memcpy(&element, source + k * stride + j * (int64_t)sizeof element, sizeof element);
+            const double value = s->scale != NULL ? element * s->scale[j] - s->offset[j] : element;
+            right[k * NR + j] = value;
+            if (s->w != NULL)
+                left[k * NR + j] = s->w[k] * value;
+        }
+}
+
+static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                                  int64_t panel_stride, const flsq_shaping *shaping)
+{
+    /* a vector that runs past the end of a row ends in the next one, which the last row does not have */
+    const int64_t item = sizeof(FLSQ_SOURCE);
+    const int64_t whole = stride >= columns * item && stride >= FLSQ_VL * item ? rows - 1 : 0;
+    for (int64_t k = 0; k < rows; k += ROW_GROUP)
+        for (int64_t c = 0; c < columns; c += NR) {
+            const int64_t width = FLSQ_MIN(NR, columns - c), place = c / NR * panel_stride + k * NR;
+            const char *const from = source + k * stride + c * item;
+            double *const right = panels + place, *const left = shaping->left + place;
+            flsq_shaping s = *shaping;
+            s.scale = s.scale != NULL ? s.scale + c : NULL;
+            s.offset = s.scale != NULL ? s.offset + c : NULL;
+            s.w = s.w != NULL ? s.w + k : NULL;
+            int64_t some = FLSQ_MIN(ROW_GROUP, rows - k);
+            if (width < FLSQ_VL) {
+                const int64_t vectors = FLSQ_MAX(FLSQ_MIN(some, whole - k), 0);
+                flsq_shaping rest = s;
+                rest.w = s.w != NULL ? s.w + vectors : NULL;
+                PACK_NAME(shape_few)(from + vectors * stride, stride, some - vectors, width, &rest, right + vectors * NR,
+                                     left + vectors * NR);
+                some = vectors;
+            }
+#define SHAPE(nv)                                                                                                  \
+    if (s.scale == NULL)                                                                                           \
+        PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, right, left);                            \
+    else if (s.w == NULL)                                                                                          \
+        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, right, left);                            \
+    else                                                                                                           \
+        PACK_NAME(shape_segment)(nv, 1, 1, from, stride, some, width, &s, right, left)
+            SWITCH_VECTORS(VECTORS(width), SHAPE)
+#undef SHAPE
+        }
+}
+
 /* Lanes 0..VL-1 of `rows` rows from VL columns: VL x VL blocks are turned in registers by log2(VL) rounds of
  * interleaving the halves: after the round of distance d, vectors i and i+d have exchanged their lanes with bit d. */
 INLINE void PACK_NAME(turn_columns)(const char *source, int64_t stride, int64_t rows, double *target)
