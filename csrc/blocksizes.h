@@ -31,6 +31,7 @@
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_SLAB_CHUNKS 2
 #define FLSQ_CHOLESKY_NB 24
+#define FLSQ_CHOLESKY_STEPS 2
 #define FLSQ_THREAD_FLOPS 0.0
 #define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
@@ -50,6 +51,8 @@
 #define FLSQ_GROUP_PANELS 10
 /* Rows of a Cholesky block; a multiple of every NR. */
 #define FLSQ_CHOLESKY_NB 96
+/* Blocks by which the trailing matrix is updated at once. */
+#define FLSQ_CHOLESKY_STEPS 4
 /* A pass of fewer flops runs on one thread: opening a parallel region costs some 5 microseconds. */
 #define FLSQ_THREAD_FLOPS 1e6
 /* A factorization has three barriers for every NB rows; where another process holds a core, each may cost a time slice.

@@ -112,8 +112,8 @@ struct flsq_kernels {
 
     /* Upper Cholesky of a small n x n block, row-major, unblocked; returns the failing row or -1. */
     int64_t (*cholesky_small)(int64_t n, double *a, int64_t ld);
-    /* One packed panel of n rows: x := R⁻ᵀ x with R upper triangular n x n, row-major. */
-    void (*triangular_panel)(int64_t n, const double *r, int64_t ld, double *panel);
+    /* One packed panel of n rows: x := R⁻ᵀ x with R upper triangular n x n, row-major, reciprocal[i] = 1/R_ii. */
+    void (*triangular_panel)(int64_t n, const double *r, int64_t ld, const double *reciprocal, double *panel);
 
     /* Many small problems, one to a lane: entry e of lane l lies at e*lanes + l.
      * out[e] of lane l := lane[l][e] */

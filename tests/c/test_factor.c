@@ -73,7 +73,11 @@ void test_triangular_panel(const flsq_kernels *kernels)
             for (int64_t l = 0; l <= i; l++)
                 for (int64_t t = 0; t < nr; t++)
                     panel[i * nr + t] += r[l * ld + i] * x[l * nr + t];
-        kernels->triangular_panel(n, r, ld, panel);
+        double *const reciprocal = oracle_doubles(n);
+        for (int64_t i = 0; i < n; i++)
+            reciprocal[i] = 1.0 / r[i * ld + i];
+        kernels->triangular_panel(n, r, ld, reciprocal, panel);
+        free(reciprocal);
         CASE("n = %lld", (long long)n);
         CHECK(first_difference(n * nr, panel, x) == -1);
         free(r), free(x), free(panel);
