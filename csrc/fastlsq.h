@@ -94,7 +94,7 @@ void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents);
 void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal);
 /* zz: lead x (lead + k) with lead = p + unit, the rows [X | 1] of ZᵀWZ, X-part symmetric; yy: k, diag of YᵀWY.
  * lost: as zz, or NULL: the sums over leaves less their rounding to double in zz; of states that carry it. */
-void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost);
+void flsq_gram_collect(const flsq_gram *gram, int n_threads, double *zz, double *yy, double *lost);
 /* Whether a state of p columns carries what rounding the sums over leaves has lost. */
 int flsq_gram_carries(int64_t p);
 /* Anonymous memory held by the state, in bytes. */

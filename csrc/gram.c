@@ -5,6 +5,7 @@
  */
 #include "gram.h"
 #include "blocksizes.h"
+#include "parallel.h"
 #include "workspace.h"
 #include <math.h>
 #include <string.h>
@@ -118,18 +119,34 @@ static void spread_block(const flsq_gram *gram, const double *values, int64_t I,
             zz[(column + j) * width + row + i] = values[i * down + j * along];
 }
 
-void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
+typedef struct collection {
+    const flsq_gram *gram;
+    double *zz, *lost;
+    int64_t claimed; /* panels */
+} collection;
+
+static void collect_body(void *context, int thread, int n_threads)
 {
-    const int64_t lead = gram->p + gram->unit, length = gram->kernels->nr * gram->kernels->nr;
+    collection *const c = context;
+    const flsq_gram *const gram = c->gram;
+    const int64_t length = gram->kernels->nr * gram->kernels->nr;
     double total[FLSQ_MAX_NR * FLSQ_MAX_NR], rest[FLSQ_MAX_NR * FLSQ_MAX_NR];
-    for (int64_t J = 0; J < gram->panels; J++)
+    (void)thread;
+    (void)n_threads;
+    for (int64_t J = flsq_parallel_claim(&c->claimed); J < gram->panels; J = flsq_parallel_claim(&c->claimed))
         for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++) {
-            const int64_t first = place_of_block(gram, I, J);
-            flsq_tree_total(&gram->tree, first, length, total, lost != NULL ? rest : NULL);
-            spread_block(gram, total, I, J, zz);
-            if (lost != NULL)
-                spread_block(gram, rest, I, J, lost);
+            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), length, total, c->lost != NULL ? rest : NULL);
+            spread_block(gram, total, I, J, c->zz);
+            if (c->lost != NULL)
+                spread_block(gram, rest, I, J, c->lost);
         }
+}
+
+void flsq_gram_collect(const flsq_gram *gram, int n_threads, double *zz, double *yy, double *lost)
+{
+    const int64_t lead = gram->p + gram->unit;
+    collection c = {.gram = gram, .zz = zz, .lost = lost};
+    flsq_parallel_run(gram->tree.node_length * 8 < FLSQ_THREAD_FLOPS ? 1 : n_threads, collect_body, &c);
     for (int64_t t = 0; t < gram->k; t++)
         flsq_tree_total(&gram->tree, place_of_entry(gram, lead + t, lead + t), 1, &yy[t], NULL);
 }

@@ -209,7 +209,7 @@ flsq_status flsq_gram_of(const flsq_kernels *kernels, const flsq_rows *rows, int
         return status;
     status = flsq_gram_update(gram, rows, n_threads);
     if (status == FLSQ_OK)
-        flsq_gram_collect(gram, zz, yy, lost);
+        flsq_gram_collect(gram, n_threads, zz, yy, lost);
     flsq_gram_destroy(gram);
     return status;
 }

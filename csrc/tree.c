@@ -13,6 +13,8 @@
  * does, stays cheap; fewer where the nodes of all runs would take more memory than this. */
 enum { MOST_RUNS = 16, LEAST_RUNS = 2, RUNS_BYTES = 64 << 20 };
 
+enum { PIECE = 64 }; /* entries totalled at a time */
+
 static size_t node_bytes(const flsq_tree *tree) { return (size_t)flsq_tree_node_doubles(tree) * sizeof(double); }
 
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
@@ -68,31 +70,37 @@ void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels)
     push(tree, kernels, tree->level[resting_level(tree, 0)], 0);
 }
 
-/* The sum of entry i over the nodes of the stack, from the latest leaves to the earliest, as add_node adds. */
-static double total_of(const flsq_tree *tree, int64_t i, double *lost)
+/* Some entries of the total, from the node of the latest leaves to that of the earliest, as add_node adds. */
+static void total_piece(const flsq_tree *tree, int64_t first, int64_t count, double *total, double *lost)
 {
-    double sum = 0, error = 0;
-    for (int level = 0; tree->leaves >> level; level++)
-        if (tree->leaves >> level & 1) {
-            const double a = tree->level[level][i], s = a + sum, part = s - a;
-            if (tree->carries)
-                error = (tree->level[level][tree->node_length + i] + error) + ((a - (s - part)) + (sum - part));
-            sum = s;
+    double error[PIECE];
+    memset(total, 0, (size_t)count * sizeof(double));
+    memset(error, 0, (size_t)count * sizeof(double));
+    for (int level = 0; tree->leaves >> level; level++) {
+        if (!(tree->leaves >> level & 1))
+            continue;
+        const double *const sums = tree->level[level] + first, *const errors = sums + tree->node_length;
+        for (int64_t i = 0; tree->carries && i < count; i++) {
+            const double a = sums[i], b = total[i], s = a + b, part = s - a;
+            error[i] = (errors[i] + error[i]) + ((a - (s - part)) + (b - part));
+            total[i] = s;
         }
-    const double rounded = sum + error;
-    *lost = (sum - rounded) + error; /* exact: the error is the smaller (Dekker's fast two-sum) */
-    return rounded;
+        for (int64_t i = 0; !tree->carries && i < count; i++)
+            total[i] += sums[i];
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const double sum = total[i], rounded = sum + error[i];
+        if (lost != NULL)
+            lost[i] = (sum - rounded) + error[i]; /* exact: the error is the smaller (Dekker's fast two-sum) */
+        total[i] = rounded;
+    }
 }
 
 void flsq_tree_total(const flsq_tree *tree, int64_t first, int64_t count, double *total, double *lost)
 {
     FLSQ_ASSERT(lost == NULL || tree->carries);
-    for (int64_t i = 0; i < count; i++) {
-        double rest;
-        total[i] = total_of(tree, first + i, &rest);
-        if (lost != NULL)
-            lost[i] = rest;
-    }
+    for (int64_t i = 0; i < count; i += PIECE)
+        total_piece(tree, first + i, FLSQ_MIN(PIECE, count - i), total + i, lost != NULL ? lost + i : NULL);
 }
 
 flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)

@@ -72,7 +72,7 @@ cdef extern from "fastlsq.h" nogil:
     void flsq_gram_rescale(flsq_gram *gram, const int64_t *exponents)
     void flsq_gram_diagonal(const flsq_gram *gram, double *diagonal)
     int flsq_gram_carries(int64_t p)
-    void flsq_gram_collect(const flsq_gram *gram, double *zz, double *yy, double *lost)
+    void flsq_gram_collect(const flsq_gram *gram, int n_threads, double *zz, double *yy, double *lost)
     int64_t flsq_gram_nbytes(const flsq_gram *gram)
     void flsq_gram_destroy(flsq_gram *gram)
 

@@ -75,4 +75,4 @@ cdef class Moments:
         cdef double *yy_out = write_vector(yy)
         cdef double *lost_out = write_dense(lost) if lost is not None else NULL
         with nogil:
-            flsq_gram_collect(self.gram, zz_out, yy_out, lost_out)
+            flsq_gram_collect(self.gram, 1, zz_out, yy_out, lost_out)

@@ -31,7 +31,7 @@ static moments gram_of(const flsq_kernels *kernels, const problem *a, int64_t pi
         const flsq_rows rows = problem_rows(a, first, FLSQ_MIN(piece, a->n - first));
         CHECK(flsq_gram_update(gram, &rows, n_threads) == FLSQ_OK);
     }
-    flsq_gram_collect(gram, m.zz, m.yy, NULL);
+    flsq_gram_collect(gram, 1, m.zz, m.yy, NULL);
     flsq_gram_destroy(gram);
     return m;
 }

@@ -20,7 +20,7 @@ static void check_collected(const flsq_gram *gram, const problem *a, const doubl
 {
     double *const got_zz = oracle_doubles(a->lead * a->width), *const got_yy = oracle_doubles(a->k);
     double *const diagonal = oracle_doubles(a->width);
-    flsq_gram_collect(gram, got_zz, got_yy, NULL);
+    flsq_gram_collect(gram, 3, got_zz, got_yy, NULL);
     CHECK(first_difference(a->lead * a->width, got_zz, zz) == -1);
     CHECK(first_difference(a->k, got_yy, yy) == -1);
     flsq_gram_diagonal(gram, diagonal);
