@@ -12,9 +12,11 @@ import math
 import operator
 import os
 from functools import lru_cache
+from pathlib import Path
 
 from fastlsq._core import lib
 
+_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 _chosen = None  # by set_num_threads, for the whole process
 
 
@@ -125,23 +127,37 @@ def _available():
 
 @lru_cache(maxsize=1)
 def _cgroup_quota():
-    """Whole CPUs the control group grants, at least one; a very large number without a limit."""
+    """Whole CPUs the control groups grant, at least one; a very large number without a limit."""
+    quotas = [1 << 20]
+    for directory in _cgroup_directories():
+        try:
+            if (directory / "cpu.max").exists():  # version 2: "max 100000" or "150000 100000", in microseconds
+                quota, period = _read(directory / "cpu.max").split()
+            else:
+                quota, period = (_read(directory / f"cpu.cfs_{what}_us") for what in ("quota", "period"))
+            if quota != "max" and int(quota) > 0:
+                quotas.append(max(1, math.ceil(int(quota) / int(period))))
+        except (OSError, ValueError):
+            continue
+    return min(quotas)
+
+
+def _cgroup_directories():
+    """Those of the process and all above it, any of which may set a limit; of both versions."""
+    paths = {"": "/", "cpu": "/"}
     try:
-        quota, period = _read("/sys/fs/cgroup/cpu.max").split()
-        if quota != "max":
-            return max(1, math.ceil(int(quota) / int(period)))
+        for line in _read(_PROC / "self/cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "" or "cpu" in controllers.split(","):
+                paths["cpu" if controllers else ""] = path
     except (OSError, ValueError):
         pass
-    try:
-        quota = int(_read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
-        period = int(_read("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
-        if quota > 0:
-            return max(1, math.ceil(quota / period))
-    except (OSError, ValueError):
-        pass
-    return 1 << 20
+    for mount, path in paths.items():
+        directory = _CGROUPS / mount / path.lstrip("/")
+        yield directory
+        yield from (above for above in directory.parents if above.is_relative_to(_CGROUPS / mount))
 
 
 def _read(path):
     with open(path) as file:
-        return file.read()
+        return file.read().strip()

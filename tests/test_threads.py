@@ -84,6 +84,100 @@ def test_affinity_is_respected():
     assert child.stdout == "1\n", child.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no CPU affinity on this system")
+def test_two_threads_on_one_cpu_give_the_same_bits(tmp_path):
+    """Barriers must not spin a core away that the other thread needs: two threads on one core still finish."""
+    code = (
+        "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "import numpy as np, fastlsq\n"
+        "rng = np.random.default_rng(0)\n"
+        "for n, p in ((20_000, 20), (3_000, 500)):\n"
+        "    a, b = rng.standard_normal((n, p)), rng.standard_normal(n)\n"
+        "    same = np.array_equal(fastlsq.lstsq(a, b, n_threads=2).x, fastlsq.lstsq(a, b).x)\n"
+        "    assert same, (n, p)\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert child.returncode == 0, child.stderr
+
+
+_GROUP_TREES = [  # /proc/self/cgroup, files below the mount, CPUs granted
+    ("0::/\n", {"cpu.max": "max 100000"}, None),
+    ("0::/\n", {"cpu.max": "150000 100000"}, 2),
+    ("0::/a/b\n", {"a/cpu.max": "100000 100000", "a/b/cpu.max": "300000 100000"}, 1),
+    ("0::/a/b\n", {"a/b/cpu.max": "20000 100000"}, 1),
+    ("0::/not/seen/in/here\n", {"cpu.max": "400000 100000"}, 4),
+    ("3:cpu,cpuacct:/x\n0::/\n", {"cpu/x/cpu.cfs_quota_us": "300000", "cpu/x/cpu.cfs_period_us": "100000"}, 3),
+    ("3:cpu,cpuacct:/x\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    ("3:cpuset:/x\n", {"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+    ("garbage", {"cpu.max": "nonsense"}, None),
+    (None, {}, None),
+]
+
+
+@pytest.mark.parametrize(("own", "files", "cpus"), _GROUP_TREES)
+def test_cgroup_quotas_of_both_versions(monkeypatch, tmp_path, own, files, cpus):
+    for name, text in files.items():
+        path = tmp_path / "groups" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    if own is not None:
+        (tmp_path / "self").mkdir()
+        (tmp_path / "self/cgroup").write_text(own)
+    monkeypatch.setattr(_threads, "_PROC", tmp_path)
+    monkeypatch.setattr(_threads, "_CGROUPS", tmp_path / "groups")
+    quota = _threads._cgroup_quota.__wrapped__()
+    assert quota == cpus if cpus is not None else quota > 4096
+
+
+def _group_of_one_cpu():
+    """A new control group of this process's with a quota of one CPU, where the system lets us make one."""
+    for directory in list(_threads._cgroup_directories()):
+        group = directory / f"fastlsq-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        for name, quota in (("cpu.max", "100000 100000"), ("cpu.cfs_quota_us", "100000")):
+            if (group / name).exists():  # a directory of a file system that makes no control groups stays empty
+                (group / name).write_text(quota)
+                return group
+        group.rmdir()
+    return None
+
+
+def test_a_quota_of_one_cpu(tmp_path):
+    group = _group_of_one_cpu()
+    if group is None:
+        pytest.skip("may not make a control group")
+    code = (
+        f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
+        "import numpy as np, fastlsq\n"
+        "from fastlsq import _threads\n"
+        "rng = np.random.default_rng(0)\n"
+        "a, b = rng.standard_normal((3_000, 500)), rng.standard_normal(3_000)\n"
+        "assert np.array_equal(fastlsq.lstsq(a, b, n_threads=2).x, fastlsq.lstsq(a, b).x)\n"
+        "print(*_threads.explain(), sep=', ')\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("FASTLSQ_NUM_THREADS", "OMP_NUM_THREADS")}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=tmp_path,
+        )
+    finally:
+        group.rmdir()
+    assert child.returncode == 0, child.stderr
+    if lib.openmp_version():
+        expected = "1, cgroup quota" if len(os.sched_getaffinity(0)) > 1 else "1, CPU affinity"
+        assert child.stdout == expected + "\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns about fork with threads: that is the test
 def test_fit_fork_fit():
