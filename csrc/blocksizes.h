@@ -27,6 +27,7 @@
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
+#define FLSQ_SHARED_PANELS 2
 #define FLSQ_LANES_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_SLAB_CHUNKS 2
@@ -40,6 +41,8 @@
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
+/* Fewer leaves than threads: from this many panels on the threads share them. */
+#define FLSQ_SHARED_PANELS 8
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
 /* Rows of a group of small problems that are in memory at a time: L1, less what the factors need. */
@@ -53,11 +56,12 @@
 #define FLSQ_CHOLESKY_NB 96
 /* Blocks by which the trailing matrix is updated at once. */
 #define FLSQ_CHOLESKY_STEPS 4
-/* A pass of fewer flops runs on one thread: opening a parallel region costs some 5 microseconds. */
+/* A pass of fewer flops runs on one thread.  2026-11, Zen 3, us on one thread / two that are awake: p = 16, 2e5 flops
+ * 10.1 / 10.1, 4e5 21.5 / 18.7, 8e5 41 / 30, 1.6e6 83 / 50; two that have to be woken cost some 10 us more. */
 #define FLSQ_THREAD_FLOPS 1e6
-/* A factorization has three barriers for every NB rows; where another process holds a core, each may cost a time slice.
- * 3e7 is n = 448: one thread takes 2 ms. */
-#define FLSQ_CHOLESKY_THREAD_FLOPS 3e7
+/* Likewise: n = 195 182 / 185, 243 303 / 256, 303 478 / 394, 378 795 / 587, 472 1393 / 976.  But there are two barriers for every
+ * NB rows, and where another process holds a core each may cost a time slice.  1.5e7 is n = 356. */
+#define FLSQ_CHOLESKY_THREAD_FLOPS 1.5e7
 #endif
 
 /* Up to this many columns reading a sample of the leaves costs less than a second pass. */

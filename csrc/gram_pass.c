@@ -4,8 +4,8 @@
  * The Gram pass: ZᵀWZ for Z = [X | 1 | Y] in one read of the rows.
  *
  * Two regimes give the same bits.  Row-parallel: every thread takes its own row blocks and holds its own node (while a
- * node fits in L2).  Tile-parallel: all threads share one node and one packed slab of rows, and take groups of blocks
- * of it.
+ * node fits in L2 and there are blocks enough).  Tile-parallel: all threads share one node and one packed slab of rows,
+ * and take groups of blocks of it.
  */
 #include "blocksizes.h"
 #include "gram_chunk.h"
@@ -179,7 +179,10 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     if (n == 0 || gram->columns == 0)
         return FLSQ_OK;
     const int64_t kc = FLSQ_KC(gram->p);
-    const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES;
+    if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
+        n_threads = 1;
+    const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES ||
+                       (FLSQ_CEIL_DIV(n, gram->block_rows) < n_threads && gram->x_panels >= FLSQ_SHARED_PANELS);
     flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
                            .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
                            .panels = gram->sides ? gram->x_panels : gram->panels};
@@ -192,8 +195,6 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     }
     pass.in_place = flsq_gram_is_in_place(&pass);
     pass.ahead = flsq_pass_ahead(&pass);
-    if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
-        n_threads = 1;
     const flsq_status status =
         shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);

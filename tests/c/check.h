@@ -20,7 +20,7 @@ int check_note(int holds, const char *condition, const char *file, int line);
 
 typedef void group_fn(const flsq_kernels *kernels);
 
-group_fn test_pack_matrix, test_pack_half, test_read_column;
+group_fn test_pack_matrix, test_shape_matrix, test_pack_half, test_read_column;
 group_fn test_affine, test_weigh, test_residual_rows, test_residual_in_place, test_gradient;
 group_fn test_dot_columns, test_dot_axpy, test_probes;
 group_fn test_gram_block, test_gram_diagonal, test_in_place, test_residual_block, test_ahead;

@@ -30,6 +30,7 @@ static const flsq_kernels *const sets[] = {
 
 static const struct { const char *name; group_fn *run; } groups[] = {
     {"pack: dtypes and layouts", test_pack_matrix},
+    {"pack: shaped values", test_shape_matrix},
     {"pack: all half floats", test_pack_half},
     {"pack: one column", test_read_column},
     {"affine", test_affine},

@@ -154,6 +154,9 @@ void test_gram_bits(const flsq_kernels *kernels)
     check_bits(kernels, 37 * flsq_gram_block_rows(3) + 1, 3, WEIGHTED | UNIT);
     const int64_t large = large_p(kernels);
     check_bits(kernels, flsq_gram_block_rows(large) + FLSQ_MAX_KC + 3, large, WEIGHTED | UNIT);
+    const int64_t shared = FLSQ_SHARED_PANELS * kernels->nr - 1; /* one leaf, which the threads share */
+    check_bits(kernels, FLSQ_MIN(flsq_gram_block_rows(shared), 3 * FLSQ_MAX_KC) - 1, shared, WEIGHTED | UNIT);
+    check_bits(kernels, FLSQ_MIN(flsq_gram_block_rows(shared), 3 * FLSQ_MAX_KC), shared, 0);
 }
 
 /* An entry is the sum of chains of KC terms, of KC-row chunks in a block, and of the tree: no term meets more than

@@ -72,6 +72,58 @@ void test_pack_matrix(const flsq_kernels *kernels)
                 try_pack(kernels, order & 1 ? FLSQ_F32 : FLSQ_F64, order & 2 ? F_ORDER : C_ORDER, 11, c + 1, first, 0);
 }
 
+/* Shaped values in the lanes of X; behind the last column a vector may run on, but not beyond the panel. */
+static void try_shape(const flsq_kernels *kernels, flsq_dtype dtype, layout form, int64_t count, int64_t columns,
+                      int affine, int weighted)
+{
+    const int64_t nr = kernels->nr, panel_count = FLSQ_CEIL_DIV(columns, nr), padded = panel_count * nr;
+    const int64_t stride = flsq_panels_stride(kernels, count);
+    array a = array_make(dtype, form, count, columns, INTEGERS, 0);
+    double *const right = oracle_doubles(panel_count * stride), *const left = oracle_doubles(panel_count * stride);
+    double *const scale = oracle_integers(padded, 1, 3), *const offset = oracle_integers(padded, -3, 3);
+    double *const w = oracle_integers(count, 0, 5);
+    for (int64_t i = 0; i < panel_count * stride; i++)
+        right[i] = left[i] = HELD;
+    const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count};
+    const flsq_shaping shaping = {.scale = affine ? scale : NULL, .offset = affine ? offset : NULL,
+                                  .w = weighted ? w : NULL, .left = weighted ? left : right};
+    flsq_shape_matrix(kernels, &a.view, 0, count, &panels, &shaping);
+    int values = 1, products = 1, untouched = 1;
+    for (int64_t J = 0; J < panel_count; J++)
+        for (int64_t i = 0; i < stride; i++) {
+            const int64_t k = i / nr, j = J * nr + i % nr;
+            if (k >= count)
+                untouched &= right[J * stride + i] == HELD && left[J * stride + i] == HELD;
+            if (k >= count || j >= columns)
+                continue;
+            const double value = a.value[k * columns + j] * (affine ? scale[j] : 1) - (affine ? offset[j] : 0);
+            values &= right[J * stride + i] == value;
+            products &= !weighted || left[J * stride + i] == w[k] * value;
+        }
+    CASE("%s %s, %lld x %lld%s%s", dtype_name(dtype), layout_name(form), (long long)count, (long long)columns,
+         affine ? ", scale and offset" : "", weighted ? ", weights" : "");
+    CHECK(values);
+    CHECK(products);
+    CHECK(untouched);
+    free(right), free(left), free(scale), free(offset), free(w);
+    array_free(&a);
+}
+
+void test_shape_matrix(const flsq_kernels *kernels)
+{
+    const int64_t counts[] = {1, 2, 31, 32, 33, FLSQ_MAX_KC};
+    for (int what = 0; what < 4; what++) {
+        for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
+            for (layout form = 0; form < LAYOUTS; form++)
+                try_shape(kernels, dtype, form, 9, kernels->nr + 1 + form % 3, what & 1, what >> 1);
+        for (int64_t columns = 1; columns <= 2 * kernels->nr + 1; columns++)
+            for (int c = 0; c < COUNT_OF(counts); c++)
+                for (int order = 0; order < 6; order++)
+                    try_shape(kernels, order & 1 ? FLSQ_F32 : FLSQ_F64, order < 2 ? C_ORDER : order < 4 ? PADDED_C : ZERO_ROWS,
+                              FLSQ_MIN(counts[c], FLSQ_MAX_KC), columns, what & 1, what >> 1);
+    }
+}
+
 void test_pack_half(const flsq_kernels *kernels)
 {
     enum { HALVES = 65536 };
