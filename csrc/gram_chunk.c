@@ -186,45 +186,49 @@ static int64_t sweeps_of(const flsq_gram_pass *pass)
     return sweeps;
 }
 
-flsq_ahead flsq_pass_ahead(const flsq_gram_pass *pass)
+void flsq_pass_look_ahead(flsq_gram_pass *pass)
 {
     const flsq_matrix *const x = &pass->rows->x;
     const int64_t sweeps = sweeps_of(pass), row_bytes = x->columns * (int64_t)sizeof(double);
+    pass->ahead = (flsq_ahead){0};
+    pass->in_sweeps = x->columns;
     if (x->row_stride > 0 && x->row_stride <= 2 * row_bytes && x->col_stride >= 0 && x->col_stride <= x->row_stride) {
         const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
         const int64_t deep = pass->in_place || pace > FLSQ_PACKED_PACE ? FLSQ_STRIDED_DEEP : FLSQ_PACKED_DEEP;
-        return (flsq_ahead){.next = x->data, .pace = pace, .apart = deep / 2 * pace, .jump = pass->kc * pace,
-                            .sweeps = sweeps};
-    }
-    if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0) {
+        pass->ahead = (flsq_ahead){.next = x->data, .pace = pace, .apart = deep / 2 * pace, .jump = pass->kc * pace,
+                                   .sweeps = sweeps};
+    } else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0) {
         const int64_t two = sweeps < x->columns; /* columns a sweep */
-        return (flsq_ahead){.next = x->data, .pace = x->row_stride, .apart = two * x->col_stride,
-                            .jump = (1 + two) * x->col_stride, .sweeps = FLSQ_CEIL_DIV(x->columns, 1 + two)};
+        pass->ahead = (flsq_ahead){.next = x->data, .pace = x->row_stride, .apart = two * x->col_stride,
+                                   .jump = (1 + two) * x->col_stride,
+                                   .sweeps = FLSQ_MIN(sweeps, FLSQ_CEIL_DIV(x->columns, 1 + two))};
+        pass->in_sweeps = FLSQ_MIN((1 + two) * sweeps, x->columns);
     }
-    return (flsq_ahead){0};
 }
 
-/* Rows [row, row + count) of a column in one piece: few lines, so they are asked for at once. */
-static void ask_for_column(const flsq_matrix *a, int64_t row, int64_t count)
+/* Up to `count` rows of a column in one piece: few lines, so they are asked for at once. */
+static void ask_for_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count)
 {
     if (a->data == NULL || a->row_stride <= 0 || a->row_stride > (int64_t)sizeof(double))
         return;
-    const char *const first = (const char *)a->data + row * a->row_stride;
-    for (int64_t byte = 0; byte < count * a->row_stride; byte += FLSQ_ALIGNMENT)
+    const char *const first = (const char *)a->data + column * a->col_stride + row * a->row_stride;
+    const int64_t bytes = FLSQ_MIN(count, a->rows - row) * a->row_stride;
+    for (int64_t byte = 0; byte < bytes; byte += FLSQ_ALIGNMENT)
         __builtin_prefetch(first + byte, 0, 3);
 }
 
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next)
 {
     flsq_ahead ahead = pass->ahead;
-    ahead.next += next * pass->rows->x.row_stride;
-    if (next >= pass->rows->x.rows) {
-        ahead.sweeps = 0;
-        return ahead;
-    }
-    ask_for_column(&pass->rows->weights, next, pass->kc);
+    if (next >= pass->rows->x.rows)
+        return (flsq_ahead){0};
+    ask_for_column(&pass->rows->weights, 0, next, pass->kc);
     if (pass->gram->sides)
-        ask_for_column(&pass->rows->y, next, pass->kc);
+        ask_for_column(&pass->rows->y, 0, next, pass->kc);
+    for (int64_t c = pass->in_sweeps; c < pass->rows->x.columns; c++)
+        ask_for_column(&pass->rows->x, c, next, pass->kc);
+    if (ahead.sweeps > 0)
+        ahead.next += next * pass->rows->x.row_stride;
     return ahead;
 }
 

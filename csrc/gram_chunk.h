@@ -18,6 +18,7 @@ typedef struct flsq_gram_pass {
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
+    int64_t in_sweeps; /* columns of X they get round to; the others are asked for at once */
 } flsq_gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
@@ -50,8 +51,8 @@ flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk 
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
 
 /* The memory of a chunk of rows of X from row `next` on, if there is one and X is in one piece, to be asked for while
- * another chunk is multiplied.  The first fills pass->ahead. */
-flsq_ahead flsq_pass_ahead(const flsq_gram_pass *pass);
+ * another chunk is multiplied.  The first prepares the pass for it. */
+void flsq_pass_look_ahead(flsq_gram_pass *pass);
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next);
 
 /* node += the blocks (I, J) for one J and I in [first, last), and what stands beside them. */

@@ -194,7 +194,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
             return status;
     }
     pass.in_place = flsq_gram_is_in_place(&pass);
-    pass.ahead = flsq_pass_ahead(&pass);
+    flsq_pass_look_ahead(&pass);
     const flsq_status status =
         shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);
