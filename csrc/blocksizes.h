@@ -10,7 +10,7 @@
  *       are 5 - 10 % faster with 128 than with 256 and 3 - 5 % faster than with 96, above it makes no difference.
  *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, KC = 64 20.7,
  *       96 21.0, 128 22.1, 256 23.1; for p <= 16 it makes no difference.
- *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer and its errors; at
+ *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
  *       twice as many samples of half the length show is sharper by the root of two.
@@ -21,13 +21,15 @@
 #ifndef FLSQ_BLOCKSIZES_H
 #define FLSQ_BLOCKSIZES_H
 
+/* Right panels that a task of the shared regime takes past a group of left ones. */
+#define FLSQ_TASK_PANELS 4
+
 #ifdef FLSQ_TEST_BLOCKSIZES
 #define FLSQ_KC(p) ((p) <= 8 ? 6 : 8)
 #define FLSQ_MAX_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
-#define FLSQ_SHARED_PANELS 2
 #define FLSQ_LANES_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_SLAB_CHUNKS 2
@@ -41,8 +43,6 @@
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : 8192)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
-/* Fewer leaves than threads: from this many panels on the threads share them. */
-#define FLSQ_SHARED_PANELS 8
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
 /* Rows of a group of small problems that are in memory at a time: L1, less what the factors need. */
@@ -59,8 +59,8 @@
 /* A pass of fewer flops runs on one thread.  2026-11, Zen 3, us on one thread / two that are awake: p = 16, 2e5 flops
  * 10.1 / 10.1, 4e5 21.5 / 18.7, 8e5 41 / 30, 1.6e6 83 / 50; two that have to be woken cost some 10 us more. */
 #define FLSQ_THREAD_FLOPS 1e6
-/* Likewise: n = 195 182 / 185, 243 303 / 256, 303 478 / 394, 378 795 / 587, 472 1393 / 976.  But there are two barriers for every
- * NB rows, and where another process holds a core each may cost a time slice.  1.5e7 is n = 356. */
+/* Likewise: n = 195 182 / 185, 243 303 / 256, 303 478 / 394, 378 795 / 587, 472 1393 / 976.  But there are two barriers
+ * for every NB rows, and where another process holds a core each may cost a time slice.  1.5e7 is n = 356. */
 #define FLSQ_CHOLESKY_THREAD_FLOPS 1.5e7
 #endif
 

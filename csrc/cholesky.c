@@ -12,12 +12,12 @@
  *                                           |   | 5 | 8        panel (kernels.h), and an update touches one piece of
  *                                           |   |   | 9        memory instead of NR rows of the matrix
  *
- * The tiles hold -A, and off the diagonal -R: then the update is an addition of (-R12)ᵀ(-R12), the Gram kernels' own, with
- * one packed operand for both sides.  Substitution, not multiplication with an inverted diagonal block, keeps the factor
- * backward stable.
+ * The tiles hold -A, and off the diagonal -R: then the update is an addition of (-R12)ᵀ(-R12), the Gram kernels' own,
+ * with one packed operand for both sides.  Substitution, not multiplication with an inverted diagonal block, keeps the
+ * factor backward stable.
  *
- * The rows of a few blocks are updated block by block, what lies below them once by all of these: so the trailing matrix goes
- * through the caches once for FLSQ_CHOLESKY_STEPS blocks.
+ * The rows of a few blocks are updated block by block, what lies below them once by all of these: so the trailing matrix
+ * goes through the caches once for FLSQ_CHOLESKY_STEPS blocks.
  *
  * Look-ahead: while the threads update what lies behind the next block, the first of them updates and factors its
  * diagonal, which nobody else touches.

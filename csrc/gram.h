@@ -67,7 +67,10 @@ static inline int64_t panel_columns(const flsq_gram *gram, int64_t J)
 }
 
 /* Whether the block of entry (i, j) is stored turned. */
-static inline int is_turned(const flsq_gram *gram, int64_t i, int64_t j) { return gram->sides && i < gram->p && j >= gram->p; }
+static inline int is_turned(const flsq_gram *gram, int64_t i, int64_t j)
+{
+    return gram->sides && i < gram->p && j >= gram->p;
+}
 
 /* Where a node has entry (i, j), i <= j; only of those it stores. */
 static inline int64_t place_of_entry(const flsq_gram *gram, int64_t i, int64_t j)

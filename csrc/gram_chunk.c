@@ -194,7 +194,8 @@ void flsq_pass_look_ahead(flsq_gram_pass *pass)
     pass->in_sweeps = x->columns;
     if (x->row_stride > 0 && x->row_stride <= 2 * row_bytes && x->col_stride >= 0 && x->col_stride <= x->row_stride) {
         const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
-        const int64_t deep = pass->in_place || pace > FLSQ_PACKED_PACE ? FLSQ_STRIDED_DEEP : FLSQ_PACKED_DEEP;
+        const int apart = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
+        const int64_t deep = apart && pace <= FLSQ_PACKED_PACE ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
         pass->ahead = (flsq_ahead){.next = x->data, .pace = pace, .apart = deep / 2 * pace, .jump = pass->kc * pace,
                                    .sweeps = sweeps};
     } else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0) {

@@ -3,9 +3,9 @@
  *
  * The Gram pass: ZᵀWZ for Z = [X | 1 | Y] in one read of the rows.
  *
- * Two regimes give the same bits.  Row-parallel: every thread takes its own row blocks and holds its own node (while a
- * node fits in L2 and there are blocks enough).  Tile-parallel: all threads share one node and one packed slab of rows,
- * and take groups of blocks of it.
+ * Two regimes give the same bits.  Row-parallel: every thread takes its own row blocks (leaves) and holds its own node.
+ * Tile-parallel, where a node leaves L2 or many panels meet few leaves: all threads share one node and one packed slab of
+ * rows, and take groups of blocks of it.
  */
 #include "blocksizes.h"
 #include "gram_chunk.h"
@@ -66,8 +66,23 @@ typedef struct shared_leaf {
     double *node;
 } shared_leaf;
 
-/* Task t of a slab: a group of left panels against a few right panels that stream past it. */
-enum { RIGHT_PANELS = 4 };
+/* Task t of a slab: a group of left panels against a few right panels that stream past it.  Those that lie below the
+ * diagonal are empty; of the others there are so many: */
+static int64_t tasks_of(int64_t panels)
+{
+    int64_t tasks = 0;
+    for (int64_t first = 0; first < panels; first += FLSQ_GROUP_PANELS)
+        tasks += FLSQ_CEIL_DIV(panels, FLSQ_TASK_PANELS) - first / FLSQ_TASK_PANELS;
+    return tasks;
+}
+
+/* Whether the threads are better off sharing leaves than taking one each: when there are fewer leaves than threads, and
+ * fewer than the blocks make whole tasks. */
+static int worth_sharing(int64_t leaves, int64_t panels, int n_threads)
+{
+    const int64_t task = FLSQ_GROUP_PANELS * FLSQ_TASK_PANELS, blocks = panels * (panels + 1) / 2;
+    return leaves < n_threads && leaves * task < blocks;
+}
 
 static void pack_share(const shared_leaf *s, int64_t number, int thread, int n_threads)
 {
@@ -82,16 +97,16 @@ static void multiply_tasks(const shared_leaf *s, int64_t number)
 {
     const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
     const int64_t panels = s->pass->panels, groups = FLSQ_CEIL_DIV(panels, FLSQ_GROUP_PANELS);
-    const int64_t strips = FLSQ_CEIL_DIV(panels, RIGHT_PANELS), kc = s->pass->kc;
+    const int64_t strips = FLSQ_CEIL_DIV(panels, FLSQ_TASK_PANELS), kc = s->pass->kc;
     flsq_ahead nothing = {0};
     for (int64_t t = flsq_parallel_claim(&s->claimed[number]); t < groups * strips;
          t = flsq_parallel_claim(&s->claimed[number])) {
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
-        const int64_t strip = t % strips * RIGHT_PANELS;
+        const int64_t strip = t % strips * FLSQ_TASK_PANELS;
         for (int64_t at = 0; at < count; at += kc) {
             const flsq_operands z = flsq_operands_packed(s->pass, &s->buffer[number % 2], row + at, at,
                                                          FLSQ_MIN(kc, count - at));
-            for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + RIGHT_PANELS, panels); J++)
+            for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + FLSQ_TASK_PANELS, panels); J++)
                 flsq_chunk_add_blocks(s->pass, &z, first, last, J, s->node, &nothing);
         }
     }
@@ -111,7 +126,7 @@ static void shared_leaf_body(void *context, int thread, int n_threads)
 
 static flsq_status tile_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int n_threads)
 {
-    n_threads = (int)FLSQ_MIN(n_threads, pass->panels); /* more would find no task */
+    n_threads = (int)FLSQ_MIN(n_threads, tasks_of(pass->panels));
     const int64_t n = pass->rows->x.rows, max_slabs = FLSQ_CEIL_DIV(gram->block_rows, pass->chunk);
     int64_t size = 0, chunk_bytes = 0;
     flsq_arena arena;
@@ -182,7 +197,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES ||
-                       (FLSQ_CEIL_DIV(n, gram->block_rows) < n_threads && gram->x_panels >= FLSQ_SHARED_PANELS);
+                       worth_sharing(FLSQ_CEIL_DIV(n, gram->block_rows), gram->x_panels, n_threads);
     flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
                            .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
                            .panels = gram->sides ? gram->x_panels : gram->panels};

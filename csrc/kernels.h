@@ -13,7 +13,7 @@
  *      a2 b2 c2 d2 e2                     a2 b2 c2 d2                e2 0 0 0
  *
  * Both operands of a product read the same layout: the right one a vector of columns at a time, the left one a
- * column at a time, broadcast.  Lanes past the last column hold zeros.  Panels start on 64-byte boundaries.
+ * column at a time, broadcast.  Lanes past the last column hold zeros, or in the Gram pass anything.  Panels start on 64-byte boundaries.
  *
  * Products also read rows where the user has them: then `step` is not NR, both operands are columns of the same rows, and
  * whole vectors are read past the last column, whatever lies there; it reaches no entry of that or an earlier column.
@@ -46,7 +46,8 @@ typedef struct flsq_ahead {
     int64_t pace, apart, jump, sweeps;
 } flsq_ahead;
 
-/* sums[j] += sum_k a[k][j] (unless sums is NULL) and dots[j] += sum_k a[k][j]*y[k], j < columns rounded up to a vector. */
+/* sums[j] += sum_k a[k][j] (unless sums is NULL) and dots[j] += sum_k a[k][j]*y[k], j < columns rounded up to a
+ * vector. */
 typedef struct flsq_sides {
     const double *y;
     double *sums, *dots;

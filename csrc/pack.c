@@ -119,7 +119,7 @@ void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_
 {
     const int64_t nr = kernels->nr;
     const int is_f64 = a->dtype == FLSQ_F64, shaped = shaping->scale != NULL || shaping->w != NULL;
-    if (shaped && (is_f64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && count > 0) {
+    if (shaped && (is_f64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && count > 0 && a->columns > 0) {
         (is_f64 ? kernels->shape_rows_f64 : kernels->shape_rows_f32)(element(a, row, 0), a->row_stride, count, a->columns,
                                                                      panels->base, panels->stride, shaping);
         return;

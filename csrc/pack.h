@@ -8,7 +8,8 @@
 #include "internal.h"
 #include "kernels.h"
 
-/* Panels for up to FLSQ_MAX_KC rows; lanes that no column fills stay 0. */
+/* Packed rows.  Lanes that no column fills stay 0, but for what flsq_shape_matrix leaves behind the last column: products
+ * of the Gram pass do not mix lanes, sums along a row would have to. */
 typedef struct flsq_panels {
     double *base;
     int64_t stride; /* doubles between panels */
@@ -22,8 +23,8 @@ void flsq_panels_clear(const flsq_kernels *kernels, const flsq_panels *panels, i
 /* Rows [row, row + count) of a into the packed columns first, first + 1, ... */
 void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                       const flsq_panels *panels, int64_t first);
-/* Rows [row, row + count) of a into the packed columns 0, 1, ..., shaped, in one go where a allows it; lanes behind the last
- * column may change. */
+/* Rows [row, row + count) of a into the packed columns 0, 1, ..., shaped, in one go where a allows it; the lanes of a vector
+ * behind the last column may receive anything, NaN too. */
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping);
 /* out[i] := a[row + i, column] */

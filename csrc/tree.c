@@ -79,7 +79,8 @@ static void total_piece(const flsq_tree *tree, int64_t first, int64_t count, dou
     for (int level = 0; tree->leaves >> level; level++) {
         if (!(tree->leaves >> level & 1))
             continue;
-        const double *const sums = tree->level[level] + first, *const errors = sums + tree->node_length;
+        const double *const sums = tree->level[level] + first;
+        const double *const errors = sums + (tree->carries ? tree->node_length : 0);
         for (int64_t i = 0; tree->carries && i < count; i++) {
             const double a = sums[i], b = total[i], s = a + b, part = s - a;
             error[i] = (errors[i] + error[i]) + ((a - (s - part)) + (b - part));

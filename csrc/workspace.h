@@ -36,7 +36,7 @@ void flsq_arena_close(flsq_arena *arena);
 /* An arena without memory, which may be closed. */
 static inline void flsq_arena_none(flsq_arena *arena) { arena->base = NULL; }
 
-/* Single long-lived pieces, 64-byte aligned; NULL when there is no memory. */
+/* Single pieces, aligned to 64 bytes at least; NULL when there is no memory. */
 void *flsq_allocate(int64_t size);
 void flsq_release(void *memory);
 

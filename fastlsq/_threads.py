@@ -129,33 +129,41 @@ def _available():
 def _cgroup_quota():
     """Whole CPUs the control groups grant, at least one; a very large number without a limit."""
     quotas = [1 << 20]
-    for directory in _cgroup_directories():
+    for read in _cgroup_limits():
         try:
-            if (directory / "cpu.max").exists():  # version 2: "max 100000" or "150000 100000", in microseconds
-                quota, period = _read(directory / "cpu.max").split()
-            else:
-                quota, period = (_read(directory / f"cpu.cfs_{what}_us") for what in ("quota", "period"))
+            quota, period = read()
             if quota != "max" and int(quota) > 0:
                 quotas.append(max(1, math.ceil(int(quota) / int(period))))
-        except (OSError, ValueError):
+        except (OSError, ValueError, ZeroDivisionError):
             continue
     return min(quotas)
 
 
-def _cgroup_directories():
-    """Those of the process and all above it, any of which may set a limit; of both versions."""
-    paths = {"": "/", "cpu": "/"}
+def _cgroup_limits():
+    """Functions that read (quota, period) in microseconds: for the group of the process and all above it, any of which
+    may set a limit, in both versions of control groups."""
+    for directory in _cgroup_directories("", _CGROUPS):
+        yield lambda directory=directory: _read(directory / "cpu.max").split()
+    for mount in ("cpu", "cpu,cpuacct"):
+        for directory in _cgroup_directories("cpu", _CGROUPS / mount):
+            yield lambda directory=directory: [
+                _read(directory / f"cpu.cfs_{what}_us") for what in ("quota", "period")
+            ]
+
+
+def _cgroup_directories(controller, mount):
+    """Where the process is below this mount, as far as that can be seen from here, and all above it."""
+    own = "/"
     try:
-        for line in _read(_PROC / "self/cgroup").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers == "" or "cpu" in controllers.split(","):
-                paths["cpu" if controllers else ""] = path
+        lines = _read(_PROC / "self/cgroup").splitlines()
     except (OSError, ValueError):
-        pass
-    for mount, path in paths.items():
-        directory = _CGROUPS / mount / path.lstrip("/")
-        yield directory
-        yield from (above for above in directory.parents if above.is_relative_to(_CGROUPS / mount))
+        lines = []
+    for line in lines:
+        fields = line.split(":", 2)  # number, controllers (none in version 2), path
+        if len(fields) == 3 and controller in fields[1].split(","):
+            own = fields[2]
+    directory = mount / own.lstrip("/")
+    return [directory, *(above for above in directory.parents if above.is_relative_to(mount))]
 
 
 def _read(path):

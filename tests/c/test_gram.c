@@ -154,7 +154,10 @@ void test_gram_bits(const flsq_kernels *kernels)
     check_bits(kernels, 37 * flsq_gram_block_rows(3) + 1, 3, WEIGHTED | UNIT);
     const int64_t large = large_p(kernels);
     check_bits(kernels, flsq_gram_block_rows(large) + FLSQ_MAX_KC + 3, large, WEIGHTED | UNIT);
-    const int64_t shared = FLSQ_SHARED_PANELS * kernels->nr - 1; /* one leaf, which the threads share */
+    int64_t panels = 1;
+    while (panels * (panels + 1) / 2 <= FLSQ_GROUP_PANELS * FLSQ_TASK_PANELS)
+        panels++;
+    const int64_t shared = panels * kernels->nr - 1; /* one leaf, which the threads share */
     check_bits(kernels, FLSQ_MIN(flsq_gram_block_rows(shared), 3 * FLSQ_MAX_KC) - 1, shared, WEIGHTED | UNIT);
     check_bits(kernels, FLSQ_MIN(flsq_gram_block_rows(shared), 3 * FLSQ_MAX_KC), shared, 0);
 }
