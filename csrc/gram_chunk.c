@@ -49,7 +49,7 @@ void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
 {
     const flsq_gram *const gram = pass->gram;
-    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !pass->gram->sides ? packed_column(gram, gram->p) : -1);
+    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !gram->sides ? packed_column(gram, gram->p) : -1);
     if (c->left.base != c->right.base)
         flsq_panels_clear(gram->kernels, &c->left, -1);
 }
@@ -83,8 +83,8 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
 {
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
-    const int64_t nr = kernels->nr, stride = c->right.stride;
-    const flsq_panels target = {.base = c->right.base + at * nr, .stride = stride, .count = pass->panels};
+    const int64_t nr = kernels->nr;
+    const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = pass->panels};
     flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
     if (pass->rows->weights.data != NULL) {
         flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
@@ -96,13 +96,8 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
         return;
     }
     flsq_pack_matrix(kernels, &pass->rows->y, row, count, &target, packed_column(gram, gram->p + gram->unit));
-    for (int64_t J = gram->x_panels; J < pass->panels; J++) {
-        const int64_t columns = panel_columns(gram, J);
-        if (pass->scale != NULL)
-            kernels->affine(count, columns, pass->scale + J * nr, pass->offset + J * nr, target.base + J * stride);
-        if (shaping.w != NULL)
-            kernels->weigh(count, columns, shaping.w, target.base + J * stride, shaping.left + J * stride);
-    }
+    for (int64_t J = gram->x_panels; J < pass->panels; J++)
+        flsq_shape_panel(kernels, J, count, panel_columns(gram, J), &target, &shaping);
 }
 
 /* ---- products of rows that are ready ---------------------------------------------------------------------------- */

@@ -114,6 +114,16 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
     }
 }
 
+void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int64_t columns, const flsq_panels *panels,
+                      const flsq_shaping *shaping)
+{
+    double *const right = panels->base + J * panels->stride, *const left = shaping->left + J * panels->stride;
+    if (shaping->scale != NULL)
+        kernels->affine(count, columns, shaping->scale + J * kernels->nr, shaping->offset + J * kernels->nr, right);
+    if (shaping->w != NULL)
+        kernels->weigh(count, columns, shaping->w, right, left);
+}
+
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping)
 {
@@ -125,13 +135,8 @@ void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_
         return;
     }
     flsq_pack_matrix(kernels, a, row, count, panels, 0);
-    for (int64_t c = 0; shaped && c < a->columns; c += nr) {
-        const int64_t columns = FLSQ_MIN(nr, a->columns - c), place = c / nr * panels->stride;
-        if (shaping->scale != NULL)
-            kernels->affine(count, columns, shaping->scale + c, shaping->offset + c, panels->base + place);
-        if (shaping->w != NULL)
-            kernels->weigh(count, columns, shaping->w, panels->base + place, shaping->left + place);
-    }
+    for (int64_t J = 0; J * nr < a->columns; J++)
+        flsq_shape_panel(kernels, J, count, FLSQ_MIN(nr, a->columns - J * nr), panels, shaping);
 }
 
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out)

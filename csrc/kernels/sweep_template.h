@@ -127,5 +127,5 @@
         const vec factor = broadcast(left[i * (left_lane)]);                                                       \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \
-            MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                             \
+            MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                      \
     }

@@ -60,7 +60,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
             const vec factor = broadcast(left[g * FLSQ_VL + i]);                                                   \
             UNROLL                                                                                                 \
             for (int v = g; v < (nv); v++)                                                                         \
-                MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                            \
+                MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                     \
         }
 
 #define DIAGONAL_GROUPS(first, last, nv, SWEEP, ...)                                                               \
