@@ -12,7 +12,8 @@
  *       96 21.0, 128 22.1, 256 23.1; for p <= 16 it makes no difference.
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
- *       keep it there.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
+ *       keep it there.  Above 512 columns a second node would be most of the memory of a short problem, and to touch
+ *       17 MiB for the first time costs 11 ms.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
  *       twice as many samples of half the length show is sharper by the root of two.
  * Both are functions of p alone: with n or the thread count in them the bits would move.
  *
@@ -28,6 +29,7 @@
 #define FLSQ_KC(p) ((p) <= 8 ? 6 : 8)
 #define FLSQ_MAX_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
+#define FLSQ_RESIDUAL_BLOCK_ROWS(p) FLSQ_BLOCK_ROWS(p)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
 #define FLSQ_LANES_BYTES 2048
@@ -40,7 +42,9 @@
 #else
 #define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 64 : 128)
 #define FLSQ_MAX_KC 128
-#define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : 8192)
+#define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : (p) <= 512 ? 8192 : 32768)
+/* The leaf of the residual pass, whose sums are few: short enough that every thread has some of a short wide problem. */
+#define FLSQ_RESIDUAL_BLOCK_ROWS(p) ((p) <= 512 ? 1024 : 512)
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */

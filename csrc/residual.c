@@ -5,8 +5,8 @@
  *
  * A chunk of rows is packed (any dtype, strides, scale, offset), or read where it lies, and used twice while it is in the
  * cache.  Few targets are matrix-vector products; from NARROW+1 targets on both products run on the register tiles.
- * The sums go over the same row blocks and the same tree as the Gram pass, so the bits depend on neither threads nor
- * memory order.
+ * The sums go over row blocks of a fixed length and a tree like that of the Gram pass, so the bits depend on neither
+ * threads nor memory order.
  */
 #include "blocksizes.h"
 #include "pack.h"
@@ -234,7 +234,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     const int64_t n = rows->x.rows, k = rows->y.columns, nr = kernels->nr;
     const int64_t lead = rows->x.columns + (rows->unit != 0);
     residual_pass pass = {.kernels = kernels, .rows = rows, .k = k, .lead = lead, .r = r,
-                          .left_panels = FLSQ_CEIL_DIV(lead, nr), .block_rows = FLSQ_BLOCK_ROWS(rows->x.columns),
+                          .left_panels = FLSQ_CEIL_DIV(lead, nr), .block_rows = FLSQ_RESIDUAL_BLOCK_ROWS(rows->x.columns),
                           .target_panels = k <= NARROW ? 0 : FLSQ_CEIL_DIV(k, nr),
                           .chunk = FLSQ_MIN(FLSQ_RESIDUAL_ROWS(rows->x.columns), n)};
     const int64_t length = pass.left_panels * nr, targets = FLSQ_MAX(pass.target_panels * nr, k);

@@ -58,12 +58,7 @@ static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int
     tree->leaves += (int64_t)1 << level;
 }
 
-double *flsq_tree_next(flsq_tree *tree)
-{
-    double *const node = tree->level[resting_level(tree, 0)];
-    memset(node, 0, node_bytes(tree));
-    return node;
-}
+double *flsq_tree_next(const flsq_tree *tree) { return tree->level[resting_level(tree, 0)]; }
 
 void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels)
 {
@@ -208,6 +203,7 @@ static flsq_status only_leaf(flsq_tree *tree, const flsq_leaves *leaves)
     if (status != FLSQ_OK)
         return status;
     void *const scratch = flsq_arena_take(&arena, leaves->scratch_bytes, 1);
+    memset(flsq_tree_next(tree), 0, node_bytes(tree));
     leaves->prepare(leaves->job, scratch);
     leaves->leaf(leaves->job, scratch, 0, flsq_tree_next(tree));
     tree->leaves = 1;

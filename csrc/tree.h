@@ -49,8 +49,8 @@ typedef struct flsq_leaves {
 flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const flsq_leaves *leaves, int n_threads);
 /* Makes room for `leaves` more leaves, so that pushing them cannot fail. */
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves);
-/* The node of the next leaf, for which room was reserved: all zero, to be filled and then taken into the tree. */
-double *flsq_tree_next(flsq_tree *tree);
+/* The node of the next leaf, for which room was reserved: to be cleared, filled and then taken into the tree. */
+double *flsq_tree_next(const flsq_tree *tree);
 void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels);
 /* total := sums [first, first + count) over all leaves (0 without any); lost, unless NULL, of a tree that carries: what
  * rounding them to double has lost. */

@@ -6,13 +6,6 @@
 #include "workspace.h"
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
-/* From this size on memory is asked for in pages of 2 MiB where the system gives them on request: the first touch of a
- * 17 MiB node costs some 4 ms in small pages. */
-enum { LARGE = 4 << 20, LARGE_PAGE = 2 << 20 };
 
 flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product)
 {
@@ -31,15 +24,10 @@ flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item)
 void *flsq_allocate(int64_t size)
 {
     void *memory = NULL;
-    if (size < 0 || (uint64_t)size > SIZE_MAX - LARGE_PAGE)
+    if (size < 0 || (uint64_t)size > SIZE_MAX - FLSQ_ALIGNMENT)
         return NULL;
-    const size_t alignment = size >= LARGE ? LARGE_PAGE : FLSQ_ALIGNMENT;
-    if (posix_memalign(&memory, alignment, FLSQ_MAX((size_t)size, alignment)) != 0)
+    if (posix_memalign(&memory, FLSQ_ALIGNMENT, FLSQ_MAX((size_t)size, (size_t)FLSQ_ALIGNMENT)) != 0)
         return NULL;
-#ifdef MADV_HUGEPAGE
-    if (size >= LARGE)
-        (void)madvise(memory, (size_t)size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish, not a need */
-#endif
     return memory;
 }
 
@@ -50,7 +38,7 @@ flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
     arena->size = size;
     arena->used = 0;
     arena->base = NULL;
-    if (size < 0 || (uint64_t)size > SIZE_MAX - LARGE_PAGE)
+    if (size < 0 || (uint64_t)size > SIZE_MAX - FLSQ_ALIGNMENT)
         return FLSQ_TOO_LARGE;
     arena->base = size <= FLSQ_ARENA_NEAR ? arena->near : flsq_allocate(size);
     return arena->base != NULL ? FLSQ_OK : FLSQ_NO_MEMORY;

@@ -99,14 +99,13 @@ def column_names(x, names, p):
 def typical_row(x, weights, rows):
     """Median of up to 31 rows of positive weight in the first block that has any; 0 where that is not finite."""
     for start in range(0, x.shape[0], rows):
-        block = x[start : start + rows]
-        if weights is not None:
-            block = block[weights[start : start + rows] > 0]
-        if block.shape[0]:
+        stop = min(start + rows, x.shape[0])
+        found = np.arange(start, stop) if weights is None else start + np.flatnonzero(weights[start:stop] > 0)
+        if found.size:
             break
     else:
         return np.zeros(x.shape[1])
-    sample = block[:: max(1, block.shape[0] // 31)][:31].astype(np.float64)
+    sample = x[found[:: max(1, found.size // 31)][:31]].astype(np.float64)
     with np.errstate(invalid="ignore"):
         middle = np.sort(sample, axis=0)[sample.shape[0] // 2]
     return np.where(np.isfinite(middle), middle, 0.0)
