@@ -61,12 +61,19 @@ def gram_seconds(x, y, flops, bandwidth, weights=None):
     return max(gram_flops(n, p) / flops, operand_bytes(x, y, weights) / bandwidth)
 
 
-def gram_pass(x, y, n_threads=None, weights=None):
-    """The fused Gram pass that is timed: (zz, yy) with zz = [X|1]'W[X|1|y] and yy = [y'Wy], from a fresh state."""
-    p = x.shape[1]
-    moments = lib.Moments(p, 1, True)
+def gram_arrays(p):
+    """Where `gram_pass` leaves its answer for p columns."""
+    return np.empty((p + 1, p + 2)), np.empty(1)
+
+
+def gram_pass(x, y, out, n_threads=None, weights=None):
+    """The fused Gram pass that is timed, from a fresh state into `out` = (zz, yy), which it returns.
+
+    zz = [X|1]'W[X|1|y] and yy = [y'Wy].  They are the caller's, as the result of a BLAS routine is: NumPy takes a new
+    array of 4 MB or more from pages of 2 MiB, and for those a virtual machine may pay 4 ms a megabyte.
+    """
+    zz, yy = out
+    moments = lib.Moments(x.shape[1], 1, True)
     moments.update(x, y.reshape(-1, 1), weights, None, None, resolve(n_threads))
-    zz = np.empty((p + 1, p + 2))
-    yy = np.empty(1)
-    moments.collect(zz, yy)
-    return zz, yy
+    moments.collect(zz, yy, n_threads=resolve(n_threads))
+    return out

@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * A = RᵀR, right-looking by blocks of NB rows (Golub & Van Loan, Matrix Computations, 4th ed., section 4.2.6):
+ * A = D M D = RᵀR, right-looking by blocks of NB rows (Golub & Van Loan, Matrix Computations, 4th ed., section 4.2.6):
  *
  *      R11 from A11 (by NR rows) · R12 = R11⁻ᵀ A12 by panels · A22 -= R12ᵀ R12 as register tiles
  *
- * The matrix is first copied into NR x NR tiles, those of one tile column one after the other:
+ * The matrix is first read into NR x NR tiles, those of one tile column one after the other:
  *
  *      tile (I, J) at J(J+1)/2 + I        0 | 1 | 3 | 6
  *                                           | 2 | 4 | 7        so that the NB rows of R12 in tile column J are one packed
@@ -23,9 +23,10 @@
  * diagonal, which nobody else touches.
  */
 #include "blocksizes.h"
-#include "kernels.h"
 #include "parallel.h"
+#include "symmetric.h"
 #include "workspace.h"
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -35,12 +36,14 @@ enum {
 
 typedef struct factorization {
     const flsq_kernels *kernels;
-    double *a; /* the user's: n x n, leading dimension ld */
-    int64_t n, ld;
-    int64_t count; /* tile rows; those past n are the identity */
+    const flsq_symmetric *a;
+    double *r; /* of leading dimension ldr */
+    int64_t n, ldr;
+    double *row_sums; /* n, or NULL */
+    int64_t count;    /* tile rows; those past n are the identity */
     double *tiles;
     double *r11, *reciprocal; /* NB x NB, and of its diagonal */
-    int64_t *claimed;         /* two counters a block step: panels to copy or solve, columns to update */
+    int64_t *claimed;         /* two counters a block step: panels to solve, columns to update; and some before and after */
     int64_t failed;           /* row of the first bad pivot, or -1 */
 } factorization;
 
@@ -55,31 +58,45 @@ static void negate(int64_t count, double *x)
         x[i] = -x[i];
 }
 
-/* Tile column J from the user's matrix, negated. */
-static void read_column(const factorization *f, int64_t J)
+/* Row I of the tiles of -A, and of the sums of |A| what it has on and above the diagonal. */
+static void read_row(const factorization *f, int64_t I)
 {
-    const int64_t nr = f->kernels->nr, columns = FLSQ_MIN(nr, f->n - J * nr);
-    double *const target = tile(f, 0, J), minus_one[FLSQ_MAX_NR], zero[FLSQ_MAX_NR] = {0};
-    const flsq_shaping negated = {.scale = minus_one, .offset = zero, .left = target};
-    for (int64_t j = 0; j < nr; j++)
-        minus_one[j] = -1.0;
-    f->kernels->shape_rows_f64((const char *)(f->a + J * nr), f->ld * (int64_t)sizeof(double), J * nr + columns, columns,
-                               target, 0, &negated);
-    for (int64_t row = 0; columns < nr && row < (J + 1) * nr; row++)
-        for (int64_t j = row < f->n ? columns : 0; j < nr; j++)
-            target[row * nr + j] = row == J * nr + j ? -1.0 : 0.0;
+    const int64_t nr = f->kernels->nr;
+    double sum[FLSQ_MAX_NR * FLSQ_MAX_NR] = {0};
+    for (int64_t J = I; J < f->count; J++) {
+        flsq_symmetric_tile(f->a, nr, I, J, -1.0, tile(f, I, J));
+        for (int64_t i = 0; f->row_sums != NULL && i < nr * nr; i++)
+            sum[i] += fabs(tile(f, I, J)[i]);
+    }
+    for (int64_t i = 0; f->row_sums != NULL && i < FLSQ_MIN(nr, f->n - I * nr); i++) {
+        f->row_sums[I * nr + i] = 0;
+        for (int64_t j = 0; j < nr; j++)
+            f->row_sums[I * nr + i] += sum[i * nr + j];
+    }
 }
 
-/* Tile column J to the user's matrix, which keeps what it has below the diagonal. */
-static void write_column(const factorization *f, int64_t J)
+/* What the sums of these columns have above the diagonal. */
+static void add_column_sums(const factorization *f, int64_t J)
 {
-    const int64_t nr = f->kernels->nr, columns = FLSQ_MIN(nr, f->n - J * nr);
-    for (int64_t row = 0; row < J * nr; row++)
-        for (int64_t j = 0; j < columns; j++)
-            f->a[row * f->ld + J * nr + j] = -tile(f, 0, J)[row * nr + j];
-    for (int64_t i = 0; i < columns; i++)
-        memcpy(f->a + (J * nr + i) * f->ld + J * nr + i, tile(f, J, J) + i * nr + i,
-               (size_t)(columns - i) * sizeof(double));
+    const int64_t nr = f->kernels->nr;
+    double sum[FLSQ_MAX_NR] = {0};
+    for (int64_t i = 0; i < (J + 1) * nr; i++)
+        for (int64_t j = FLSQ_MAX(i - J * nr + 1, 0); j < nr; j++)
+            sum[j] += fabs(tile(f, 0, J)[i * nr + j]);
+    for (int64_t j = 0; j < FLSQ_MIN(nr, f->n - J * nr); j++)
+        f->row_sums[J * nr + j] += sum[j];
+}
+
+/* Row I of the tiles to r, on and above the diagonal. */
+static void write_row(const factorization *f, int64_t I)
+{
+    const int64_t nr = f->kernels->nr, rows = FLSQ_MIN(nr, f->n - I * nr);
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(f->r + (I * nr + i) * (f->ldr + 1), tile(f, I, I) + i * (nr + 1), (size_t)(rows - i) * sizeof(double));
+    for (int64_t J = I + 1; J < f->count; J++)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < FLSQ_MIN(nr, f->n - J * nr); j++)
+                f->r[(I * nr + i) * f->ldr + J * nr + j] = -tile(f, I, J)[i * nr + j];
 }
 
 /* R11 of the tile rows [K, last), by single tile rows, and as one dense block. */
@@ -150,9 +167,14 @@ static void factor_body(void *context, int thread, int n_threads)
     factorization *const f = context;
     const int64_t nr = f->kernels->nr, step = NB / nr, outer = FLSQ_CHOLESKY_STEPS * step;
     int64_t *claimed = f->claimed;
-    for (int64_t J = flsq_parallel_claim(claimed); J < f->count; J = flsq_parallel_claim(claimed))
-        read_column(f, J);
+    for (int64_t I = flsq_parallel_claim(claimed); I < f->count; I = flsq_parallel_claim(claimed))
+        read_row(f, I);
     flsq_parallel_barrier(n_threads);
+    if (f->row_sums != NULL) {
+        for (int64_t J = flsq_parallel_claim(&claimed[1]); J < f->count; J = flsq_parallel_claim(&claimed[1]))
+            add_column_sums(f, J);
+        flsq_parallel_barrier(n_threads);
+    }
     if (thread == 0)
         factor_diagonal(f, 0, FLSQ_MIN(step, f->count));
     for (int64_t K = 0; K < f->count; K += step) {
@@ -175,15 +197,16 @@ static void factor_body(void *context, int thread, int n_threads)
     }
     claimed += 2;
     flsq_parallel_barrier(n_threads);
-    for (int64_t J = flsq_parallel_claim(claimed); J < f->count; J = flsq_parallel_claim(claimed))
-        write_column(f, J);
+    for (int64_t I = flsq_parallel_claim(claimed); I < f->count; I = flsq_parallel_claim(claimed))
+        write_row(f, I);
 }
 
-static flsq_status blocked(const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads,
-                           int64_t *pivot)
+static flsq_status blocked(const flsq_kernels *kernels, const flsq_symmetric *a, int n_threads, double *r, int64_t ldr,
+                           double *row_sums, int64_t *pivot)
 {
-    const int64_t nr = kernels->nr, count = FLSQ_CEIL_DIV(n, nr), counters = 2 * (FLSQ_CEIL_DIV(n, NB) + 2);
-    factorization f = {.kernels = kernels, .a = a, .n = n, .ld = ld, .count = count, .failed = -1};
+    const int64_t n = a->n, nr = kernels->nr, count = FLSQ_CEIL_DIV(n, nr), counters = 2 * (FLSQ_CEIL_DIV(n, NB) + 2);
+    factorization f = {.kernels = kernels, .a = a, .n = n, .r = r, .ldr = ldr, .row_sums = row_sums, .count = count,
+                       .failed = -1};
     flsq_arena arena;
     int64_t size = 0, tiles;
     flsq_status status = flsq_size_multiply(count, count + 1, &tiles);
@@ -206,14 +229,45 @@ static flsq_status blocked(const flsq_kernels *kernels, int64_t n, double *a, in
     flsq_parallel_run(flops < FLSQ_CHOLESKY_THREAD_FLOPS ? 1 : n_threads, factor_body, &f);
     flsq_arena_close(&arena);
     *pivot = f.failed;
-    return *pivot < 0 ? FLSQ_OK : FLSQ_NOT_POSITIVE_DEFINITE;
+    return FLSQ_OK;
+}
+
+/* All of it in r. */
+static int64_t unblocked(const flsq_kernels *kernels, const flsq_symmetric *a, double *r, int64_t ldr, double *row_sums)
+{
+    const int64_t n = a->n, nr = kernels->nr;
+    double tile[FLSQ_MAX_NR * FLSQ_MAX_NR];
+    for (int64_t i = 0; row_sums != NULL && i < n; i++)
+        row_sums[i] = 0;
+    for (int64_t I = 0; I * nr < n; I++)
+        for (int64_t J = I; J * nr < n; J++) {
+            flsq_symmetric_tile(a, nr, I, J, 1.0, tile);
+            for (int64_t i = I * nr; i < FLSQ_MIN((I + 1) * nr, n); i++)
+                for (int64_t j = FLSQ_MAX(i, J * nr); j < FLSQ_MIN((J + 1) * nr, n); j++) {
+                    const double value = r[i * ldr + j] = tile[(i - I * nr) * nr + j - J * nr];
+                    if (row_sums == NULL)
+                        continue;
+                    row_sums[i] += fabs(value);
+                    row_sums[j] += i < j ? fabs(value) : 0.0;
+                }
+        }
+    return kernels->cholesky_small(n, r, ldr);
+}
+
+flsq_status flsq_cholesky_of(const flsq_kernels *kernels, const flsq_symmetric *a, int n_threads, double *r, int64_t ldr,
+                             double *row_sums, int64_t *pivot)
+{
+    flsq_status status = FLSQ_OK;
+    if (a->n > NB)
+        status = blocked(kernels, a, n_threads, r, ldr, row_sums, pivot);
+    else
+        *pivot = unblocked(kernels, a, r, ldr, row_sums);
+    return status == FLSQ_OK && *pivot >= 0 ? FLSQ_NOT_POSITIVE_DEFINITE : status;
 }
 
 flsq_status flsq_cholesky(const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads,
                           int64_t *pivot)
 {
-    if (n > NB)
-        return blocked(kernels, n, a, ld, n_threads, pivot);
-    *pivot = kernels->cholesky_small(n, a, ld);
-    return *pivot < 0 ? FLSQ_OK : FLSQ_NOT_POSITIVE_DEFINITE;
+    const flsq_symmetric own = {.n = n, .m = a, .ldm = ld};
+    return flsq_cholesky_of(kernels, &own, n_threads, a, ld, NULL, pivot);
 }

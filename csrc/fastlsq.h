@@ -214,9 +214,6 @@ flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows,
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
-/* out (n x n, contiguous) := a_ij*scale_i*scale_j for a with leading dimension lda; row_sums[i] := sum_j |out_ij|. */
-void flsq_scale_symmetric(int64_t n, const double *a, int64_t lda, const double *scale, double *out, double *row_sums,
-                          int n_threads);
 /* a (n x n, leading dimension ld): upper triangle in, R with RᵀR = A out; below the diagonal untouched.
  * *pivot: the first failing row, or -1. */
 flsq_status flsq_cholesky(const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads,

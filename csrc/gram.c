@@ -150,3 +150,18 @@ void flsq_gram_collect(const flsq_gram *gram, int n_threads, double *zz, double 
     for (int64_t t = 0; t < gram->k; t++)
         flsq_tree_total(&gram->tree, place_of_entry(gram, lead + t, lead + t), 1, &yy[t], NULL);
 }
+
+void flsq_gram_cross(const flsq_gram *gram, double *c)
+{
+    const int64_t nr = gram->kernels->nr;
+    double sums[FLSQ_MAX_NR * FLSQ_MAX_NR];
+    for (int64_t J = gram->x_panels; J < gram->panels; J++)
+        for (int64_t I = 0; I < gram->x_panels; I++) {
+            const int64_t row = I * nr, column = first_column(gram, J) - gram->p - gram->unit;
+            const int turned = is_turned(gram, row, gram->p);
+            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), nr * nr, sums, NULL);
+            for (int64_t i = 0; i < panel_columns(gram, I); i++)
+                for (int64_t j = FLSQ_MAX(0, -column); j < panel_columns(gram, J); j++)
+                    c[(row + i) * gram->k + column + j] = sums[turned ? j * nr + i : i * nr + j];
+        }
+}

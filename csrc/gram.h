@@ -87,6 +87,8 @@ static inline double *entry(const flsq_gram *gram, double *node, int64_t i, int6
     return node + place_of_entry(gram, i, j);
 }
 
+/* c (p x k) := XᵀWY */
+void flsq_gram_cross(const flsq_gram *gram, double *c);
 /* The moments of these rows alone, from a fresh state; as flsq_gram_collect. */
 flsq_status flsq_gram_of(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, double *zz, double *yy,
                          double *lost);

@@ -25,35 +25,74 @@ static int in_range(int64_t count, const double *squares)
     return 1;
 }
 
+/* What the passes after the first need of the moments. */
+typedef struct moments {
+    double *c;        /* p x k */
+    double *diagonal; /* p + k */
+    double *zz, *lost; /* p x (p + k), where a single read may be enough; otherwise NULL */
+} moments;
+
+static flsq_status take_moments(int64_t p, int64_t k, int one_pass, flsq_arena *arena, moments *m)
+{
+    int64_t square = 0, cross, size = 0;
+    flsq_status status = flsq_size_multiply(p, k, &cross);
+    if (status == FLSQ_OK && one_pass)
+        status = flsq_size_multiply(2 * p, p + k, &square);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, cross, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, p + k, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, square, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    m->c = flsq_arena_take(arena, cross, sizeof(double));
+    m->diagonal = flsq_arena_take(arena, p + k, sizeof(double));
+    if (one_pass) {
+        m->zz = flsq_arena_take(arena, square, sizeof(double));
+        m->lost = m->zz + square / 2;
+    }
+    return FLSQ_OK;
+}
+
+/* The moments and, of those in range, their factor; the state itself, which may be large, is gone after that. */
+static flsq_status first_pass(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, const moments *m,
+                              flsq_factor *factor, flsq_verdict *verdict)
+{
+    const int64_t p = rows->x.columns, k = rows->y.columns;
+    flsq_gram *gram;
+    flsq_status status = flsq_gram_create(kernels, p, k, 0, &gram);
+    if (status != FLSQ_OK)
+        return status;
+    status = flsq_gram_update(gram, rows, n_threads);
+    if (status == FLSQ_OK)
+        flsq_gram_diagonal(gram, m->diagonal);
+    if (status == FLSQ_OK && in_range(p + k, m->diagonal)) {
+        flsq_gram_cross(gram, m->c);
+        if (m->zz != NULL)
+            flsq_gram_collect(gram, n_threads, m->zz, m->diagonal + p, m->lost);
+        status = flsq_factorize_gram(gram, n_threads, factor, verdict);
+    }
+    flsq_gram_destroy(gram);
+    return status;
+}
+
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
                        double *b, double *rss, flsq_report *report)
 {
     const int64_t p = rows->x.columns, k = rows->y.columns;
-    *report = (flsq_report){.verdict = FLSQ_OUT_OF_RANGE};
-    int64_t entries, size = 0;
     flsq_arena arena;
-    flsq_status status = flsq_size_multiply(p, p + k, &entries);
-    const int one_pass = flsq_may_need_one_pass(rows->x.rows, p, k);
-    for (int i = 0; status == FLSQ_OK && i < 1 + one_pass; i++)
-        status = flsq_size_add(&size, entries, sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_size_add(&size, p + k, sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+    moments m = {0};
+    *report = (flsq_report){.verdict = FLSQ_OUT_OF_RANGE};
+    flsq_status status = take_moments(p, k, flsq_may_need_one_pass(rows->x.rows, p, k), &arena, &m);
     if (status != FLSQ_OK)
         return status;
-    double *const zz = flsq_arena_take(&arena, entries, sizeof(double));
-    double *const lost = one_pass ? flsq_arena_take(&arena, entries, sizeof(double)) : NULL;
-    double *const squares = flsq_arena_take(&arena, p + k, sizeof(double));
-    status = flsq_gram_of(kernels, rows, n_threads, zz, squares + p, lost);
-    for (int64_t j = 0; status == FLSQ_OK && j < p; j++)
-        squares[j] = zz[j * (p + k) + j];
-    if (status == FLSQ_OK && in_range(p + k, squares)) {
-        const flsq_equations equations = {.c = zz + p, .ldc = p + k,
-                                          .zz = zz, .lost = lost, .yy = squares + p};
-        status = flsq_factorize(kernels, p, zz, p + k, n_threads, factor, &report->verdict);
-        if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
-            status = flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);
+    status = first_pass(kernels, rows, n_threads, &m, factor, &report->verdict);
+    if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED) {
+        const flsq_equations equations = {.c = m.c, .ldc = k, .zz = m.zz, .lost = m.lost, .yy = m.diagonal + p};
+        status = flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);
     }
     flsq_arena_close(&arena);
     return status;

@@ -4,7 +4,8 @@
  * The equilibrated normal equations H = D M D, D = 2^-round(log2 sqrt diag M): factor, its tests, solves.
  */
 #include "normal.h"
-#include "kernels.h"
+#include "gram.h"
+#include "symmetric.h"
 #include "workspace.h"
 #include <math.h>
 #include <string.h>
@@ -25,9 +26,11 @@ static int root_exponent(double x)
     return (e + (e >= 0)) / 2; /* (e + 1)/2 rounded down */
 }
 
-flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double *m, int64_t ldm, int n_threads,
-                           flsq_factor *f, flsq_verdict *verdict)
+/* Everything of f but r's memory, of the matrix a before scaling. */
+static flsq_status factorize(const flsq_kernels *kernels, flsq_symmetric *a, int n_threads, flsq_factor *f,
+                             flsq_verdict *verdict)
 {
+    const int64_t n = a->n;
     flsq_arena arena;
     int64_t size = 0, pivot = -1;
     flsq_status status = flsq_size_add(&size, n, sizeof(double));
@@ -36,26 +39,26 @@ flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double 
     f->n = n;
     f->norm1 = f->trace = 0;
     f->condition = 1;
+    flsq_symmetric_diagonal(a, f->scale);
     for (int64_t j = 0; j < n; j++) {
-        if (!(m[j * ldm + j] > 0))
+        if (!(f->scale[j] > 0))
             return FLSQ_OK;
-        f->scale[j] = ldexp(1.0, -root_exponent(m[j * ldm + j]));
+        const double square = f->scale[j];
+        f->scale[j] = ldexp(1.0, -root_exponent(square));
+        f->trace += square * f->scale[j] * f->scale[j];
     }
+    a->scale = f->scale;
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
         return status;
     double *const sums = flsq_arena_take(&arena, n, sizeof(double));
-    flsq_scale_symmetric(n, m, ldm, f->scale, f->r, sums, n_threads);
-    for (int64_t j = 0; j < n; j++) {
-        f->norm1 = FLSQ_MAX(f->norm1, sums[j]);
-        f->trace += f->r[j * n + j];
-    }
-    flsq_arena_close(&arena);
-
     *verdict = FLSQ_PIVOT_FAILED;
-    status = flsq_cholesky(kernels, n, f->r, n, n_threads, &pivot);
+    status = flsq_cholesky_of(kernels, a, n_threads, f->r, n, sums, &pivot);
     f->pivot = pivot;
+    for (int64_t j = 0; j < n; j++)
+        f->norm1 = FLSQ_MAX(f->norm1, sums[j]);
+    flsq_arena_close(&arena);
     if (status == FLSQ_NOT_POSITIVE_DEFINITE)
         return FLSQ_OK;
     if (status != FLSQ_OK)
@@ -72,6 +75,19 @@ flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double 
         f->condition = f->norm1 * inverse_norm;
     *verdict = f->condition <= FLSQ_LARGEST_CONDITION ? FLSQ_CERTIFIED : FLSQ_ILL_CONDITIONED;
     return status;
+}
+
+flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double *m, int64_t ldm, int n_threads,
+                           flsq_factor *f, flsq_verdict *verdict)
+{
+    flsq_symmetric a = {.n = n, .m = m, .ldm = ldm};
+    return factorize(kernels, &a, n_threads, f, verdict);
+}
+
+flsq_status flsq_factorize_gram(const flsq_gram *gram, int n_threads, flsq_factor *f, flsq_verdict *verdict)
+{
+    flsq_symmetric a = {.n = gram->p, .gram = gram};
+    return factorize(gram->kernels, &a, n_threads, f, verdict);
 }
 
 static int64_t column(const flsq_factor *f, int64_t i) { return f->active != NULL ? f->active[i] : i; }

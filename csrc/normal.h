@@ -17,6 +17,9 @@
 
 static inline int flsq_squares_in_range(double sum) { return sum > FLSQ_SMALLEST_SQUARES && sum < FLSQ_LARGEST_SQUARES; }
 
+/* As flsq_factorize, of the moments of the columns of X. */
+flsq_status flsq_factorize_gram(const flsq_gram *gram, int n_threads, flsq_factor *f, flsq_verdict *verdict);
+
 /* step := M⁻¹g for the factorized columns and 0 for the others (p x k each), whole_t := ‖D g_t‖,
  * half_t := ‖R⁻ᵀD g_t‖.  work holds f->n x k. */
 void flsq_factor_solve(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,

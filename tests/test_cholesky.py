@@ -91,19 +91,26 @@ def test_non_square_is_refused():
         lib.cholesky(np.ones((3, 2)), 1)
 
 
-@pytest.mark.parametrize("n", [1, 3, 4, 17, 1100])
-def test_scale_symmetric(n):
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 17, 97, 1100])
+def test_the_equilibrated_factor(n):
     rng = np.random.default_rng(n)
-    wide = rng.standard_normal((n, n + 2))
-    scale = np.ldexp(1.0, rng.integers(-3, 4, n))
-    out, sums = np.empty((n, n)), np.empty(n)
-    lib.scale_symmetric(wide[:, :n], scale, out, sums, 3)
-    want = wide[:, :n] * scale[:, None] * scale
-    np.testing.assert_array_equal(out, want)
-    np.testing.assert_allclose(sums, np.abs(want).sum(axis=1), rtol=1e-13)
-    serial, serial_sums = np.empty((n, n)), np.empty(n)
-    lib.scale_symmetric(wide[:, :n], scale, serial, serial_sums, 1)
-    np.testing.assert_array_equal(sums, serial_sums)
+    units = np.ldexp(1.0, rng.integers(-300, 300, n))
+    m = (positive_definite(n, rng) + n * np.eye(n)) * units[:, None] * units
+    wide = np.full((n, n + 2), np.nan)
+    wide[:, :n] = m
+    factors = [lib.factorize(wide[:, :n], None, n_threads)[0] for n_threads in (1, 3)]
+    r, scale = factors[0].r, factors[0].scale
+    diagonal = np.diag(m) * scale**2
+    assert ((diagonal >= 0.25) & (diagonal <= 1)).all()
+    np.testing.assert_array_equal(np.frexp(scale)[0], np.full(n, 0.5))
+    np.testing.assert_array_equal(np.tril(r, -1), np.zeros((n, n)))
+    scaled = m * scale[:, None] * scale
+    np.testing.assert_allclose(r.T @ r, scaled, atol=1e-13)
+    np.testing.assert_array_equal(factors[1].r, r)
+    assert factors[1].condition == factors[0].condition
+    if n:
+        true = np.linalg.cond(scaled, 1)
+        assert true / 5 <= factors[0].condition <= true * (1 + 1e-10)
 
 
 @pytest.mark.parametrize("n", [97, 193, 500, 700])

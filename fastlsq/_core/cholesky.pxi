@@ -10,21 +10,6 @@ cdef int64_t square(const double[:, ::1] a) except -1:
     return a.shape[0]
 
 
-def scale_symmetric(const double[:, :] a, const double[::1] scale, double[:, ::1] out, double[::1] row_sums,
-                    int n_threads):
-    """out = a_ij*scale_i*scale_j; row_sums = the absolute sums of its rows.  Rows of a are contiguous."""
-    cdef int64_t n = square(out)
-    if a.shape[0] != n or a.shape[1] != n or scale.shape[0] != n or row_sums.shape[0] != n:
-        raise ValueError("sizes differ")
-    if n == 0:
-        return
-    if a.strides[1] != sizeof(double) and n > 1:
-        raise ValueError("rows must be contiguous")
-    cdef int64_t lda = a.strides[0] // <int64_t> sizeof(double)
-    with nogil:
-        flsq_scale_symmetric(n, &a[0, 0], lda, &scale[0], &out[0, 0], &row_sums[0], n_threads)
-
-
 def cholesky(double[:, ::1] a, int n_threads, kernel=None):
     """Overwrite the upper triangle of a with R, RᵀR = A.  Returns the first failing row, or None."""
     cdef const flsq_kernels *kernels = select(kernel)

@@ -178,8 +178,6 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_group_answers *answers
     )
 
-    void flsq_scale_symmetric(int64_t n, const double *a, int64_t lda, const double *scale, double *out,
-                              double *row_sums, int n_threads)
     flsq_status flsq_cholesky(
         const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot
     )

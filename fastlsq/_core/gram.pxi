@@ -62,7 +62,7 @@ cdef class Moments:
             raise ValueError("out needs one entry per column of [X | 1 | Y]")
         flsq_gram_diagonal(self.gram, write_vector(out))
 
-    def collect(self, double[:, ::1] zz, double[::1] yy, double[:, ::1] lost=None):
+    def collect(self, double[:, ::1] zz, double[::1] yy, double[:, ::1] lost=None, int n_threads=1):
         """zz = [X | 1]ᵀ W [X | 1 | Y], yy = diag YᵀWY; lost, unless None, what rounding the sums in zz has lost."""
         cdef int64_t lead = self.p + self.unit
         if zz.shape[0] != lead or zz.shape[1] != lead + self.k or yy.shape[0] != self.k:
@@ -75,4 +75,4 @@ cdef class Moments:
         cdef double *yy_out = write_vector(yy)
         cdef double *lost_out = write_dense(lost) if lost is not None else NULL
         with nogil:
-            flsq_gram_collect(self.gram, 1, zz_out, yy_out, lost_out)
+            flsq_gram_collect(self.gram, n_threads, zz_out, yy_out, lost_out)

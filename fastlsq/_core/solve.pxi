@@ -3,6 +3,8 @@
 #
 # Rung 1: factor and refinement of the normal equations.
 import numpy
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 cdef object new_array = numpy.empty
 
@@ -18,6 +20,9 @@ cdef dict REASONS = {
     FLSQ_NOT_SETTLED: "not settled after {passes} refinement passes",
     FLSQ_OUT_OF_RANGE: "sums of squares leave the range of float64",
 }
+
+cdef enum:
+    MOST_COLUMNS = 1 << 29  # of a factor: the bytes of its square stay below 2^63
 
 SMALLEST_SQUARES = flsq_smallest_squares()
 LARGEST_SQUARES = flsq_largest_squares()
@@ -37,21 +42,37 @@ cdef class Factor:
     """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
 
     cdef flsq_factor view
-    cdef readonly object r, scale, active
+    cdef readonly object scale, active
     cdef const int64_t[::1] indices
 
     def __cinit__(self, int64_t n, active=None):
-        self.r = new_array((n, n))
         self.scale = new_array(n)
         self.view.pivot = -1
         self.view.n = n
-        self.view.r, self.view.scale = own_data(self.r), own_data(self.scale)
+        self.view.scale = own_data(self.scale)
+        # not an array: of those NumPy asks for pages of 2 MiB, and half of the square is never touched
+        self.view.r = <double *> malloc(n * n * sizeof(double)) if n < MOST_COLUMNS else NULL
+        if self.view.r == NULL and n > 0:
+            raise MemoryError(f"no memory for a factor of {n} columns")
         self.active = active
         if active is not None and n > 0:
             self.indices = active
             if self.indices.shape[0] != n or min(self.indices) < 0:
                 raise ValueError("active needs one index per column")
             self.view.active = &self.indices[0]
+
+    def __dealloc__(self):
+        free(self.view.r)
+
+    @property
+    def r(self):
+        """R as a new array, upper triangular."""
+        cdef int64_t n = self.view.n, i
+        array = numpy.zeros((n, n))
+        cdef double *data = own_data(array)
+        for i in range(n):
+            memcpy(data + i * (n + 1), self.view.r + i * (n + 1), (n - i) * sizeof(double))
+        return array
 
     @property
     def condition(self):

@@ -127,8 +127,9 @@ def active_columns(factor, p):
 def inverse_of(factor, p, kernel=None):
     """(V, e) with M⁻¹ = V_ij*2^(e_i + e_j), p x p, zero in inactive rows and columns."""
     active, _ = active_columns(factor, p)
-    inverse = np.empty_like(factor.r)
-    lib.cholesky_inverse(factor.r, inverse, kernel)
+    r = factor.r
+    inverse = np.empty_like(r)
+    lib.cholesky_inverse(r, inverse, kernel)
     full, exponents = np.zeros((p, p)), np.zeros(p, np.int64)
     full[np.ix_(active, active)] = inverse
     exponents[active] = -factor.exponents

@@ -253,7 +253,7 @@ def _raw_factor(factor, exponents=0):
     """(R·D⁻¹/2^top, top), largest entry near 1: R of the active columns, which were multiplied by 2^exponents."""
     exponents = factor.exponents - exponents
     top = int(exponents.max(initial=0))
-    return np.ldexp(np.triu(factor.r), exponents[None, :] - top), top
+    return np.ldexp(factor.r, exponents[None, :] - top), top
 
 
 def _packed_exponents(solution):

@@ -101,12 +101,12 @@ class NormalEquations:
         return np.ldexp(np.ldexp(self.mean, -exponents - halved) + np.ldexp(shift, -halved), halved)
 
     @classmethod
-    def from_moments(cls, moments, units, n_rows, sum_weights=None):
+    def from_moments(cls, moments, units, n_rows, sum_weights=None, n_threads=1):
         p, k, unit = moments.p, moments.k, moments.unit
         lead = p + unit
         zz, yy = np.empty((lead, lead + k)), np.empty(k)
         lost = np.empty_like(zz) if not unit and lib.may_need_one_pass(n_rows, p, k) else None
-        moments.collect(zz, yy, lost)
+        moments.collect(zz, yy, lost, n_threads)
         m, c = zz[:p, :p], zz[:p, lead:]
         raw_diagonal = np.diagonal(m).copy()
         mean = np.zeros(p + k)
@@ -188,7 +188,7 @@ def gather(problem):
         units = Units(exponents, units.shift, plain=False)
         moments = _pass(problem, units)
     sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
-    return NormalEquations.from_moments(moments, units, n, sum_weights)
+    return NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
 
 
 def first_units(problem):
