@@ -30,6 +30,12 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
         flsq_size_multiply(length, 2 * (int64_t)sizeof(double), &bytes) != FLSQ_OK)
         return FLSQ_TOO_LARGE;
     shape.tree.node_length = first_block(&shape, shape.panels) * nr * nr;
+    if (shape.sides) { /* the kernels write whole vectors of rows */
+        const int64_t rows = FLSQ_CEIL_DIV(panel_columns(&shape, x_panels - 1), kernels->lanes) * kernels->lanes;
+        shape.sides_length = (unit + 1) * nr;
+        shape.sides_begin = first_block(&shape, x_panels) * nr * nr - (nr - rows) * nr;
+        shape.tree.node_length = shape.sides_begin + (x_panels + 1) * shape.sides_length;
+    }
     shape.tree.carries = flsq_gram_carries(p);
     flsq_gram *const gram = flsq_allocate(sizeof *gram);
     if (gram == NULL)
@@ -129,13 +135,13 @@ static void collect_body(void *context, int thread, int n_threads)
 {
     collection *const c = context;
     const flsq_gram *const gram = c->gram;
-    const int64_t length = gram->kernels->nr * gram->kernels->nr;
     double total[FLSQ_MAX_NR * FLSQ_MAX_NR], rest[FLSQ_MAX_NR * FLSQ_MAX_NR];
     (void)thread;
     (void)n_threads;
     for (int64_t J = flsq_parallel_claim(&c->claimed); J < gram->panels; J = flsq_parallel_claim(&c->claimed))
         for (int64_t I = 0; I <= FLSQ_MIN(J, gram->left_panels - 1); I++) {
-            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), length, total, c->lost != NULL ? rest : NULL);
+            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), block_length(gram, I, J), total,
+                            c->lost != NULL ? rest : NULL);
             spread_block(gram, total, I, J, c->zz);
             if (c->lost != NULL)
                 spread_block(gram, rest, I, J, c->lost);
@@ -159,7 +165,7 @@ void flsq_gram_cross(const flsq_gram *gram, double *c)
         for (int64_t I = 0; I < gram->x_panels; I++) {
             const int64_t row = I * nr, column = first_column(gram, J) - gram->p - gram->unit;
             const int turned = is_turned(gram, row, gram->p);
-            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), nr * nr, sums, NULL);
+            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), block_length(gram, I, J), sums, NULL);
             for (int64_t i = 0; i < panel_columns(gram, I); i++)
                 for (int64_t j = FLSQ_MAX(0, -column); j < panel_columns(gram, J); j++)
                     c[(row + i) * gram->k + column + j] = sums[turned ? j * nr + i : i * nr + j];

@@ -15,7 +15,9 @@
  *          4                 13
  *
  * [1 | Y] starts a panel of its own, so that X may be multiplied without packing.  A single target is not packed at all
- * but summed beside X: its blocks (I, panel of [1 | y]) are stored turned, the sums of a panel's columns side by side.
+ * but summed beside X: its blocks (I, panel of [1 | y]) are stored turned, the sums of a panel's columns side by side, and
+ * then the node has no more rows of a block than are in use: a few columns would leave most of it empty, and all of it goes
+ * through every addition of the tree.
  */
 #ifndef FLSQ_GRAM_H
 #define FLSQ_GRAM_H
@@ -29,7 +31,9 @@ struct flsq_gram {
     int64_t x_panels;    /* of NR columns that hold X */
     int64_t panels;      /* and those of [1 | Y] behind them */
     int64_t left_panels; /* that hold a column of [X | 1] */
-    int sides;           /* one target, summed beside X */
+    int sides;           /* one target, summed beside X: */
+    int64_t sides_begin; /* where its blocks begin in a node */
+    int64_t sides_length; /* and how long each is */
     int64_t block_rows;
     flsq_tree tree;
 };
@@ -44,6 +48,8 @@ static inline int64_t first_block(const flsq_gram *gram, int64_t J)
 static inline int64_t place_of_block(const flsq_gram *gram, int64_t I, int64_t J)
 {
     const int64_t nr = gram->kernels->nr;
+    if (gram->sides && J == gram->x_panels)
+        return gram->sides_begin + I * gram->sides_length;
     return (first_block(gram, J) + (I < gram->left_panels ? I : FLSQ_MIN(J, gram->left_panels))) * nr * nr;
 }
 
@@ -64,6 +70,12 @@ static inline int64_t panel_columns(const flsq_gram *gram, int64_t J)
     const int64_t nr = gram->kernels->nr;
     const int64_t left = J < gram->x_panels ? gram->p - J * nr : gram->unit + gram->k - (J - gram->x_panels) * nr;
     return FLSQ_MIN(nr, left);
+}
+
+/* Entries of block (I, J), I < left_panels, that are in use, from its first on. */
+static inline int64_t block_length(const flsq_gram *gram, int64_t I, int64_t J)
+{
+    return gram->sides && J == gram->x_panels ? gram->sides_length : panel_columns(gram, I) * gram->kernels->nr;
 }
 
 /* Whether the block of entry (i, j) is stored turned. */

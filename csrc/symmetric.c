@@ -23,7 +23,7 @@ void flsq_symmetric_tile(const flsq_symmetric *a, int64_t nr, int64_t I, int64_t
     for (int64_t j = 0; j < nr; j++)
         along[j] = a->scale != NULL && j < columns ? a->scale[J * nr + j] : 1.0;
     if (a->m == NULL)
-        flsq_tree_total(&a->gram->tree, place_of_block(a->gram, I, J), nr * nr, tile, NULL);
+        flsq_tree_total(&a->gram->tree, place_of_block(a->gram, I, J), rows * nr, tile, NULL);
     else
         for (int64_t i = 0; i < rows; i++)
             memcpy(tile + i * nr, a->m + (I * nr + i) * a->ldm + J * nr, (size_t)columns * sizeof(double));

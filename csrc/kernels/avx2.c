@@ -21,9 +21,7 @@
 #define FLSQ_MR2 6
 #define FLSQ_MR3 4
 #define FLSQ_MR4 4
-/* Left to itself gcc 12 adds into whichever of the three registers is free next, spills accumulators of an unrolled tile
- * and moves its multiply-adds about: 4 x 12 tile, GFlop/s of two cores with a peak of 98: 77, as written 84 - 86. */
-#define FLSQ_MULTIPLY_ADD(acc, a, b) __asm__ volatile("vfmadd231pd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b))
+#include "avx2_rows.h"
 #include "kernel_template.h"
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -17,12 +17,24 @@
     const vec target = broadcast(y);                                                                               \
     UNROLL                                                                                                         \
     for (int v = 0; v < (nv); v++) {                                                                               \
-        vec x_vector = load((x) + v * FLSQ_VL);                                                                    \
-        IN_REGISTER(x_vector);                                                                                     \
-        if (with_sums)                                                                                             \
-            sum[u & 1][v] += x_vector;                                                                             \
-        MULTIPLY_ADD(dot[u & 1][v], x_vector, target);                                                             \
+        if (with_sums) {                                                                                           \
+            SIDE_VECTOR(sum[u & 1][v], dot[u & 1][v], target, (x) + v * FLSQ_VL);                                  \
+        } else {                                                                                                   \
+            MULTIPLY_ADD(dot[u & 1][v], target, load((x) + v * FLSQ_VL));                                          \
+        }                                                                                                          \
     }
+
+#if defined(FLSQ_SIDE_VECTOR)
+#define SIDE_VECTOR(sum, dot, target, x) FLSQ_SIDE_VECTOR(sum, dot, target, x)
+#else
+#define SIDE_VECTOR(sum, dot, target, x)                                                                           \
+    {                                                                                                              \
+        vec x_vector = load(x);                                                                                    \
+        IN_REGISTER(x_vector);                                                                                     \
+        sum += x_vector;                                                                                           \
+        MULTIPLY_ADD(dot, x_vector, target);                                                                       \
+    }
+#endif
 
 #define STORE_SIDES(nv)                                                                                            \
     UNROLL                                                                                                         \

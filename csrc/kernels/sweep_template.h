@@ -27,7 +27,7 @@
             store(entry, load(entry) OP acc[i][v]);                                                                \
         }
 
-/* The statements of one row (...) for `count` rows; they see the row as `left` and `right`, pointers that start at a and b
+/* Rows of two operands that move in steps of their own.  The statements of one row (...) for `count` rows; they see the row as `left` and `right`, pointers that start at a and b
  * and move by a_step and b_step, and the parity of its number as u & 1.  `deep` rows are taken at a time, then two, then
  * one; `each` stands before every `deep` rows. */
 #define SWEEP(count, deep, each, a, a_step, b, b_step, ...)                                                        \
@@ -55,42 +55,72 @@
         right_row += (deep) * (b_step);                                                                            \
     }
 
-/* Rows of packed panels: the compiler knows their distance, and eight at a time need two additions.  2026-11, Zen 3 with
+/* One row of the sweeps below: its statements see it as `right`, and as `left` at a distance of `to_left` bytes, the
+ * parity of its number as u & 1, and `at`, the bytes from `row` to `right`, as a constant. */
+#define ROW(number, step, ...)                                                                                     \
+    {                                                                                                              \
+        enum { u = (number), at = (number) * (step) * 8 };                                                         \
+        const double *const right = row + u * (step), *const left = (const double *)((const char *)right + to_left); \
+        (void)left;                                                                                                \
+        __VA_ARGS__                                                                                                \
+    }
+#define ROWS_2(step, ...) ROW(0, step, __VA_ARGS__) ROW(1, step, __VA_ARGS__)
+#define ROWS_8(step, ...)                                                                                          \
+    ROWS_2(step, __VA_ARGS__)                                                                                      \
+    ROW(2, step, __VA_ARGS__) ROW(3, step, __VA_ARGS__) ROW(4, step, __VA_ARGS__) ROW(5, step, __VA_ARGS__)        \
+    ROW(6, step, __VA_ARGS__) ROW(7, step, __VA_ARGS__)
+#define START_ROWS(a, b)                                                                                           \
+    const double *row = (b);                                                                                       \
+    const int64_t to_left = (int64_t)((uintptr_t)(a) - (uintptr_t)(b))
+
+/* Rows of packed panels: the compiler knows their distance, and eight at a time need one addition.  2026-11, Zen 3 with
  * a busy neighbour, 4 x 12 tile, GFlop/s a core: four at a time 42.5, eight 44.5; alone 51.2 and 51.3 of 51.8. */
 #define PACKED_SWEEP(a, b, ...)                                                                                    \
     {                                                                                                              \
+        START_ROWS(a, b);                                                                                          \
         START_ASKING(b);                                                                                           \
-        SWEEP(rows, FLSQ_PACKED_DEEP, ASK(FLSQ_PACKED_DEEP), a, NR, b, NR, __VA_ARGS__)                            \
-        STOP_ASKING;                                                                                               \
-    }
-
-/* Rows of a and b that are one row of the user's array: one pointer walks, and `left` is at a fixed distance from it.
- * OPAQUE hides where the pointer came from; otherwise gcc keeps a pointer for every row of the unrolled loop. */
-#define STRIDED_SWEEP(a, b, ...)                                                                                   \
-    {                                                                                                              \
-        const double *row = (b);                                                                                   \
-        const int64_t to_left = (const char *)(a) - (const char *)(b);                                             \
-        int64_t rows_to_go = rows;                                                                                 \
-        START_ASKING(b);                                                                                           \
-        for (; rows_to_go >= FLSQ_STRIDED_DEEP; rows_to_go -= FLSQ_STRIDED_DEEP) {                                 \
-            ASK(FLSQ_STRIDED_DEEP);                                                                                \
-            STRIDED_ROWS(FLSQ_STRIDED_DEEP, __VA_ARGS__)                                                           \
+        for (uint64_t turns = (uint64_t)rows / FLSQ_PACKED_DEEP; turns > 0; turns--) {                             \
+            ASK(FLSQ_PACKED_DEEP);                                                                                 \
+            ROWS_8(NR, __VA_ARGS__)                                                                                \
+            row += FLSQ_PACKED_DEEP * NR;                                                                          \
         }                                                                                                          \
         STOP_ASKING;                                                                                               \
-        for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
-            STRIDED_ROWS(2, __VA_ARGS__)                                                                           \
-        if (rows_to_go > 0)                                                                                        \
-            STRIDED_ROWS(1, __VA_ARGS__)                                                                           \
+        for (int64_t turns = rows % FLSQ_PACKED_DEEP / 2; turns > 0; turns--) {                                    \
+            ROWS_2(NR, __VA_ARGS__)                                                                                \
+            row += 2 * NR;                                                                                         \
+        }                                                                                                          \
+        if (rows % 2)                                                                                              \
+            ROW(0, NR, __VA_ARGS__)                                                                                \
     }
-#define STRIDED_ROWS(deep, ...)                                                                                    \
-    UNROLL                                                                                                         \
-    for (int u = 0; u < (deep); u++) {                                                                             \
+
+/* Rows of a and b that are one row of the user's array.  OPAQUE hides where the pointer came from; otherwise gcc keeps a
+ * pointer for every row of the unrolled loop. */
+#define STRIDED_SWEEP(a, b, ...)                                                                                   \
+    {                                                                                                              \
+        START_ROWS(a, b);                                                                                          \
+        START_ASKING(b);                                                                                           \
+        for (uint64_t turns = (uint64_t)rows / FLSQ_STRIDED_DEEP; turns > 0; turns--) {                            \
+            ASK(FLSQ_STRIDED_DEEP);                                                                                \
+            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
+            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
+        }                                                                                                          \
+        STOP_ASKING;                                                                                               \
+        if (rows & 2)                                                                                              \
+            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
+        if (rows & 1)                                                                                              \
+            STRIDED_ROW(0, __VA_ARGS__)                                                                            \
+    }
+#define STRIDED_ROWS_2(...) { STRIDED_ROW(0, __VA_ARGS__) STRIDED_ROW(1, __VA_ARGS__) }
+#define STRIDED_ROW(number, ...)                                                                                   \
+    {                                                                                                              \
+        enum { u = (number), at = 0 };                                                                             \
         const double *const right = row, *const left = (const double *)((const char *)row + to_left);              \
         (void)left;                                                                                                \
         __VA_ARGS__                                                                                                \
         row += step;                                                                                               \
         OPAQUE(row);                                                                                               \
     }
+_Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loops above");
 
 /* The rows of the next chunk are asked for while this one is multiplied, evenly over all sweeps, so that memory is busy
  * all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this chunk wait behind it;
@@ -129,3 +159,18 @@
         for (int v = 0; v < (nv); v++)                                                                             \
             MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                      \
     }
+
+/* The rows that most of the time goes into, as the file of an instruction set writes them, or as the compiler does:
+ * WHOLE_ROW, a tile of mr rows over all vectors of the panel; and of a diagonal block GROUP_ROW, one row group over all
+ * vectors, and CORNER_ROW, the row groups `first` and first + 1 over the vectors of the same numbers. */
+#if defined(FLSQ_WHOLE_ROW)
+#define HAS_ROWS 1
+#define WHOLE_ROW(mr) FLSQ_WHOLE_ROW(acc, row, to_left, at)
+#define GROUP_ROW FLSQ_WHOLE_ROW(acc[0], row, to_left, at)
+#define CORNER_ROW(first) FLSQ_CORNER_ROW(acc, first, row, to_left, at)
+#else
+#define HAS_ROWS 0
+#define WHOLE_ROW(mr) TILE_ROW(mr, FLSQ_NV, 1)
+#define GROUP_ROW
+#define CORNER_ROW(first)
+#endif

@@ -27,11 +27,11 @@
     for (int s = 0; s < BLOCK_SWEEPS(nv); s++) {                                                                   \
         if ((nv) < FLSQ_NV) {                                                                                      \
             ZERO_TILE(FLSQ_VL, FLSQ_NV);                                                                           \
-            SWEEP(b + s * FLSQ_VL, a, TILE_ROW(FLSQ_VL, FLSQ_NV, 1))                                               \
+            SWEEP(b + s * FLSQ_VL, a, WHOLE_ROW(FLSQ_VL))                                                        \
             STORE_TURNED(c + s * FLSQ_VL)                                                                          \
         } else {                                                                                                   \
             ZERO_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV);                                                                \
-            SWEEP(a + s * TILE_ROWS(FLSQ_NV), b, TILE_ROW(TILE_ROWS(FLSQ_NV), FLSQ_NV, 1))                         \
+            SWEEP(a + s * TILE_ROWS(FLSQ_NV), b, WHOLE_ROW(TILE_ROWS(FLSQ_NV)))                                    \
             STORE_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV, c + s * TILE_ROWS(FLSQ_NV) * NR, +)                            \
         }                                                                                                          \
     }
@@ -52,16 +52,22 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
  * costs (nv+1)/(2 nv) of a full one.  The groups [first, last) share one sweep and together hold no more
  * accumulators than a full register tile; `...` are further statements of a row. */
 #define GROUPS_ROW(first, last, nv)                                                                                \
-    LOAD_RIGHT(first, nv)                                                                                          \
-    UNROLL                                                                                                         \
-    for (int g = (first); g < (last); g++)                                                                         \
+    if (HAS_ROWS && (nv) == FLSQ_NV && (last) - (first) == 1) {                                                    \
+        GROUP_ROW                                                                                                  \
+    } else if (HAS_ROWS && (nv) > 1) {                                                                             \
+        CORNER_ROW(first)                                                                                          \
+    } else {                                                                                                       \
+        LOAD_RIGHT(first, nv)                                                                                      \
         UNROLL                                                                                                     \
-        for (int i = 0; i < FLSQ_VL; i++) {                                                                        \
-            const vec factor = broadcast(left[g * FLSQ_VL + i]);                                                   \
+        for (int g = (first); g < (last); g++)                                                                     \
             UNROLL                                                                                                 \
-            for (int v = g; v < (nv); v++)                                                                         \
-                MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                     \
-        }
+            for (int i = 0; i < FLSQ_VL; i++) {                                                                    \
+                const vec factor = broadcast(left[g * FLSQ_VL + i]);                                               \
+                UNROLL                                                                                             \
+                for (int v = g; v < (nv); v++)                                                                     \
+                    MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                 \
+            }                                                                                                      \
+    }
 
 #define DIAGONAL_GROUPS(first, last, nv, SWEEP, ...)                                                               \
     {                                                                                                              \
