@@ -73,6 +73,7 @@ INLINE double lane_sum(vec v)
     switch (nv) { case 1: body(1); break; case 2: body(2); break; case 3: body(3); break; case 4: body(4); break; }
 #endif
 #define TILE_ROWS(nv) ((nv) == 1 ? FLSQ_MR1 : (nv) == 2 ? FLSQ_MR2 : (nv) == 3 ? FLSQ_MR3 : FLSQ_MR4)
+#define TILE_BYTES (TILE_ROWS(FLSQ_NV) * NR * 8)
 
 #include "transpose_template.h"
 #include "sweep_template.h"

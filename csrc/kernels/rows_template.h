@@ -126,7 +126,7 @@ static void residual_rows(int64_t rows, int64_t columns, const double *x, int64_
             for (int v = 0; v < (nv); v++)                                                                         \
                 acc[i][v] = (vec){0};                                                                              \
         const double *r_row = r;                                                                                   \
-        STRIDED_SWEEP(z, z, const vec residual = broadcast(*r_row++); UNROLL for (int v = 0; v < (nv); v++)        \
+        STRIDED_SWEEP(g, z, z, const vec residual = broadcast(*r_row++); UNROLL for (int v = 0; v < (nv); v++)     \
                                 acc[u][v] += residual * load(right + v * FLSQ_VL);)                                \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \

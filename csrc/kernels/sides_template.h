@@ -50,9 +50,9 @@
         ZERO_SIDES(nv);                                                                                            \
         const double *y_row = sides->y;                                                                            \
         if (sides->sums != NULL)                                                                                   \
-            SWEEP(a, a, SIDES_ROW(nv, right, *y_row++, 1))                                                         \
+            SWEEP(sides->dots, a, a, SIDES_ROW(nv, right, *y_row++, 1))                                            \
         else                                                                                                       \
-            SWEEP(a, a, SIDES_ROW(nv, right, *y_row++, 0))                                                         \
+            SWEEP(sides->dots, a, a, SIDES_ROW(nv, right, *y_row++, 0))                                            \
         STORE_SIDES(nv)                                                                                            \
     }
 

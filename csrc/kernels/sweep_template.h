@@ -27,17 +27,15 @@
             store(entry, load(entry) OP acc[i][v]);                                                                \
         }
 
-/* Rows of two operands that move in steps of their own.  The statements of one row (...) for `count` rows; they see the row as `left` and `right`, pointers that start at a and b
- * and move by a_step and b_step, and the parity of its number as u & 1.  `deep` rows are taken at a time, then two, then
- * one; `each` stands before every `deep` rows. */
-#define SWEEP(count, deep, each, a, a_step, b, b_step, ...)                                                        \
+/* Rows of two operands that move in steps of their own.  The statements of one row (...) for `count` rows; they see the row
+ * as `left` and `right`, pointers that start at a and b and move by a_step and b_step.  Four rows are taken at a time, then
+ * two, then one. */
+#define SWEEP(count, a, a_step, b, b_step, ...)                                                                    \
     {                                                                                                              \
         const double *left_row = (a), *right_row = (b);                                                            \
         int64_t rows_to_go = (count);                                                                              \
-        for (; rows_to_go >= (deep); rows_to_go -= (deep)) {                                                       \
-            each;                                                                                                  \
-            SWEEP_ROWS(deep, a_step, b_step, __VA_ARGS__)                                                          \
-        }                                                                                                          \
+        for (; rows_to_go >= 4; rows_to_go -= 4)                                                                   \
+            SWEEP_ROWS(4, a_step, b_step, __VA_ARGS__)                                                             \
         for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
             SWEEP_ROWS(2, a_step, b_step, __VA_ARGS__)                                                             \
         if (rows_to_go > 0)                                                                                        \
@@ -75,10 +73,10 @@
 
 /* Rows of packed panels: the compiler knows their distance, and eight at a time need one addition.  2026-11, Zen 3 with
  * a busy neighbour, 4 x 12 tile, GFlop/s a core: four at a time 42.5, eight 44.5; alone 51.2 and 51.3 of 51.8. */
-#define PACKED_SWEEP(a, b, ...)                                                                                    \
+#define PACKED_SWEEP(into, a, b, ...)                                                                              \
     {                                                                                                              \
         START_ROWS(a, b);                                                                                          \
-        START_ASKING(b);                                                                                           \
+        START_ASKING(into);                                                                                        \
         for (uint64_t turns = (uint64_t)rows / FLSQ_PACKED_DEEP; turns > 0; turns--) {                             \
             ASK(FLSQ_PACKED_DEEP);                                                                                 \
             ROWS_8(NR, __VA_ARGS__)                                                                                \
@@ -95,10 +93,10 @@
 
 /* Rows of a and b that are one row of the user's array.  OPAQUE hides where the pointer came from; otherwise gcc keeps a
  * pointer for every row of the unrolled loop. */
-#define STRIDED_SWEEP(a, b, ...)                                                                                   \
+#define STRIDED_SWEEP(into, a, b, ...)                                                                             \
     {                                                                                                              \
         START_ROWS(a, b);                                                                                          \
-        START_ASKING(b);                                                                                           \
+        START_ASKING(into);                                                                                        \
         for (uint64_t turns = (uint64_t)rows / FLSQ_STRIDED_DEEP; turns > 0; turns--) {                            \
             ASK(FLSQ_STRIDED_DEEP);                                                                                \
             STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
@@ -125,11 +123,12 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
 /* The rows of the next chunk are asked for while this one is multiplied, evenly over all sweeps, so that memory is busy
  * all the time.  Asking faster than memory answers fills the miss buffers, and the loads of this chunk wait behind it;
  * asking in the first sweep alone leaves memory idle during the others (Zen 3, p = 16, two threads, ns a row: no prefetch
- * 9.0, in the first sweep 9.2, in all sweeps 6.5).  A sweep that has nothing to ask for asks for its own operand. */
-#define START_ASKING(b)                                                                                            \
+ * 9.0, in the first sweep 9.2, in all sweeps 6.5).  A sweep that has nothing to ask for asks for the sums it will add to,
+ * which for many columns are in no cache of the core (p = 512 to 2048: 3 to 5 % of a pass). */
+#define START_ASKING(into)                                                                                         \
     const int asks = ahead->sweeps > 0;                                                                            \
-    const char *fetch = asks ? ahead->next : (const char *)(b);                                                    \
-    const int64_t pace = asks ? ahead->pace : 0, apart = asks ? ahead->apart : 0
+    const char *fetch = asks ? ahead->next : (const char *)(into);                                                 \
+    const int64_t pace = asks ? ahead->pace : TILE_BYTES / 2 / FLSQ_MAX_KC, apart = asks ? ahead->apart : TILE_BYTES / 2
 #define ASK(deep)                                                                                                  \
     __builtin_prefetch(fetch, 0, 3);                                                                               \
     __builtin_prefetch(fetch + apart, 0, 3);                                                                       \

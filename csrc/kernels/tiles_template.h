@@ -27,11 +27,11 @@
     for (int s = 0; s < BLOCK_SWEEPS(nv); s++) {                                                                   \
         if ((nv) < FLSQ_NV) {                                                                                      \
             ZERO_TILE(FLSQ_VL, FLSQ_NV);                                                                           \
-            SWEEP(b + s * FLSQ_VL, a, WHOLE_ROW(FLSQ_VL))                                                        \
+            SWEEP(c + s * FLSQ_VL, b + s * FLSQ_VL, a, WHOLE_ROW(FLSQ_VL))                                         \
             STORE_TURNED(c + s * FLSQ_VL)                                                                          \
         } else {                                                                                                   \
             ZERO_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV);                                                                \
-            SWEEP(a + s * TILE_ROWS(FLSQ_NV), b, WHOLE_ROW(TILE_ROWS(FLSQ_NV)))                                    \
+            SWEEP(c + s * TILE_ROWS(FLSQ_NV) * NR, a + s * TILE_ROWS(FLSQ_NV), b, WHOLE_ROW(TILE_ROWS(FLSQ_NV)))   \
             STORE_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV, c + s * TILE_ROWS(FLSQ_NV) * NR, +)                            \
         }                                                                                                          \
     }
@@ -79,7 +79,7 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
                 UNROLL                                                                                             \
                 for (int v = g; v < (nv); v++)                                                                     \
                     acc[g - (first)][i][v] = (vec){0};                                                             \
-        SWEEP(a, b, GROUPS_ROW(first, last, nv) __VA_ARGS__)                                                       \
+        SWEEP(c + (first) * FLSQ_VL * NR, a, b, GROUPS_ROW(first, last, nv) __VA_ARGS__)                           \
         UNROLL                                                                                                     \
         for (int g = (first); g < (last); g++)                                                                     \
             UNROLL                                                                                                 \
@@ -125,7 +125,7 @@ static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_
     for (int64_t k0 = 0; k0 < rows; k0 += TILE_ROWS(nv)) {                                                         \
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         for (int64_t J = 0; J < panels; J++)                                                                       \
-            SWEEP(NR, 4, , z + J * panel_stride + k0 * NR, 1, b + J * NR * NR, NR,                                 \
+            SWEEP(NR, z + J * panel_stride + k0 * NR, 1, b + J * NR * NR, NR,                                      \
                   TILE_ROW(TILE_ROWS(nv), nv, NR))                                                                 \
         STORE_TILE(TILE_ROWS(nv), nv, y + k0 * NR, -)                                                              \
     }
