@@ -87,40 +87,34 @@ static void apply_affine(const residual_pass *pass, const flsq_panels *panels, i
                                   pass->offset + first + J * nr, panels->base + J * panels->stride);
 }
 
-/* The rows of one chunk for the narrow products: packed, or where they lie. */
-typedef struct narrow_rows {
-    const double *base;
-    int64_t panel_stride, step;
-    int in_place;
-} narrow_rows;
-
-static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const narrow_rows *z, int64_t row,
-                         int64_t count, double *node)
+/* Rows [row, row + count), packed or, when `x` is not NULL, where they lie. */
+static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const double *x, int64_t row, int64_t count,
+                         double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
     const int64_t nr = kernels->nr, length = pass->left_panels * nr;
-    const int weighted = pass->rows->weights.data != NULL;
+    const double *const w = pass->rows->weights.data != NULL ? c->weights : NULL;
+    double *const wr = w != NULL ? c->weighted : c->r;
     for (int64_t t = 0; t < pass->k; t++) {
+        double *const g = node + t * length;
         flsq_read_column(&pass->rows->y, t, row, count, c->r);
         if (pass->scale != NULL)
             for (int64_t i = 0; i < count; i++)
                 c->r[i] = c->r[i] * pass->scale[length + t] - pass->offset[length + t];
-        if (z->in_place)
-            kernels->residual_rows(count, pass->lead, z->base, z->step, pass->b + t * length, c->r);
-        else
-            kernels->residual(count, pass->left_panels, z->base, z->panel_stride, pass->b + t * length, c->r);
+        if (x != NULL) {
+            kernels->residual_rows(count, pass->rows->x.columns, pass->rows->unit, x,
+                                   pass->rows->x.row_stride / (int64_t)sizeof(double), pass->b + t * length, w, c->r, wr, g);
+        } else {
+            kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, pass->b + t * length, c->r);
+            for (int64_t i = 0; w != NULL && i < count; i++)
+                wr[i] = w[i] * c->r[i];
+            for (int64_t J = 0; J < pass->left_panels; J++)
+                kernels->gradient(count, c->left.base + J * c->left.stride, FLSQ_MIN(nr, pass->lead - J * nr), wr,
+                                  g + J * nr);
+        }
         if (pass->r != NULL)
             for (int64_t i = 0; i < count; i++)
                 pass->r[(row + i) * pass->k + t] = c->r[i];
-        const double *wr = c->r;
-        if (weighted) {
-            for (int64_t i = 0; i < count; i++)
-                c->weighted[i] = c->weights[i] * c->r[i];
-            wr = c->weighted;
-        }
-        for (int64_t J = 0; J < pass->left_panels; J++)
-            kernels->gradient(count, z->base + J * z->panel_stride, z->step, FLSQ_MIN(nr, pass->lead - J * nr), wr,
-                              node + t * length + J * nr);
         node[pass->k * length + t] += kernels->dot(count, wr, c->r);
     }
 }
@@ -173,13 +167,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
             wide_chunk(pass, &c, row, count, node);
             continue;
         }
-        narrow_rows z = {.base = c.left.base, .panel_stride = c.left.stride, .step = pass->kernels->nr};
-        if (in_place) {
-            const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
-            z = (narrow_rows){.base = x.data, .panel_stride = pass->kernels->nr, .in_place = 1,
-                              .step = x.row_stride / (int64_t)sizeof(double)};
-        }
-        narrow_chunk(pass, &c, &z, row, count, node);
+        narrow_chunk(pass, &c, in_place ? flsq_matrix_rows(&pass->rows->x, row, count).data : NULL, row, count, node);
     }
 }
 
@@ -270,7 +258,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         pass.scale = scale;
         pass.offset = scale + length + targets;
     }
-    pass.in_place = pass.target_panels == 0 && !affine && !rows->unit && flsq_is_plain_f64(&rows->x);
+    pass.in_place = pass.target_panels == 0 && !affine && flsq_is_plain_f64(&rows->x);
     if (4.0 * (double)n * (double)(lead + 1) * (double)FLSQ_MAX(k, 1) < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     status = flsq_tree_extend(&tree, kernels, &leaves, n_threads);

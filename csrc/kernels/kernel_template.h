@@ -80,6 +80,7 @@ INLINE double lane_sum(vec v)
 #include "sides_template.h"
 #include "tiles_template.h"
 #include "rows_template.h"
+#include "residual_template.h"
 #include "factor_template.h"
 #include "lanes_template.h"
 

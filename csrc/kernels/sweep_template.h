@@ -53,13 +53,13 @@
         right_row += (deep) * (b_step);                                                                            \
     }
 
-/* One row of the sweeps below: its statements see it as `right`, and as `left` at a distance of `to_left` bytes, the
- * parity of its number as u & 1, and `at`, the bytes from `row` to `right`, as a constant. */
+/* One row of the sweeps below: its statements see it as `right`, and as `left` at a distance of `to_left` bytes, its
+ * number as u, and `at`, the bytes from `row` to `right`, as a constant. */
 #define ROW(number, step, ...)                                                                                     \
     {                                                                                                              \
         enum { u = (number), at = (number) * (step) * 8 };                                                         \
         const double *const right = row + u * (step), *const left = (const double *)((const char *)right + to_left); \
-        (void)left;                                                                                                \
+        (void)left, (void)right;                                                                                   \
         __VA_ARGS__                                                                                                \
     }
 #define ROWS_2(step, ...) ROW(0, step, __VA_ARGS__) ROW(1, step, __VA_ARGS__)
@@ -99,21 +99,24 @@
         START_ASKING(into);                                                                                        \
         for (uint64_t turns = (uint64_t)rows / FLSQ_STRIDED_DEEP; turns > 0; turns--) {                            \
             ASK(FLSQ_STRIDED_DEEP);                                                                                \
-            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
-            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
+            STRIDED_ROW(0, __VA_ARGS__)                                                                            \
+            STRIDED_ROW(1, __VA_ARGS__)                                                                            \
+            STRIDED_ROW(2, __VA_ARGS__)                                                                            \
+            STRIDED_ROW(3, __VA_ARGS__)                                                                            \
         }                                                                                                          \
         STOP_ASKING;                                                                                               \
-        if (rows & 2)                                                                                              \
-            STRIDED_ROWS_2(__VA_ARGS__)                                                                            \
+        if (rows & 2) {                                                                                            \
+            STRIDED_ROW(0, __VA_ARGS__)                                                                            \
+            STRIDED_ROW(1, __VA_ARGS__)                                                                            \
+        }                                                                                                          \
         if (rows & 1)                                                                                              \
             STRIDED_ROW(0, __VA_ARGS__)                                                                            \
     }
-#define STRIDED_ROWS_2(...) { STRIDED_ROW(0, __VA_ARGS__) STRIDED_ROW(1, __VA_ARGS__) }
 #define STRIDED_ROW(number, ...)                                                                                   \
     {                                                                                                              \
         enum { u = (number), at = 0 };                                                                             \
         const double *const right = row, *const left = (const double *)((const char *)row + to_left);              \
-        (void)left;                                                                                                \
+        (void)left, (void)right;                                                                                   \
         __VA_ARGS__                                                                                                \
         row += step;                                                                                               \
         OPAQUE(row);                                                                                               \

@@ -63,31 +63,45 @@ void test_residual_rows(const flsq_kernels *kernels)
 }
 
 /* Unpacked rows: the same bits as packed, and lanes behind the last column do not matter, whatever they hold. */
-void test_residual_in_place(const flsq_kernels *kernels)
+static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t columns, int unit, int weighted)
 {
-    const int64_t nr = kernels->nr, most = 3 * nr, step = most + kernels->lanes;
-    for (int64_t columns = 0; columns <= most; columns++)
-        for (int64_t rows = 0; rows <= 17; rows++) {
-            const int64_t panels = FLSQ_CEIL_DIV(columns, nr), stride = rows * nr + FLSQ_PANEL_GAP;
-            double *const x = oracle_doubles(rows * step + kernels->lanes), *const b = oracle_doubles(panels * nr);
-            double *const z = calloc((size_t)(panels * stride + 1), sizeof *z);
-            double *const r = oracle_doubles(rows), *const expected = oracle_copy(r, rows);
-            for (int64_t j = columns; j < panels * nr; j++)
-                b[j] = 0;
-            for (int64_t k = 0; k < rows; k++) {
-                for (int64_t j = 0; j < columns; j++)
-                    z[j / nr * stride + k * nr + j % nr] = x[k * step + j];
-                for (int64_t j = columns; j < step; j++)
-                    x[k * step + j] = NAN;
-            }
-            kernels->residual(rows, panels, z, stride, b, expected);
-            kernels->residual_rows(rows, columns, x, step, b, r);
-            CASE("%lld rows, %lld columns", (long long)rows, (long long)columns);
-            CHECK(same_bits(rows, r, expected));
-            free(x), free(z), free(b), free(r), free(expected);
-        }
+    const int64_t nr = kernels->nr, lead = columns + unit, step = 3 * nr + kernels->lanes;
+    const int64_t panels = FLSQ_CEIL_DIV(lead, nr), stride = rows * nr + FLSQ_PANEL_GAP;
+    double *const x = oracle_doubles(rows * step + kernels->lanes), *const b = oracle_doubles(panels * nr);
+    double *const z = calloc((size_t)(panels * stride + 1), sizeof *z), *const w = oracle_doubles(rows);
+    double *const r = oracle_doubles(rows), *const expected_r = oracle_copy(r, rows);
+    double *const wr = oracle_doubles(rows), *const expected_wr = oracle_doubles(rows);
+    double *const g = oracle_doubles(panels * nr), *const expected_g = oracle_copy(g, panels * nr);
+    for (int64_t j = lead; j < panels * nr; j++)
+        b[j] = 0;
+    for (int64_t k = 0; k < rows; k++) {
+        for (int64_t j = 0; j < lead; j++)
+            z[j / nr * stride + k * nr + j % nr] = j < columns ? x[k * step + j] : 1.0;
+        for (int64_t j = columns; j < step; j++)
+            x[k * step + j] = NAN;
+    }
+    kernels->residual(rows, panels, z, stride, b, expected_r);
+    for (int64_t k = 0; k < rows; k++)
+        expected_wr[k] = weighted ? w[k] * expected_r[k] : expected_r[k];
+    for (int64_t J = 0; J < panels; J++)
+        kernels->gradient(rows, z + J * stride, nr, expected_wr, expected_g + J * nr);
+    kernels->residual_rows(rows, columns, unit, x, step, b, weighted ? w : NULL, r, weighted ? wr : r, g);
+    CASE("%lld rows, %lld columns, unit %d, weighted %d", (long long)rows, (long long)columns, unit, weighted);
+    CHECK(same_bits(rows, r, expected_r));
+    CHECK(!weighted || same_bits(rows, wr, expected_wr));
+    CHECK(first_difference(lead, g, expected_g) == -1 && same_bits(lead, g, expected_g));
+    free(x), free(z), free(b), free(w), free(r), free(expected_r), free(wr), free(expected_wr), free(g), free(expected_g);
 }
 
+void test_residual_in_place(const flsq_kernels *kernels)
+{
+    for (int64_t columns = 0; columns < 3 * kernels->nr; columns++)
+        for (int64_t rows = 0; rows <= 17; rows++)
+            for (int form = 0; form < 4; form++)
+                check_in_place(kernels, rows, columns, form % 2, form / 2);
+}
+
+/* Eight rows at a time, and what is left: integers are exact. */
 void test_gradient(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr;
@@ -98,7 +112,7 @@ void test_gradient(const flsq_kernels *kernels)
         double *const g = oracle_copy(start, nr);
         for (int64_t j = 0; rows > 0 && j < nr; j++)
             expected[j] += z[(rows - 1) * nr + j] * r[rows - 1];
-        kernels->gradient(rows, exact_z, nr, nr, exact_r, g);
+        kernels->gradient(rows, exact_z, nr, exact_r, g);
         CASE("%lld rows", (long long)rows);
         CHECK(first_difference(nr, g, expected) == -1);
         free(exact_z), free(exact_r), free(g);

@@ -1,0 +1,196 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The residual pass for few targets: r -= [X | 1] b, then g += [X | 1]ᵀ W r.  Included by kernel_template.h.
+ *
+ * Both forms give the same bits.  A residual is a sum over vectors in their order, then over lanes in the order of lane_sum;
+ * of a gradient eight rows, dealt to two chains, are added to each sum at a time.
+ */
+
+/* Four rows at a time: four chains of nv adds per panel keep both adders busy. */
+static void residual(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r)
+{
+    int64_t k = 0;
+    for (; k + 4 <= rows; k += 4) {
+        vec acc[4] = {{0}, {0}, {0}, {0}};
+        for (int64_t J = 0; J < panels; J++) {
+            const double *const row = z + J * panel_stride + k * NR;
+            UNROLL
+            for (int v = 0; v < FLSQ_NV; v++) {
+                const vec coefficients = load(b + J * NR + v * FLSQ_VL);
+                UNROLL
+                for (int i = 0; i < 4; i++)
+                    acc[i] += load(row + i * NR + v * FLSQ_VL) * coefficients;
+            }
+        }
+        UNROLL
+        for (int i = 0; i < 4; i++)
+            r[k + i] -= lane_sum(acc[i]);
+    }
+    for (; k < rows; k++) {
+        vec acc = {0};
+        for (int64_t J = 0; J < panels; J++)
+            UNROLL
+            for (int v = 0; v < FLSQ_NV; v++)
+                acc += load(z + J * panel_stride + k * NR + v * FLSQ_VL) * load(b + J * NR + v * FLSQ_VL);
+        r[k] -= lane_sum(acc);
+    }
+}
+
+/* The gradient of eight rows, or of the last few: even rows + odd rows. */
+#define ROWS_OF_GRADIENT(count, factor, x_vector)                                                                  \
+    vec even = {0}, odd = {0};                                                                                     \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (count); i++)                                                                              \
+        if (i % 2 == 0)                                                                                            \
+            even += (factor) * (x_vector);                                                                         \
+        else                                                                                                       \
+            odd += (factor) * (x_vector);
+
+#define GRADIENT(nv)                                                                                               \
+    {                                                                                                              \
+        vec sum[nv];                                                                                               \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            sum[v] = load(g + v * FLSQ_VL);                                                                        \
+        int64_t k = 0;                                                                                             \
+        for (; k + 8 <= rows; k += 8)                                                                              \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < (nv); v++) {                                                                       \
+                ROWS_OF_GRADIENT(8, broadcast(r[k + i]), load(z + (k + i) * NR + v * FLSQ_VL))                     \
+                sum[v] += even + odd;                                                                              \
+            }                                                                                                      \
+        for (int v = 0; k < rows && v < (nv); v++) {                                                               \
+            ROWS_OF_GRADIENT(rows - k, broadcast(r[k + i]), load(z + (k + i) * NR + v * FLSQ_VL))                  \
+            sum[v] += even + odd;                                                                                  \
+        }                                                                                                          \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            store(g + v * FLSQ_VL, sum[v]);                                                                        \
+    }
+
+static void gradient(int64_t rows, const double *z, int64_t columns, const double *r, double *g)
+{
+    SWITCH_VECTORS(VECTORS(columns), GRADIENT)
+}
+
+/* ---- rows where they lie ---------------------------------------------------------------------------------------- */
+
+/* sums[k] -= the sum of the lanes of acc[k], for VL rows, in the order of lane_sum. */
+INLINE void subtract_lane_sums(vec acc[FLSQ_VL], double *sums)
+{
+    TRANSPOSE(acc);
+    UNROLL
+    for (int half = FLSQ_VL / 2; half >= 1; half /= 2)
+        UNROLL
+        for (int i = 0; i < half; i++)
+            acc[i] += acc[i + half];
+    store(sums, load(sums) - acc[0]);
+}
+
+/* The vector behind the last whole one of a row: the columns left over, a one for the unit column, zeros. */
+typedef struct last_vector {
+    int_vec keep, one;
+} last_vector;
+
+INLINE last_vector last_of(int64_t columns, int unit)
+{
+    last_vector last;
+    for (int i = 0; i < FLSQ_VL; i++) {
+        last.keep[i] = i < columns % FLSQ_VL ? -1 : 0;
+        last.one[i] = unit && i == columns % FLSQ_VL ? INT64_C(0x3FF0000000000000) : 0; /* 1.0 */
+    }
+    return last;
+}
+
+INLINE vec load_last(const last_vector *last, const double *x)
+{
+    return (vec)(((int_vec)load(x) & last->keep) | last->one);
+}
+
+/* Eight rows.  While they are multiplied the rows `ahead` bytes further are asked for, half of them by each product, so that
+ * memory is never idle. */
+#define ASK_FOR_ROWS(half)                                                                                         \
+    UNROLL                                                                                                         \
+    for (int line = 0; line < (FLSQ_VL + 1) / 2; line++)                                                           \
+        __builtin_prefetch(soon + j * 64 + ((half) * FLSQ_VL / 2 + line) * 64, 0, 3)
+
+INLINE void residual_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *b,
+                              const char *soon, double *r)
+{
+    vec acc[8];
+    UNROLL
+    for (int i = 0; i < 8; i++)
+        acc[i] = (vec){0};
+    for (int64_t j = 0; j < whole; j += FLSQ_VL) {
+        const vec coefficients = load(b + j);
+        ASK_FOR_ROWS(0);
+        UNROLL
+        for (int i = 0; i < 8; i++)
+            acc[i] += load(row + i * step + j) * coefficients;
+    }
+    if (last != NULL) {
+        const vec coefficients = load(b + whole);
+        UNROLL
+        for (int i = 0; i < 8; i++)
+            acc[i] += load_last(last, row + i * step + whole) * coefficients;
+    }
+    UNROLL
+    for (int i = 0; i < 8; i += FLSQ_VL)
+        subtract_lane_sums(acc + i, r + i);
+}
+
+INLINE void gradient_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *r,
+                              const char *soon, double *g)
+{
+    vec factor[8];
+    UNROLL
+    for (int i = 0; i < 8; i++)
+        factor[i] = broadcast(r[i]);
+    for (int64_t j = 0; j < whole; j += FLSQ_VL) {
+        ASK_FOR_ROWS(1);
+        ROWS_OF_GRADIENT(8, factor[i], load(row + i * step + j))
+        store(g + j, load(g + j) + (even + odd));
+    }
+    if (last != NULL) {
+        ROWS_OF_GRADIENT(8, factor[i], load_last(last, row + i * step + whole))
+        store(g + whole, load(g + whole) + (even + odd));
+    }
+}
+
+static void residual_rows(int64_t rows, int64_t columns, int unit, const double *x, int64_t step, const double *b,
+                          const double *w, double *r, double *wr, double *g)
+{
+    const int64_t whole = columns / FLSQ_VL * FLSQ_VL, eight = 8 * step * (int64_t)sizeof(double);
+    const last_vector tail = last_of(columns, unit), *const last = whole < columns + unit ? &tail : NULL;
+    const double *row = x;
+    int64_t k = 0;
+    for (; k + 8 <= rows; k += 8, row += 8 * step) {
+        const char *const soon = (const char *)row + (eight < 4096 ? 4096 : eight);
+        residual_of_eight(row, step, whole, last, b, soon, r + k);
+        UNROLL
+        for (int i = 0; i < 8 && w != NULL; i += FLSQ_VL)
+            store(wr + k + i, load(w + k + i) * load(r + k + i));
+        gradient_of_eight(row, step, whole, last, wr + k, soon, g);
+    }
+    if (k == rows)
+        return;
+    for (int64_t i = 0; i < rows - k; i++) {
+        vec acc = {0};
+        for (int64_t j = 0; j < whole; j += FLSQ_VL)
+            acc += load(row + i * step + j) * load(b + j);
+        if (last != NULL)
+            acc += load_last(last, row + i * step + whole) * load(b + whole);
+        r[k + i] -= lane_sum(acc);
+        if (w != NULL)
+            wr[k + i] = w[k + i] * r[k + i];
+    }
+    for (int64_t j = 0; j < whole; j += FLSQ_VL) {
+        ROWS_OF_GRADIENT(rows - k, broadcast(wr[k + i]), load(row + i * step + j))
+        store(g + j, load(g + j) + (even + odd));
+    }
+    if (last != NULL) {
+        ROWS_OF_GRADIENT(rows - k, broadcast(wr[k + i]), load_last(last, row + i * step + whole))
+        store(g + whole, load(g + whole) + (even + odd));
+    }
+}
