@@ -13,23 +13,29 @@
 #if !defined(FLSQ_DEBUG)
 #define RIGHT_VECTOR(v, reg) "vmovupd 32*" #v "+%c[at](%[row]), %%" #reg "\n\t"
 #define LEFT_FACTOR(i, reg) "vbroadcastsd 8*" #i "+%c[at](%[row],%[left]), %%" #reg "\n\t"
+#define FREE_FACTOR(i, reg) "vbroadcastsd " #i "*%c[lane](%[left]), %%" #reg "\n\t"
 #define MULTIPLY(reg, factor, acc) "vfmadd231pd %%" #reg ", %%" #factor ", %[" #acc "]\n\t"
 #define ROW_SCRATCH "xmm12", "xmm13", "xmm14", "xmm15"
 
-/* acc[i][v] += left[i]*right[v] for four rows and three vectors */
+/* acc[i][v] += left[i]*right[v] for four rows and three vectors; of FREE_ROW, left is a pointer of its own and its lanes are
+ * `lane` doubles apart. */
+#define FOUR_TIMES_THREE(LEFT)                                                                                     \
+    RIGHT_VECTOR(0, ymm12) RIGHT_VECTOR(1, ymm13) RIGHT_VECTOR(2, ymm14)                                           \
+    LEFT(0, ymm15) MULTIPLY(ymm12, ymm15, a0) MULTIPLY(ymm13, ymm15, b0) MULTIPLY(ymm14, ymm15, c0)                \
+    LEFT(1, ymm15) MULTIPLY(ymm12, ymm15, a1) MULTIPLY(ymm13, ymm15, b1) MULTIPLY(ymm14, ymm15, c1)                \
+    LEFT(2, ymm15) MULTIPLY(ymm12, ymm15, a2) MULTIPLY(ymm13, ymm15, b2) MULTIPLY(ymm14, ymm15, c2)                \
+    LEFT(3, ymm15) MULTIPLY(ymm12, ymm15, a3) MULTIPLY(ymm13, ymm15, b3) MULTIPLY(ymm14, ymm15, c3)
+#define FOUR_BY_THREE(acc)                                                                                         \
+    [a0] "+x"((acc)[0][0]), [b0] "+x"((acc)[0][1]), [c0] "+x"((acc)[0][2]),                                        \
+    [a1] "+x"((acc)[1][0]), [b1] "+x"((acc)[1][1]), [c1] "+x"((acc)[1][2]),                                        \
+    [a2] "+x"((acc)[2][0]), [b2] "+x"((acc)[2][1]), [c2] "+x"((acc)[2][2]),                                        \
+    [a3] "+x"((acc)[3][0]), [b3] "+x"((acc)[3][1]), [c3] "+x"((acc)[3][2])
 #define FLSQ_WHOLE_ROW(acc, row_, to_left, at_)                                                                    \
-    __asm__ volatile(                                                                                              \
-        RIGHT_VECTOR(0, ymm12) RIGHT_VECTOR(1, ymm13) RIGHT_VECTOR(2, ymm14)                                       \
-        LEFT_FACTOR(0, ymm15) MULTIPLY(ymm12, ymm15, a0) MULTIPLY(ymm13, ymm15, b0) MULTIPLY(ymm14, ymm15, c0)     \
-        LEFT_FACTOR(1, ymm15) MULTIPLY(ymm12, ymm15, a1) MULTIPLY(ymm13, ymm15, b1) MULTIPLY(ymm14, ymm15, c1)     \
-        LEFT_FACTOR(2, ymm15) MULTIPLY(ymm12, ymm15, a2) MULTIPLY(ymm13, ymm15, b2) MULTIPLY(ymm14, ymm15, c2)     \
-        LEFT_FACTOR(3, ymm15) MULTIPLY(ymm12, ymm15, a3) MULTIPLY(ymm13, ymm15, b3) MULTIPLY(ymm14, ymm15, c3)     \
-        : [a0] "+x"((acc)[0][0]), [b0] "+x"((acc)[0][1]), [c0] "+x"((acc)[0][2]),                                  \
-          [a1] "+x"((acc)[1][0]), [b1] "+x"((acc)[1][1]), [c1] "+x"((acc)[1][2]),                                  \
-          [a2] "+x"((acc)[2][0]), [b2] "+x"((acc)[2][1]), [c2] "+x"((acc)[2][2]),                                  \
-          [a3] "+x"((acc)[3][0]), [b3] "+x"((acc)[3][1]), [c3] "+x"((acc)[3][2])                                   \
-        : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_)                                                      \
-        : ROW_SCRATCH);
+    __asm__ volatile(FOUR_TIMES_THREE(LEFT_FACTOR) : FOUR_BY_THREE(acc)                                            \
+                     : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_) : ROW_SCRATCH);
+#define FLSQ_FREE_ROW(acc, row_, at_, left_, lane_)                                                                \
+    __asm__ volatile(FOUR_TIMES_THREE(FREE_FACTOR) : FOUR_BY_THREE(acc)                                            \
+                     : [row] "r"(row_), [left] "r"(left_), [at] "i"(at_), [lane] "i"(8 * (lane_)) : ROW_SCRATCH);
 
 /* acc[0][i][first] and acc[0][i][first + 1] += left[i]*right, acc[1][i][first + 1] += left[4 + i]*right[1] for the rows and
  * vectors from 4*first on */

@@ -32,7 +32,7 @@ static int64_t cholesky_small(int64_t n, double *a, int64_t ld)
             UNROLL                                                                                                 \
             for (int v = 0; v < FLSQ_NV; v++)                                                                      \
                 acc[i][v] = -load(panel + (i0 + i) * NR + v * FLSQ_VL);                                            \
-        SWEEP(i0, r + i0, ld, panel, NR, TILE_ROW(mr, FLSQ_NV, 1))                                                 \
+        SWEEP(i0, r + i0, ld, panel, FREE_ROW(mr, FLSQ_NV, 1))                                                     \
         UNROLL                                                                                                     \
         for (int i = 0; i < (mr); i++) {                                                                           \
             UNROLL                                                                                                 \

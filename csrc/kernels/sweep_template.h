@@ -27,30 +27,31 @@
             store(entry, load(entry) OP acc[i][v]);                                                                \
         }
 
-/* Rows of two operands that move in steps of their own.  The statements of one row (...) for `count` rows; they see the row
- * as `left` and `right`, pointers that start at a and b and move by a_step and b_step.  Four rows are taken at a time, then
- * two, then one. */
-#define SWEEP(count, a, a_step, b, b_step, ...)                                                                    \
+/* `count` rows of two operands that move by themselves, `left` from a on by a_step, `right` from b on by NR; (...) are the
+ * statements of one row, which see `at` as the bytes from right_row to `right`. */
+#define SWEEP(count, a, a_step, b, ...)                                                                            \
     {                                                                                                              \
         const double *left_row = (a), *right_row = (b);                                                            \
         int64_t rows_to_go = (count);                                                                              \
-        for (; rows_to_go >= 4; rows_to_go -= 4)                                                                   \
-            SWEEP_ROWS(4, a_step, b_step, __VA_ARGS__)                                                             \
-        for (; rows_to_go >= 2; rows_to_go -= 2)                                                                   \
-            SWEEP_ROWS(2, a_step, b_step, __VA_ARGS__)                                                             \
-        if (rows_to_go > 0)                                                                                        \
-            SWEEP_ROWS(1, a_step, b_step, __VA_ARGS__)                                                             \
-    }
-#define SWEEP_ROWS(deep, a_step, b_step, ...)                                                                      \
-    {                                                                                                              \
-        UNROLL                                                                                                     \
-        for (int u = 0; u < (deep); u++) {                                                                         \
-            const double *const left = left_row + u * (a_step), *const right = right_row + u * (b_step);           \
-            (void)left;                                                                                            \
-            __VA_ARGS__                                                                                            \
+        for (; rows_to_go >= 4; rows_to_go -= 4) {                                                                 \
+            SWEEP_ROW(0, a_step, __VA_ARGS__)                                                                      \
+            SWEEP_ROW(1, a_step, __VA_ARGS__)                                                                      \
+            SWEEP_ROW(2, a_step, __VA_ARGS__)                                                                      \
+            SWEEP_ROW(3, a_step, __VA_ARGS__)                                                                      \
+            right_row += 4 * NR;                                                                                   \
         }                                                                                                          \
-        left_row += (deep) * (a_step);                                                                             \
-        right_row += (deep) * (b_step);                                                                            \
+        for (; rows_to_go > 0; rows_to_go--) {                                                                     \
+            SWEEP_ROW(0, a_step, __VA_ARGS__)                                                                      \
+            right_row += NR;                                                                                       \
+        }                                                                                                          \
+    }
+#define SWEEP_ROW(number, a_step, ...)                                                                             \
+    {                                                                                                              \
+        enum { at = (number) * NR * 8 };                                                                           \
+        const double *const left = left_row, *const right = right_row + (number) * NR;                             \
+        (void)left, (void)right;                                                                                   \
+        __VA_ARGS__                                                                                                \
+        left_row += (a_step);                                                                                      \
     }
 
 /* One row of the sweeps below: its statements see it as `right`, and as `left` at a distance of `to_left` bytes, its
@@ -163,16 +164,24 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
     }
 
 /* The rows that most of the time goes into, as the file of an instruction set writes them, or as the compiler does:
- * WHOLE_ROW, a tile of mr rows over all vectors of the panel; and of a diagonal block GROUP_ROW, one row group over all
+ * WHOLE_ROW, a tile of mr rows over all vectors of the panel, in one of the sweeps that ask; FREE_ROW, the same in SWEEP for
+ * a left operand whose lanes are left_lane apart; and of a diagonal block GROUP_ROW, one row group over all
  * vectors, and CORNER_ROW, the row groups `first` and first + 1 over the vectors of the same numbers. */
 #if defined(FLSQ_WHOLE_ROW)
 #define HAS_ROWS 1
 #define WHOLE_ROW(mr) FLSQ_WHOLE_ROW(acc, row, to_left, at)
+#define FREE_ROW(mr, nv, left_lane)                                                                                \
+    if ((nv) == FLSQ_NV && (mr) == TILE_ROWS(FLSQ_NV)) {                                                           \
+        FLSQ_FREE_ROW(acc, right_row, at, left, left_lane)                                                         \
+    } else {                                                                                                       \
+        TILE_ROW(mr, nv, left_lane)                                                                                \
+    }
 #define GROUP_ROW FLSQ_WHOLE_ROW(acc[0], row, to_left, at)
 #define CORNER_ROW(first) FLSQ_CORNER_ROW(acc, first, row, to_left, at)
 #else
 #define HAS_ROWS 0
 #define WHOLE_ROW(mr) TILE_ROW(mr, FLSQ_NV, 1)
+#define FREE_ROW(mr, nv, left_lane) TILE_ROW(mr, nv, left_lane)
 #define GROUP_ROW
 #define CORNER_ROW(first)
 #endif

@@ -125,8 +125,7 @@ static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_
     for (int64_t k0 = 0; k0 < rows; k0 += TILE_ROWS(nv)) {                                                         \
         ZERO_TILE(TILE_ROWS(nv), nv);                                                                              \
         for (int64_t J = 0; J < panels; J++)                                                                       \
-            SWEEP(NR, z + J * panel_stride + k0 * NR, 1, b + J * NR * NR, NR,                                      \
-                  TILE_ROW(TILE_ROWS(nv), nv, NR))                                                                 \
+            SWEEP(NR, z + J * panel_stride + k0 * NR, 1, b + J * NR * NR, FREE_ROW(TILE_ROWS(nv), nv, NR))         \
         STORE_TILE(TILE_ROWS(nv), nv, y + k0 * NR, -)                                                              \
     }
 
