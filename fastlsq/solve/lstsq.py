@@ -45,13 +45,18 @@ class LstsqResult:
         path, passes, condition, backward_error, ...
     """
 
-    __slots__ = ("_s", "info", "rank", "residues", "rss", "x")
+    __slots__ = ("_info", "_s", "rank", "residues", "rss", "x")
 
-    def __init__(
-        self, x: NDArray[Any], residues: Any, rank: Any, s: Any, rss: Any, info: SolveInfo | BatchInfo
-    ) -> None:
-        self.x, self.residues, self.rank, self.rss, self.info = x, residues, rank, rss, info
-        self._s = s
+    def __init__(self, x: NDArray[Any], residues: Any, rank: Any, s: Any, rss: Any, info: Any) -> None:
+        """`s` and `info` may be functions that make them: to make them costs as much as a tiny problem."""
+        self.x, self.residues, self.rank, self.rss = x, residues, rank, rss
+        self._s, self._info = s, info
+
+    @property
+    def info(self) -> SolveInfo | BatchInfo:
+        if callable(self._info):
+            self._info = self._info()
+        return self._info
 
     @property
     def s(self) -> NDArray[Any] | None:
@@ -209,15 +214,19 @@ def _in_one_call(a, b, n_threads):
     found = lib.lstsq(a, b, n_threads, _threads.resolve)
     if found is None:
         return None
-    x, rss, factor, passes, backward_error, n_threads = found
+    x, rss, factor, *_ = found
     n, p = a.shape
-    condition = math.sqrt(factor.condition)
-    info = SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, lib.kernel_name())
     if b.ndim == 1:
         rss = rss[0]
     residues = rss if n > p else np.empty(0)
-    s = partial(_values_from_factor, factor, p) if condition <= _FACTOR_CONDITION else partial(_values_from_rows, a)
-    return LstsqResult(x, residues, p, s, rss, info)
+    well = factor.condition <= _FACTOR_CONDITION**2
+    s = partial(_values_from_factor, factor, p) if well else partial(_values_from_rows, a)
+    return LstsqResult(x, residues, p, s, rss, partial(_info_of_one_call, p, *found[2:]))
+
+
+def _info_of_one_call(p, factor, passes, backward_error, n_threads):
+    condition = math.sqrt(factor.condition)
+    return SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, lib.kernel_name())
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):
