@@ -54,12 +54,7 @@ void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
         flsq_panels_clear(gram->kernels, &c->left, -1);
 }
 
-static int is_plain_column(const flsq_matrix *a)
-{
-    return flsq_is_plain_f64(a) && a->row_stride == (int64_t)sizeof(double);
-}
-
-static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == NULL && is_plain_column(&pass->rows->y); }
+static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == NULL && flsq_is_plain_column(&pass->rows->y); }
 
 /* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
 static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
@@ -70,7 +65,7 @@ static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t
         return;
     /* shaped from where it lies: 5 - 9 % of a pass of few columns, where a copy would wait for memory */
     const double *from = (const double *)y->data + row;
-    if (!is_plain_column(y)) {
+    if (!flsq_is_plain_column(y)) {
         flsq_read_column(y, 0, row, count, target);
         from = target;
     }
@@ -91,7 +86,7 @@ static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, 
 static const double *weights_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at)
 {
     const flsq_matrix *const w = &pass->rows->weights;
-    return w->data == NULL ? NULL : is_plain_column(w) ? (const double *)w->data + row : c->weights + at;
+    return w->data == NULL ? NULL : flsq_is_plain_column(w) ? (const double *)w->data + row : c->weights + at;
 }
 
 void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)

@@ -96,11 +96,11 @@ struct flsq_kernels {
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);
     /* g[j] += sum_k r[k]*z[k][j], j < columns rounded up to a vector, of one panel. */
     void (*gradient)(int64_t rows, const double *z, int64_t columns, const double *r, double *g);
-    /* Both, to the bit, for rows [X | 1 if unit] of `columns` doubles of X that lie `step` doubles apart, with the gradient
-     * of wr[k] = w[k]*r[k]; w may be NULL, and wr is r then.  b and g have whole vectors; vectors may be read past the last
-     * row. */
+    /* Both, to the bit, for rows [X | 1 if unit] of `columns` doubles of X that lie `step` doubles apart: r := y - [X | 1] b,
+     * and the gradient of wr[k] = w[k]*r[k]; w may be NULL, and wr is r then.  b and g have whole vectors; vectors may be
+     * read past the last row. */
     void (*residual_rows)(int64_t rows, int64_t columns, int unit, const double *x, int64_t step, const double *b,
-                          const double *w, double *r, double *wr, double *g);
+                          const double *y, const double *w, double *r, double *wr, double *g);
     /* y[k][t] -= sum_j z[k][j]*b[j][t] over all panels: y is one panel of NR targets, b is panels*NR x NR.
      * Rows of z and y are readable and writable up to the next multiple of FLSQ_ROW_PADDING. */
     void (*residual_block)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,

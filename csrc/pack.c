@@ -74,6 +74,12 @@ int flsq_is_plain_f64(const flsq_matrix *a)
            a->row_stride >= a->columns * item && a->row_stride % item == 0 && (uintptr_t)a->data % item == 0;
 }
 
+int flsq_is_plain_column(const flsq_matrix *a)
+{
+    const int64_t item = sizeof(double);
+    return a->dtype == FLSQ_F64 && a->row_stride == item && a->col_stride % item == 0 && (uintptr_t)a->data % item == 0;
+}
+
 int64_t flsq_panels_stride(const flsq_kernels *kernels, int64_t rows)
 {
     return FLSQ_CEIL_DIV(rows, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING * kernels->nr + FLSQ_PANEL_GAP;

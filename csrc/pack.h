@@ -34,6 +34,8 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
 /* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */
 int flsq_is_plain_f64(const flsq_matrix *a);
+/* Whether each column is contiguous, aligned float64. */
+int flsq_is_plain_column(const flsq_matrix *a);
 /* Rows [row, row + count) of a. */
 flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count);
 

@@ -87,25 +87,36 @@ static void apply_affine(const residual_pass *pass, const flsq_panels *panels, i
                                   pass->offset + first + J * nr, panels->base + J * panels->stride);
 }
 
+/* Rows [row, row + count) of a column: where they lie, or copied to `memory`. */
+static const double *column_of(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)
+{
+    if (flsq_is_plain_column(a))
+        return (const double *)flsq_matrix_rows(a, row, count).data + column * (a->col_stride / (int64_t)sizeof(double));
+    flsq_read_column(a, column, row, count, memory);
+    return memory;
+}
+
 /* Rows [row, row + count), packed or, when `x` is not NULL, where they lie. */
 static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const double *x, int64_t row, int64_t count,
                          double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
+    const flsq_rows *const rows = pass->rows;
     const int64_t nr = kernels->nr, length = pass->left_panels * nr;
-    const double *const w = pass->rows->weights.data != NULL ? c->weights : NULL;
+    const double *const w = rows->weights.data != NULL ? column_of(&rows->weights, 0, row, count, c->weights) : NULL;
     double *const wr = w != NULL ? c->weighted : c->r;
     for (int64_t t = 0; t < pass->k; t++) {
+        const double *const b = pass->b + t * length;
         double *const g = node + t * length;
-        flsq_read_column(&pass->rows->y, t, row, count, c->r);
-        if (pass->scale != NULL)
-            for (int64_t i = 0; i < count; i++)
-                c->r[i] = c->r[i] * pass->scale[length + t] - pass->offset[length + t];
         if (x != NULL) {
-            kernels->residual_rows(count, pass->rows->x.columns, pass->rows->unit, x,
-                                   pass->rows->x.row_stride / (int64_t)sizeof(double), pass->b + t * length, w, c->r, wr, g);
+            kernels->residual_rows(count, rows->x.columns, rows->unit, x, rows->x.row_stride / (int64_t)sizeof(double), b,
+                                   column_of(&rows->y, t, row, count, c->r), w, c->r, wr, g);
         } else {
-            kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, pass->b + t * length, c->r);
+            flsq_read_column(&rows->y, t, row, count, c->r);
+            if (pass->scale != NULL)
+                for (int64_t i = 0; i < count; i++)
+                    c->r[i] = c->r[i] * pass->scale[length + t] - pass->offset[length + t];
+            kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, b, c->r);
             for (int64_t i = 0; w != NULL && i < count; i++)
                 wr[i] = w[i] * c->r[i];
             for (int64_t J = 0; J < pass->left_panels; J++)
@@ -125,6 +136,8 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
     const int64_t nr = kernels->nr, left = pass->left_panels;
     flsq_ahead nothing = {0};
     double *const rss = node + pass->target_panels * left * nr * nr;
+    if (pass->rows->weights.data != NULL)
+        flsq_read_column(&pass->rows->weights, 0, row, count, c->weights);
     flsq_pack_matrix(kernels, &pass->rows->y, row, count, &c->targets, 0);
     apply_affine(pass, &c->targets, left * nr, pass->k, count);
     for (int64_t J = 0; J < pass->target_panels; J++) {
@@ -161,13 +174,10 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
             flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c.left, 0);
             apply_affine(pass, &c.left, 0, pass->lead, count);
         }
-        if (pass->rows->weights.data != NULL)
-            flsq_read_column(&pass->rows->weights, 0, row, count, c.weights);
-        if (pass->target_panels > 0) {
+        if (pass->target_panels > 0)
             wide_chunk(pass, &c, row, count, node);
-            continue;
-        }
-        narrow_chunk(pass, &c, in_place ? flsq_matrix_rows(&pass->rows->x, row, count).data : NULL, row, count, node);
+        else
+            narrow_chunk(pass, &c, in_place ? flsq_matrix_rows(&pass->rows->x, row, count).data : NULL, row, count, node);
     }
 }
 

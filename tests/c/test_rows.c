@@ -69,7 +69,7 @@ static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t co
     const int64_t panels = FLSQ_CEIL_DIV(lead, nr), stride = rows * nr + FLSQ_PANEL_GAP;
     double *const x = oracle_doubles(rows * step + kernels->lanes), *const b = oracle_doubles(panels * nr);
     double *const z = calloc((size_t)(panels * stride + 1), sizeof *z), *const w = oracle_doubles(rows);
-    double *const r = oracle_doubles(rows), *const expected_r = oracle_copy(r, rows);
+    double *const y = oracle_doubles(rows), *const r = oracle_doubles(rows), *const expected_r = oracle_copy(y, rows);
     double *const wr = oracle_doubles(rows), *const expected_wr = oracle_doubles(rows);
     double *const g = oracle_doubles(panels * nr), *const expected_g = oracle_copy(g, panels * nr);
     for (int64_t j = lead; j < panels * nr; j++)
@@ -85,12 +85,12 @@ static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t co
         expected_wr[k] = weighted ? w[k] * expected_r[k] : expected_r[k];
     for (int64_t J = 0; J < panels; J++)
         kernels->gradient(rows, z + J * stride, nr, expected_wr, expected_g + J * nr);
-    kernels->residual_rows(rows, columns, unit, x, step, b, weighted ? w : NULL, r, weighted ? wr : r, g);
+    kernels->residual_rows(rows, columns, unit, x, step, b, y, weighted ? w : NULL, r, weighted ? wr : r, g);
     CASE("%lld rows, %lld columns, unit %d, weighted %d", (long long)rows, (long long)columns, unit, weighted);
     CHECK(same_bits(rows, r, expected_r));
     CHECK(!weighted || same_bits(rows, wr, expected_wr));
     CHECK(first_difference(lead, g, expected_g) == -1 && same_bits(lead, g, expected_g));
-    free(x), free(z), free(b), free(w), free(r), free(expected_r), free(wr), free(expected_wr), free(g), free(expected_g);
+    free(x), free(z), free(b), free(w), free(y), free(r), free(expected_r), free(wr), free(expected_wr), free(g), free(expected_g);
 }
 
 void test_residual_in_place(const flsq_kernels *kernels)
