@@ -9,13 +9,13 @@
  *       busy neighbour, 4 x 12 tile, GFlop/s a core: KC = 64 45, 128 45, 192 43, 256 41; whole passes of p = 64 to 512
  *       are 5 - 10 % faster with 128 than with 256 and 3 - 5 % faster than with 96, above it makes no difference.
  *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, KC = 64 20.7,
- *       96 21.0, 128 22.1, 256 23.1; for p = 8 to 16 it makes no difference; p = 4 1.79, 128 1.70, but with sums of 128 terms
- *       the certificate of a single read is missed more often.
+ *       96 21.0, 128 22.1, 256 23.1; for p = 8 to 16 it makes no difference; p = 4 1.79, 128 1.70, but with sums of 128
+ *       terms the certificate of a single read is missed more often.
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.  Above 512 columns a second node would be most of the memory of a short problem, and to touch
- *       17 MiB for the first time costs 11 ms.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c), they are shorter: what
- *       twice as many samples of half the length show is sharper by the root of two.
+ *       17 MiB for the first time costs 11 ms.  Up to 96 columns, where a sample of the leaves may save a pass (sample.c),
+ *       they are shorter: what twice as many samples of half the length show is sharper by the root of two.
  * Both are functions of p alone: with n or the thread count in them the bits would move.
  *
  * FLSQ_TEST_BLOCKSIZES builds with tiny blocks, so that small matrices reach every edge.

@@ -56,7 +56,7 @@ static flsq_status factorize(const flsq_kernels *kernels, flsq_symmetric *a, int
     *verdict = FLSQ_PIVOT_FAILED;
     status = flsq_cholesky_of(kernels, a, n_threads, f->r, n, sums, &pivot);
     f->pivot = pivot;
-    for (int64_t j = 0; j < n; j++)
+    for (int64_t j = 0; status == FLSQ_OK && j < n; j++)
         f->norm1 = FLSQ_MAX(f->norm1, sums[j]);
     flsq_arena_close(&arena);
     if (status == FLSQ_NOT_POSITIVE_DEFINITE)

@@ -33,6 +33,14 @@ double *oracle_doubles(int64_t count)
     return values;
 }
 
+double *oracle_reals(int64_t count)
+{
+    double *const values = oracle_doubles(count);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = oracle_real();
+    return values;
+}
+
 double *oracle_integers(int64_t count, int low, int high)
 {
     double *const values = oracle_doubles(count);

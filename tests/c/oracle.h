@@ -20,6 +20,7 @@ double oracle_real(void);                 /* -1..1 */
 
 /* Zeroed doubles, allocated to the byte; never NULL.  free() releases them. */
 double *oracle_doubles(int64_t count);
+double *oracle_reals(int64_t count);       /* of oracle_real */
 double *oracle_integers(int64_t count, int low, int high);
 double *oracle_copy(const double *values, int64_t count);
 /* First i with a[i] != b[i], or -1. */

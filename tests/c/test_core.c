@@ -60,6 +60,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"Cholesky: exact", test_cholesky_exact},
     {"Cholesky: rounding, same bits", test_cholesky_rounding},
     {"Cholesky: indefinite", test_cholesky_indefinite},
+    {"D M D by tiles", test_symmetric},
     {"triangular solves", test_triangular_solves},
     {"inverse", test_inverse},
     {"inverse norm estimate", test_inverse_norm},

@@ -6,7 +6,10 @@
  */
 #include "blocksizes.h"
 #include "check.h"
+#include "gram.h"
+#include "normal.h"
 #include "oracle.h"
+#include "symmetric.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -174,4 +177,75 @@ void test_cholesky_indefinite(const flsq_kernels *kernels)
         }
         free(r), free(a);
     }
+}
+
+/* D M D read tile by tile, by the sums of its rows and what its factor gives back. */
+static void check_scaled(const flsq_kernels *kernels, int64_t n, int n_threads)
+{
+    const int64_t ld = n + 3;
+    double *const root = exact_factor(n, n), *const m = oracle_doubles(n * ld), *const scale = oracle_doubles(n);
+    double *const scaled = product_of(root, n, n), *const r = oracle_doubles(n * n), *const sums = oracle_doubles(n);
+    double *const expected = calloc((size_t)n, sizeof *expected);
+    for (int64_t i = 0; i < n; i++)
+        scale[i] = ldexp(1.0, (int)oracle_integer(-9, 9));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < ld; j++) /* the lower triangle and the gap are not read */
+            m[i * ld + j] = j < i || j >= n ? NAN : scaled[i * n + j] / scale[i] / scale[j];
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = i; j < n; j++) {
+            expected[i] += fabs(scaled[i * n + j]);
+            expected[j] += i < j ? fabs(scaled[i * n + j]) : 0;
+        }
+    for (int64_t i = 0; i < n * n; i++)
+        r[i] = BELOW;
+    int64_t pivot = 99;
+    const flsq_symmetric a = {.n = n, .m = m, .ldm = ld, .scale = scale};
+    CASE("n = %lld, %d threads", (long long)n, n_threads);
+    CHECK(flsq_cholesky_of(kernels, &a, n_threads, r, n, sums, &pivot) == FLSQ_OK && pivot == -1);
+    CHECK(first_difference(n * n, r, root) == -1);
+    CHECK(first_difference(n, sums, expected) == -1);
+    free(root), free(m), free(scale), free(scaled), free(r), free(sums), free(expected);
+}
+
+/* A factor straight from the Gram state and one from its moments as a matrix: the same bits. */
+static void check_from_gram(const flsq_kernels *kernels, int64_t p, int64_t k, int n_threads)
+{
+    const int64_t n = 2 * p + 40;
+    double *const x = oracle_reals(n * p), *const y = oracle_reals(n * k), *const c = oracle_doubles(p * k);
+    double *const zz = oracle_doubles(p * (p + k)), *const yy = oracle_doubles(k);
+    const flsq_rows rows = {.x = {x, n, p, p * 8, 8, FLSQ_F64}, .y = {y, n, k, k * 8, 8, FLSQ_F64}};
+    flsq_factor f[2];
+    flsq_verdict verdict[2];
+    flsq_gram *gram;
+    for (int i = 0; i < 2; i++)
+        f[i] = (flsq_factor){.r = calloc((size_t)(p * p), 8), .scale = oracle_doubles(p)};
+    CASE("p = %lld, k = %lld, %d threads", (long long)p, (long long)k, n_threads);
+    CHECK(flsq_gram_create(kernels, p, k, 0, &gram) == FLSQ_OK && flsq_gram_update(gram, &rows, n_threads) == FLSQ_OK);
+    flsq_gram_collect(gram, n_threads, zz, yy, NULL);
+    flsq_gram_cross(gram, c);
+    CHECK(flsq_factorize_gram(gram, n_threads, &f[0], &verdict[0]) == FLSQ_OK);
+    CHECK(flsq_factorize(kernels, p, zz, p + k, 1, &f[1], &verdict[1]) == FLSQ_OK);
+    CHECK(verdict[0] == FLSQ_CERTIFIED && verdict[1] == FLSQ_CERTIFIED);
+    CHECK(same_bits(p * p, f[0].r, f[1].r) && same_bits(p, f[0].scale, f[1].scale));
+    CHECK(same_bits(1, &f[0].norm1, &f[1].norm1) && same_bits(1, &f[0].condition, &f[1].condition));
+    int same = 1;
+    for (int64_t i = 0; i < p; i++)
+        same &= same_bits(k, c + i * k, zz + i * (p + k) + p);
+    CHECK(same);
+    flsq_gram_destroy(gram);
+    free(x), free(y), free(c), free(zz), free(yy);
+    for (int i = 0; i < 2; i++)
+        free(f[i].r), free(f[i].scale);
+}
+
+void test_symmetric(const flsq_kernels *kernels)
+{
+    int64_t sizes[16];
+    const int64_t count = sizes_of(sizes);
+    for (int64_t s = 0; s < count; s++)
+        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+            check_scaled(kernels, sizes[s], n_threads);
+            check_from_gram(kernels, sizes[s], 1, n_threads);
+            check_from_gram(kernels, sizes[s], kernels->nr + 1, n_threads);
+        }
 }

@@ -67,11 +67,11 @@ static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t co
 {
     const int64_t nr = kernels->nr, lead = columns + unit, step = 3 * nr + kernels->lanes;
     const int64_t panels = FLSQ_CEIL_DIV(lead, nr), stride = rows * nr + FLSQ_PANEL_GAP;
-    double *const x = oracle_doubles(rows * step + kernels->lanes), *const b = oracle_doubles(panels * nr);
-    double *const z = calloc((size_t)(panels * stride + 1), sizeof *z), *const w = oracle_doubles(rows);
-    double *const y = oracle_doubles(rows), *const r = oracle_doubles(rows), *const expected_r = oracle_copy(y, rows);
+    double *const x = oracle_reals(rows * step + kernels->lanes), *const b = oracle_reals(panels * nr);
+    double *const z = calloc((size_t)(panels * stride + 1), sizeof *z), *const w = oracle_reals(rows);
+    double *const y = oracle_reals(rows), *const r = oracle_doubles(rows), *const expected_r = oracle_copy(y, rows);
     double *const wr = oracle_doubles(rows), *const expected_wr = oracle_doubles(rows);
-    double *const g = oracle_doubles(panels * nr), *const expected_g = oracle_copy(g, panels * nr);
+    double *const g = oracle_reals(panels * nr), *const expected_g = oracle_copy(g, panels * nr);
     for (int64_t j = lead; j < panels * nr; j++)
         b[j] = 0;
     for (int64_t k = 0; k < rows; k++) {
