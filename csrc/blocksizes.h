@@ -30,7 +30,7 @@
 #define FLSQ_KC(p) ((p) <= 8 ? 6 : 8)
 #define FLSQ_MAX_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
-#define FLSQ_RESIDUAL_BLOCK_ROWS(p) FLSQ_BLOCK_ROWS(p)
+#define FLSQ_RESIDUAL_BLOCK_ROWS(p, few) FLSQ_BLOCK_ROWS(p)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
 #define FLSQ_LANES_BYTES 2048
@@ -44,8 +44,9 @@
 #define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 64 : 128)
 #define FLSQ_MAX_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : (p) <= 512 ? 8192 : 32768)
-/* The leaf of the residual pass, whose sums are few: short enough that every thread has some of a short wide problem. */
-#define FLSQ_RESIDUAL_BLOCK_ROWS(p) ((p) <= 512 ? 1024 : 512)
+/* The leaf of the residual pass.  The sums of one or two targets are few: short enough that every thread has some of a
+ * short wide problem; those of many are p by k. */
+#define FLSQ_RESIDUAL_BLOCK_ROWS(p, few) ((few) ? ((p) <= 512 ? 1024 : 512) : FLSQ_MIN(FLSQ_BLOCK_ROWS(p), 8192))
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */

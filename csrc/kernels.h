@@ -97,7 +97,7 @@ struct flsq_kernels {
     /* g[j] += sum_k r[k]*z[k][j], j < columns rounded up to a vector, of one panel. */
     void (*gradient)(int64_t rows, const double *z, int64_t columns, const double *r, double *g);
     /* Both, to the bit, for rows [X | 1 if unit] of `columns` doubles of X that lie `step` doubles apart: r := y - [X | 1] b,
-     * and the gradient of wr[k] = w[k]*r[k]; w may be NULL, and wr is r then.  b and g have whole vectors; vectors may be
+     * and the gradient of wr[k] = w[k]*r[k]; y may be r, and w NULL, when wr is r.  b and g have whole vectors; vectors may be
      * read past the last row. */
     void (*residual_rows)(int64_t rows, int64_t columns, int unit, const double *x, int64_t step, const double *b,
                           const double *y, const double *w, double *r, double *wr, double *g);

@@ -232,7 +232,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     const int64_t n = rows->x.rows, k = rows->y.columns, nr = kernels->nr;
     const int64_t lead = rows->x.columns + (rows->unit != 0);
     residual_pass pass = {.kernels = kernels, .rows = rows, .k = k, .lead = lead, .r = r,
-                          .left_panels = FLSQ_CEIL_DIV(lead, nr), .block_rows = FLSQ_RESIDUAL_BLOCK_ROWS(rows->x.columns),
+                          .left_panels = FLSQ_CEIL_DIV(lead, nr), .block_rows = FLSQ_RESIDUAL_BLOCK_ROWS(rows->x.columns, k <= NARROW),
                           .target_panels = k <= NARROW ? 0 : FLSQ_CEIL_DIV(k, nr),
                           .chunk = FLSQ_MIN(FLSQ_RESIDUAL_ROWS(rows->x.columns), n)};
     const int64_t length = pass.left_panels * nr, targets = FLSQ_MAX(pass.target_panels * nr, k);
@@ -268,7 +268,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         pass.scale = scale;
         pass.offset = scale + length + targets;
     }
-    pass.in_place = pass.target_panels == 0 && !affine && flsq_is_plain_f64(&rows->x);
+    pass.in_place = pass.target_panels == 0 && !affine && rows->x.columns > 0 && flsq_is_plain_f64(&rows->x);
     if (4.0 * (double)n * (double)(lead + 1) * (double)FLSQ_MAX(k, 1) < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     status = flsq_tree_extend(&tree, kernels, &leaves, n_threads);

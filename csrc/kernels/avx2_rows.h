@@ -15,7 +15,7 @@
 #define LEFT_FACTOR(i, reg) "vbroadcastsd 8*" #i "+%c[at](%[row],%[left]), %%" #reg "\n\t"
 #define FREE_FACTOR(i, reg) "vbroadcastsd " #i "*%c[lane](%[left]), %%" #reg "\n\t"
 #define MULTIPLY(reg, factor, acc) "vfmadd231pd %%" #reg ", %%" #factor ", %[" #acc "]\n\t"
-#define ROW_SCRATCH "xmm12", "xmm13", "xmm14", "xmm15"
+#define ROW_CLOBBERS "xmm12", "xmm13", "xmm14", "xmm15", "memory"
 
 /* acc[i][v] += left[i]*right[v] for four rows and three vectors; of FREE_ROW, left is a pointer of its own and its lanes are
  * `lane` doubles apart. */
@@ -32,10 +32,10 @@
     [a3] "+x"((acc)[3][0]), [b3] "+x"((acc)[3][1]), [c3] "+x"((acc)[3][2])
 #define FLSQ_WHOLE_ROW(acc, row_, to_left, at_)                                                                    \
     __asm__ volatile(FOUR_TIMES_THREE(LEFT_FACTOR) : FOUR_BY_THREE(acc)                                            \
-                     : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_) : ROW_SCRATCH);
+                     : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_) : ROW_CLOBBERS);
 #define FLSQ_FREE_ROW(acc, row_, at_, left_, lane_)                                                                \
     __asm__ volatile(FOUR_TIMES_THREE(FREE_FACTOR) : FOUR_BY_THREE(acc)                                            \
-                     : [row] "r"(row_), [left] "r"(left_), [at] "i"(at_), [lane] "i"(8 * (lane_)) : ROW_SCRATCH);
+                     : [row] "r"(row_), [left] "r"(left_), [at] "i"(at_), [lane] "i"(8 * (lane_)) : ROW_CLOBBERS);
 
 /* acc[0][i][first] and acc[0][i][first + 1] += left[i]*right, acc[1][i][first + 1] += left[4 + i]*right[1] for the rows and
  * vectors from 4*first on */
@@ -55,7 +55,7 @@
           [c0] "+x"((acc)[1][0][(first) + 1]), [c1] "+x"((acc)[1][1][(first) + 1]),                                \
           [c2] "+x"((acc)[1][2][(first) + 1]), [c3] "+x"((acc)[1][3][(first) + 1])                                 \
         : [row] "r"(row_), [left] "r"(to_left), [at] "i"((at_) + 32 * (first))                                     \
-        : ROW_SCRATCH);
+        : ROW_CLOBBERS);
 
 /* sum += x, dot += target*x */
 #define FLSQ_SIDE_VECTOR(sum, dot, target, x)                                                                      \

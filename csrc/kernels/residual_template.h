@@ -108,17 +108,20 @@ INLINE vec load_last(const last_vector *last, const double *x)
     return (vec)(((int_vec)load(x) & last->keep) | last->one);
 }
 
-/* While eight rows are multiplied the eight that lie `far` bytes further are asked for, half of them by each product, so that
- * memory is never idle.  2026-11, Zen 3, two threads, ns a row, eight rows further and at least 4096 bytes / 1024 / 1024 more:
- * p = 16 7.2 / 6.1 / 6.4, p = 32 12.9 / 11.6 / 13.7, p = 64 29.6 / 29.7 / 26.8, p = 128 52.3 / 52.6 / 51.0. */
+/* While eight rows are multiplied the eight that lie `far` bytes further are asked for, half of them by each product, so
+ * that memory is never idle.  2026-11, Zen 3, two threads, ns a row, eight rows further and at least 4096 bytes / 1024 / 1024
+ * more: p = 16 7.2 / 6.1 / 6.4, p = 32 12.9 / 11.6 / 13.7, p = 64 29.6 / 29.7 / 26.8, p = 128 52.3 / 52.6 / 51.0.  Rows with
+ * wide gaps are left to the hardware: lines are 0 bytes apart then. */
 INLINE int64_t far(int64_t eight) { return eight <= 1024 ? 1024 : eight <= 2048 ? eight : eight + 1024; }
-#define ASK_FOR_ROWS(half)                                                                                         \
+enum { ASKS = (FLSQ_VL + 1) / 2 }; /* lines of a vector of eight rows, for each product */
+#define ASK_FOR_ROWS                                                                                               \
     UNROLL                                                                                                         \
-    for (int line = 0; line < (FLSQ_VL + 1) / 2; line++)                                                           \
-        __builtin_prefetch(soon + j * 64 + ((half) * FLSQ_VL / 2 + line) * 64, 0, 3)
+    for (int line = 0; line < ASKS; line++)                                                                        \
+        __builtin_prefetch(soon + line * apart, 0, 3);                                                             \
+    soon += 2 * ASKS * apart
 
 INLINE void residual_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *b,
-                              const char *soon, const double *y, double *r)
+                              const char *soon, int64_t apart, const double *y, double *r)
 {
     vec acc[8];
     UNROLL
@@ -126,7 +129,7 @@ INLINE void residual_of_eight(const double *row, int64_t step, int64_t whole, co
         acc[i] = (vec){0};
     for (int64_t j = 0; j < whole; j += FLSQ_VL) {
         const vec coefficients = load(b + j);
-        ASK_FOR_ROWS(0);
+        ASK_FOR_ROWS;
         UNROLL
         for (int i = 0; i < 8; i++)
             acc[i] += load(row + i * step + j) * coefficients;
@@ -143,14 +146,14 @@ INLINE void residual_of_eight(const double *row, int64_t step, int64_t whole, co
 }
 
 INLINE void gradient_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *r,
-                              const char *soon, double *g)
+                              const char *soon, int64_t apart, double *g)
 {
     vec factor[8];
     UNROLL
     for (int i = 0; i < 8; i++)
         factor[i] = broadcast(r[i]);
     for (int64_t j = 0; j < whole; j += FLSQ_VL) {
-        ASK_FOR_ROWS(1);
+        ASK_FOR_ROWS;
         ROWS_OF_GRADIENT(8, factor[i], load(row + i * step + j))
         store(g + j, load(g + j) + (even + odd));
     }
@@ -165,15 +168,16 @@ static void residual_rows(int64_t rows, int64_t columns, int unit, const double 
 {
     const int64_t whole = columns / FLSQ_VL * FLSQ_VL, eight = 8 * step * (int64_t)sizeof(double);
     const last_vector tail = last_of(columns, unit), *const last = whole < columns + unit ? &tail : NULL;
+    const int64_t apart = step <= 2 * columns ? 64 : 0;
     const double *row = x;
     int64_t k = 0;
     for (; k + 8 <= rows; k += 8, row += 8 * step) {
-        const char *const soon = (const char *)row + far(eight);
-        residual_of_eight(row, step, whole, last, b, soon, y + k, r + k);
+        const char *const soon = (const char *)row + (apart > 0 ? far(eight) : 0);
+        residual_of_eight(row, step, whole, last, b, soon, apart, y + k, r + k);
         UNROLL
         for (int i = 0; i < 8 && w != NULL; i += FLSQ_VL)
             store(wr + k + i, load(w + k + i) * load(r + k + i));
-        gradient_of_eight(row, step, whole, last, wr + k, soon, g);
+        gradient_of_eight(row, step, whole, last, wr + k, soon + ASKS * apart, apart, g);
     }
     if (k == rows)
         return;

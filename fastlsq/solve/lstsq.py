@@ -54,15 +54,17 @@ class LstsqResult:
 
     @property
     def info(self) -> SolveInfo | BatchInfo:
-        if callable(self._info):
-            self._info = self._info()
-        return self._info
+        info = self._info
+        if callable(info):
+            self._info = info = info()
+        return info
 
     @property
     def s(self) -> NDArray[Any] | None:
-        if callable(self._s):
-            self._s = self._s()
-        return self._s
+        s = self._s
+        if callable(s):
+            self._s = s = s()
+        return s
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.x, self.residues, self.rank, self.s))
@@ -214,19 +216,19 @@ def _in_one_call(a, b, n_threads):
     found = lib.lstsq(a, b, n_threads, _threads.resolve)
     if found is None:
         return None
-    x, rss, factor, *_ = found
+    x, rss, factor, *counts = found
     n, p = a.shape
     if b.ndim == 1:
         rss = rss[0]
     residues = rss if n > p else np.empty(0)
-    well = factor.condition <= _FACTOR_CONDITION**2
-    s = partial(_values_from_factor, factor, p) if well else partial(_values_from_rows, a)
-    return LstsqResult(x, residues, p, s, rss, partial(_info_of_one_call, p, *found[2:]))
-
-
-def _info_of_one_call(p, factor, passes, backward_error, n_threads):
     condition = math.sqrt(factor.condition)
-    return SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, lib.kernel_name())
+    s = partial(_values_from_factor, factor, p) if condition <= _FACTOR_CONDITION else partial(_values_from_rows, a)
+    info = partial(_info_of_one_call, p, condition, lib.kernel_name(), *counts)
+    return LstsqResult(x, residues, p, s, rss, info)
+
+
+def _info_of_one_call(p, condition, kernel, passes, backward_error, n_threads):
+    return SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, kernel)
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):

@@ -9,6 +9,7 @@
 #include "oracle.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 void test_affine(const flsq_kernels *kernels)
 {
@@ -85,7 +86,8 @@ static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t co
         expected_wr[k] = weighted ? w[k] * expected_r[k] : expected_r[k];
     for (int64_t J = 0; J < panels; J++)
         kernels->gradient(rows, z + J * stride, nr, expected_wr, expected_g + J * nr);
-    kernels->residual_rows(rows, columns, unit, x, step, b, y, weighted ? w : NULL, r, weighted ? wr : r, g);
+    const double *const from = rows % 2 ? y : memcpy(r, y, (size_t)rows * sizeof *r); /* y may be r */
+    kernels->residual_rows(rows, columns, unit, x, step, b, from, weighted ? w : NULL, r, weighted ? wr : r, g);
     CASE("%lld rows, %lld columns, unit %d, weighted %d", (long long)rows, (long long)columns, unit, weighted);
     CHECK(same_bits(rows, r, expected_r));
     CHECK(!weighted || same_bits(rows, wr, expected_wr));
@@ -95,7 +97,7 @@ static void check_in_place(const flsq_kernels *kernels, int64_t rows, int64_t co
 
 void test_residual_in_place(const flsq_kernels *kernels)
 {
-    for (int64_t columns = 0; columns < 3 * kernels->nr; columns++)
+    for (int64_t columns = 0; columns <= 3 * kernels->nr; columns++)
         for (int64_t rows = 0; rows <= 17; rows++)
             for (int form = 0; form < 4; form++)
                 check_in_place(kernels, rows, columns, form % 2, form / 2);
