@@ -59,16 +59,11 @@ static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == N
 /* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
 static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
 {
-    const flsq_matrix *const y = &pass->rows->y;
     double *const target = c->target + at;
     if (target_in_place(pass))
         return;
     /* shaped from where it lies: 5 - 9 % of a pass of few columns, where a copy would wait for memory */
-    const double *from = (const double *)y->data + row;
-    if (!flsq_is_plain_column(y)) {
-        flsq_read_column(y, 0, row, count, target);
-        from = target;
-    }
+    const double *const from = flsq_find_column(&pass->rows->y, 0, row, count, target);
     if (pass->scale != NULL) {
         const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
         const double scale = pass->scale[column], offset = pass->offset[column];
@@ -95,10 +90,9 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr;
     const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = pass->panels};
-    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr,
-                                  .w = weights_of(pass, c, row, at)};
-    if (shaping.w == c->weights + at)
-        flsq_read_column(&pass->rows->weights, 0, row, count, c->weights + at);
+    flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
+    if (pass->rows->weights.data != NULL)
+        shaping.w = flsq_find_column(&pass->rows->weights, 0, row, count, c->weights + at);
     flsq_shape_matrix(kernels, &pass->rows->x, row, count, &target, &shaping);
     if (gram->sides) {
         copy_target(pass, c, row, at, count);

@@ -153,6 +153,14 @@ void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t
         runs[a->dtype](element(a, row, column), a->row_stride, count, out, 1);
 }
 
+const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)
+{
+    if (flsq_is_plain_column(a))
+        return (const double *)element(a, row, column);
+    flsq_read_column(a, column, row, count, memory);
+    return memory;
+}
+
 /* ---- scans: only after a pass has found something odd, or for an n x 1 argument -------------------------------- */
 
 enum { SCAN = 128 };

@@ -32,6 +32,8 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
                       const flsq_shaping *shaping);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
+/* The same numbers where they lie, if the column is plain, else copied to memory. */
+const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory);
 /* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */
 int flsq_is_plain_f64(const flsq_matrix *a);
 /* Whether each column is contiguous, aligned float64. */

@@ -87,15 +87,6 @@ static void apply_affine(const residual_pass *pass, const flsq_panels *panels, i
                                   pass->offset + first + J * nr, panels->base + J * panels->stride);
 }
 
-/* Rows [row, row + count) of a column: where they lie, or copied to `memory`. */
-static const double *column_of(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)
-{
-    if (flsq_is_plain_column(a))
-        return (const double *)flsq_matrix_rows(a, row, count).data + column * (a->col_stride / (int64_t)sizeof(double));
-    flsq_read_column(a, column, row, count, memory);
-    return memory;
-}
-
 /* Rows [row, row + count), packed or, when `x` is not NULL, where they lie. */
 static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, const double *x, int64_t row, int64_t count,
                          double *node)
@@ -103,14 +94,15 @@ static void narrow_chunk(const residual_pass *pass, const residual_chunk *c, con
     const flsq_kernels *const kernels = pass->kernels;
     const flsq_rows *const rows = pass->rows;
     const int64_t nr = kernels->nr, length = pass->left_panels * nr;
-    const double *const w = rows->weights.data != NULL ? column_of(&rows->weights, 0, row, count, c->weights) : NULL;
+    const double *const w =
+        rows->weights.data != NULL ? flsq_find_column(&rows->weights, 0, row, count, c->weights) : NULL;
     double *const wr = w != NULL ? c->weighted : c->r;
     for (int64_t t = 0; t < pass->k; t++) {
         const double *const b = pass->b + t * length;
         double *const g = node + t * length;
         if (x != NULL) {
             kernels->residual_rows(count, rows->x.columns, rows->unit, x, rows->x.row_stride / (int64_t)sizeof(double), b,
-                                   column_of(&rows->y, t, row, count, c->r), w, c->r, wr, g);
+                                   flsq_find_column(&rows->y, t, row, count, c->r), w, c->r, wr, g);
         } else {
             flsq_read_column(&rows->y, t, row, count, c->r);
             if (pass->scale != NULL)

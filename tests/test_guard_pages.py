@@ -11,7 +11,7 @@ import sys
 import pytest
 
 SCRIPT = """
-import ctypes, mmap
+import ctypes, mmap, sys
 import numpy as np
 import fastlsq
 from fastlsq._core import lib
@@ -39,13 +39,12 @@ for p in sizes:
     for n in (p + 5, 131 + p, 1030):
         x, y, w = rng.standard_normal((n, p)), rng.standard_normal((n, 1)), rng.random(n)
         rows, targets, weights = fenced(x), fenced(y), fenced(w)
-        for kernel in KERNELS:
-            for array in (rows, fenced(np.asfortranarray(x)), fenced(x.astype(np.float32))):
-                for used in (None, weights):
-                    moments = lib.Moments(p, 1, True, kernel)
-                    moments.update(array, targets, used, None, None, 2)
-                    b, g, rss = np.ones((p + 1, 1)), np.empty((p + 1, 1)), np.empty(1)
-                    lib.residual(array, targets, used, None, None, True, b, g, rss, None, 2, kernel)
+        for array in (rows, fenced(np.asfortranarray(x)), fenced(x.astype(np.float32))):
+            for used in (None, weights):
+                moments = lib.Moments(p, 1, True, sys.argv[1])
+                moments.update(array, targets, used, None, None, 2)
+                b, g, rss = np.ones((p + 1, 1)), np.empty((p + 1, 1)), np.empty(1)
+                lib.residual(array, targets, used, None, None, True, b, g, rss, None, 2, sys.argv[1])
         want = np.linalg.lstsq(x, y[:, 0], rcond=None)[0]
         np.testing.assert_allclose(fastlsq.lstsq(rows, targets[:, 0]).x, want, rtol=1e-7, atol=1e-9)
 print("untouched", len(kept))
@@ -54,7 +53,6 @@ print("untouched", len(kept))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect as Linux has it")
 def test_nothing_behind_the_arrays_is_read(kernel):
-    script = SCRIPT.replace("KERNELS", repr([kernel]))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, kernel], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith("untouched")

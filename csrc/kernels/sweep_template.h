@@ -132,7 +132,8 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
 #define START_ASKING(into)                                                                                         \
     const int asks = ahead->sweeps > 0;                                                                            \
     const char *fetch = asks ? ahead->next : (const char *)(into);                                                 \
-    const int64_t pace = asks ? ahead->pace : FLSQ_CEIL_DIV(TILE_BYTES / 2, FLSQ_MAX_KC), apart = asks ? ahead->apart : TILE_BYTES / 2
+    const int64_t pace = asks ? ahead->pace : FLSQ_CEIL_DIV(TILE_BYTES / 2, FLSQ_MAX_KC);                          \
+    const int64_t apart = asks ? ahead->apart : TILE_BYTES / 2
 #define ASK(deep)                                                                                                  \
     __builtin_prefetch(fetch, 0, 3);                                                                               \
     __builtin_prefetch(fetch + apart, 0, 3);                                                                       \
