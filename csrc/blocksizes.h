@@ -29,6 +29,7 @@
 #ifdef FLSQ_TEST_BLOCKSIZES
 #define FLSQ_KC(p) ((p) <= 8 ? 6 : 8)
 #define FLSQ_MAX_KC 8
+#define FLSQ_SINGLE_KC 8
 #define FLSQ_BLOCK_ROWS(p) ((p) <= 8 ? 16 : 32)
 #define FLSQ_RESIDUAL_BLOCK_ROWS(p, few) FLSQ_BLOCK_ROWS(p)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
@@ -43,6 +44,7 @@
 #else
 #define FLSQ_KC(p) ((p) <= FLSQ_IN_PLACE_COLUMNS ? 64 : 128)
 #define FLSQ_MAX_KC 128
+#define FLSQ_SINGLE_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : (p) <= 512 ? 8192 : 32768)
 /* The leaf of the residual pass.  The sums of one or two targets are few: short enough that every thread has some of a
  * short wide problem; those of many are p by k. */
@@ -72,6 +74,16 @@
 
 /* Up to this many columns reading a sample of the leaves costs less than a second pass. */
 #define FLSQ_SAMPLED_COLUMNS 96
+
+/* From this many columns on, and this many more for each target but the first, moments in single precision are worth a
+ * residual pass or two more. */
+#ifdef FLSQ_TEST_BLOCKSIZES
+#define FLSQ_SINGLE_COLUMNS 40
+#define FLSQ_SINGLE_TARGET_COLUMNS 4
+#else
+#define FLSQ_SINGLE_COLUMNS 192
+#define FLSQ_SINGLE_TARGET_COLUMNS 16
+#endif
 
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */

@@ -131,6 +131,7 @@ typedef struct flsq_factor {
     double *scale;                 /* n */
     const int64_t *active;         /* n: which columns of the problem were factorized; NULL: all */
     double norm1, trace, condition; /* of D M D; the condition number in the 1-norm is an estimate */
+    double roundoff;               /* unit roundoff of the sums in M: of double or of single precision */
     int64_t pivot;                 /* the one that failed, or -1 */
 } flsq_factor;
 
@@ -148,7 +149,7 @@ typedef struct flsq_equations {
 
 typedef struct flsq_report {
     flsq_verdict verdict;
-    int passes;            /* residual passes */
+    int passes;            /* reads of the rows but for the first */
     double backward_error; /* normwise, largest over the targets: an estimate; without a residual pass, what a
                             * sample of the rows lets it be at most */
     double figure;         /* what the verdict speaks of */

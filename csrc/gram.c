@@ -13,7 +13,7 @@
 int64_t flsq_gram_block_rows(int64_t p) { return FLSQ_BLOCK_ROWS(p); }
 int flsq_gram_carries(int64_t p) { return p <= FLSQ_SAMPLED_COLUMNS; } /* elsewhere nothing uses the errors */
 
-flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **out)
+static flsq_status create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, int single, flsq_gram **out)
 {
     const int64_t nr = kernels->nr;
     int64_t columns, left, blocks, length, bytes;
@@ -23,7 +23,8 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
     const int64_t x_panels = FLSQ_CEIL_DIV(p, nr);
     left = x_panels + unit;
     flsq_gram shape = {.kernels = kernels, .p = p, .k = k, .unit = unit,
-                       .columns = columns, .x_panels = x_panels, .left_panels = left, .sides = k == 1 && p > 0,
+                       .columns = columns, .x_panels = x_panels, .left_panels = left, .single = single,
+                       .sides = k == 1 && p > 0 && !single,
                        .panels = x_panels + FLSQ_CEIL_DIV(unit + k, nr), .block_rows = FLSQ_BLOCK_ROWS(p)};
     if (flsq_size_multiply(shape.panels + 1, left + 1, &blocks) != FLSQ_OK ||
         flsq_size_multiply(blocks, nr * nr, &length) != FLSQ_OK ||
@@ -36,13 +37,23 @@ flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, 
         shape.sides_begin = first_block(&shape, x_panels) * nr * nr - (nr - rows) * nr;
         shape.tree.node_length = shape.sides_begin + (x_panels + 1) * shape.sides_length;
     }
-    shape.tree.carries = flsq_gram_carries(p);
+    shape.tree.carries = flsq_gram_carries(p) && !single;
     flsq_gram *const gram = flsq_allocate(sizeof *gram);
     if (gram == NULL)
         return FLSQ_NO_MEMORY;
     *gram = shape;
     *out = gram;
     return FLSQ_OK;
+}
+
+flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **gram)
+{
+    return create(kernels, p, k, unit, 0, gram);
+}
+
+flsq_status flsq_gram_create_single(const flsq_kernels *kernels, int64_t p, int64_t k, flsq_gram **gram)
+{
+    return create(kernels, p, k, 0, 1, gram);
 }
 
 void flsq_gram_destroy(flsq_gram *gram)

@@ -89,6 +89,10 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr;
+    if (gram->single) {
+        flsq_single_pack(pass, c, row, at, count);
+        return;
+    }
     const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = pass->panels};
     flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
     if (pass->rows->weights.data != NULL)
@@ -154,6 +158,10 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
 {
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
+    if (gram->single) {
+        flsq_single_add_blocks(pass, z, first, last, J, node, ahead);
+        return;
+    }
     const double *const right = z->right + J * z->panel_stride;
     const int64_t columns = panel_columns(gram, J);
     for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
@@ -177,6 +185,10 @@ static int64_t sweeps_of(const flsq_gram_pass *pass)
     const flsq_kernels *const kernels = pass->gram->kernels;
     int64_t sweeps = 0;
     for (int64_t J = 0; J < pass->panels; J++) {
+        if (pass->gram->single) { /* the halves of the panels on the left, and its own two */
+            sweeps += (FLSQ_MIN(2 * J, pass->gram->left_panels) + 2) * kernels->block_sweeps[kernels->nr / kernels->lanes];
+            continue;
+        }
         const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
         sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
                   kernels->diagonal_sweeps[vectors] + (pass->gram->sides && vectors > 1);
@@ -184,13 +196,20 @@ static int64_t sweeps_of(const flsq_gram_pass *pass)
     return sweeps;
 }
 
+/* Rows one behind the other with little between them. */
+static int in_one_piece(const flsq_matrix *x)
+{
+    return x->row_stride > 0 && x->row_stride <= 2 * x->columns * (int64_t)sizeof(double) && x->col_stride >= 0 &&
+           x->col_stride <= x->row_stride;
+}
+
 void flsq_pass_look_ahead(flsq_gram_pass *pass)
 {
     const flsq_matrix *const x = &pass->rows->x;
-    const int64_t sweeps = sweeps_of(pass), row_bytes = x->columns * (int64_t)sizeof(double);
+    const int64_t sweeps = sweeps_of(pass);
     pass->ahead = (flsq_ahead){0};
     pass->in_sweeps = x->columns;
-    if (x->row_stride > 0 && x->row_stride <= 2 * row_bytes && x->col_stride >= 0 && x->col_stride <= x->row_stride) {
+    if (in_one_piece(x)) {
         const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
         const int apart = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
         const int64_t deep = apart && pace <= FLSQ_PACKED_PACE ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
@@ -229,6 +248,17 @@ flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next)
     if (ahead.sweeps > 0)
         ahead.next += next * pass->rows->x.row_stride;
     return ahead;
+}
+
+flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count)
+{
+    const flsq_matrix *const x = &pass->rows->x;
+    if (!in_one_piece(x))
+        return (flsq_ahead){0};
+    const int64_t jump = pass->kc * FLSQ_PACKED_PACE;
+    return (flsq_ahead){.next = (const char *)x->data + row * x->row_stride, .pace = FLSQ_PACKED_PACE,
+                        .apart = FLSQ_PACKED_DEEP / 2 * FLSQ_PACKED_PACE, .jump = jump,
+                        .sweeps = FLSQ_CEIL_DIV(count * x->row_stride, jump)};
 }
 
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)

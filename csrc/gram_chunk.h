@@ -15,7 +15,7 @@ typedef struct flsq_gram_pass {
     const double *scale, *offset;
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
-    int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X */
+    int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
     int64_t in_sweeps; /* columns of X they get round to; the others are asked for at once */
@@ -54,6 +54,13 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
  * another chunk is multiplied.  The first prepares the pass for it. */
 void flsq_pass_look_ahead(flsq_gram_pass *pass);
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next);
+/* `count` rows of X from `row` on, to be asked for by as few sweeps over packed rows as may ask without delay. */
+flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
+
+/* The same for a state in single precision. */
+void flsq_single_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count);
+void flsq_single_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,
+                            double *node, flsq_ahead *ahead);
 
 /* node += the blocks (I, J) for one J and I in [first, last), and what stands beside them. */
 void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,

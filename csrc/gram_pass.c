@@ -56,7 +56,8 @@ static flsq_status row_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int
 /* ---- tile-parallel: one leaf on all threads -------------------------------------------------------------------- */
 
 /* While the threads multiply one slab of packed rows they pack the next into the other buffer: one barrier per slab.  The
- * chunks of a slab are added one after the other to blocks that meanwhile stay in L2. */
+ * chunks of a slab are added one after the other to blocks that meanwhile stay in L2.  A thread packs its share of the rows
+ * in pieces, one after each task, whose first sweeps have asked memory for it. */
 typedef struct shared_leaf {
     const flsq_gram_pass *pass;
     flsq_chunk buffer[2];
@@ -84,31 +85,54 @@ static int worth_sharing(int64_t leaves, int64_t panels, int n_threads)
     return leaves < n_threads && leaves * task < blocks;
 }
 
-static void pack_share(const shared_leaf *s, int64_t number, int thread, int n_threads)
+/* The rows of a slab that one thread packs: chunk rows [at, end), so many after a task. */
+typedef struct share {
+    int64_t number, at, end, piece;
+} share;
+
+static share share_of(const shared_leaf *s, int64_t number, int thread, int n_threads)
 {
     if (number >= s->slabs)
-        return;
+        return (share){0};
     const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
-    const int64_t share = FLSQ_CEIL_DIV(count, n_threads), at = FLSQ_MIN(thread * share, count);
-    flsq_chunk_pack(s->pass, &s->buffer[number % 2], row + at, at, FLSQ_MIN(share, count - at));
+    const int64_t each = FLSQ_CEIL_DIV(count, n_threads), at = FLSQ_MIN(thread * each, count);
+    const int64_t tasks = FLSQ_MAX(tasks_of(s->pass->panels) / n_threads, 1);
+    return (share){.number = number, .at = at, .end = FLSQ_MIN(at + each, count), .piece = FLSQ_CEIL_DIV(each, tasks)};
 }
 
-static void multiply_tasks(const shared_leaf *s, int64_t number)
+/* The next `rows` rows of the share, or all there are. */
+static void pack(const shared_leaf *s, share *own, int64_t rows)
+{
+    const int64_t some = FLSQ_MIN(rows, own->end - own->at);
+    if (some > 0)
+        flsq_chunk_pack(s->pass, &s->buffer[own->number % 2], s->begin + own->number * s->pass->chunk + own->at, own->at, some);
+    own->at += some;
+}
+
+/* Those rows, to be asked for. */
+static flsq_ahead next_piece(const shared_leaf *s, const share *own)
+{
+    return flsq_piece_ahead(s->pass, s->begin + own->number * s->pass->chunk + own->at,
+                            FLSQ_MIN(own->piece, own->end - own->at));
+}
+
+static void multiply_tasks(const shared_leaf *s, int64_t number, share *own)
 {
     const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
     const int64_t panels = s->pass->panels, groups = FLSQ_CEIL_DIV(panels, FLSQ_GROUP_PANELS);
     const int64_t strips = FLSQ_CEIL_DIV(panels, FLSQ_TASK_PANELS), kc = s->pass->kc;
-    flsq_ahead nothing = {0};
     for (int64_t t = flsq_parallel_claim(&s->claimed[number]); t < groups * strips;
          t = flsq_parallel_claim(&s->claimed[number])) {
+        flsq_ahead ahead = next_piece(s, own);
         const int64_t first = t / strips * FLSQ_GROUP_PANELS, last = first + FLSQ_GROUP_PANELS;
         const int64_t strip = t % strips * FLSQ_TASK_PANELS;
         for (int64_t at = 0; at < count; at += kc) {
             const flsq_operands z = flsq_operands_packed(s->pass, &s->buffer[number % 2], row + at, at,
                                                          FLSQ_MIN(kc, count - at));
             for (int64_t J = FLSQ_MAX(strip, first); J < FLSQ_MIN(strip + FLSQ_TASK_PANELS, panels); J++)
-                flsq_chunk_add_blocks(s->pass, &z, first, last, J, s->node, &nothing);
+                flsq_chunk_add_blocks(s->pass, &z, first, last, J, s->node, &ahead);
         }
+        pack(s, own, own->piece);
     }
 }
 
@@ -124,11 +148,13 @@ static void shared_leaf_body(void *context, int thread, int n_threads)
 {
     const shared_leaf *const s = context;
     clear_share(s, thread, n_threads);
-    pack_share(s, 0, thread, n_threads);
+    share own = share_of(s, 0, thread, n_threads);
+    pack(s, &own, own.end);
     flsq_parallel_barrier(n_threads);
     for (int64_t number = 0; number < s->slabs; number++) {
-        pack_share(s, number + 1, thread, n_threads);
-        multiply_tasks(s, number);
+        own = share_of(s, number + 1, thread, n_threads);
+        multiply_tasks(s, number, &own);
+        pack(s, &own, own.end);
         flsq_parallel_barrier(n_threads);
     }
 }
@@ -202,17 +228,18 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     const int64_t n = rows->x.rows;
     if (n == 0 || gram->columns == 0)
         return FLSQ_OK;
-    const int64_t kc = FLSQ_KC(gram->p);
+    const int64_t kc = gram->single ? FLSQ_SINGLE_KC : FLSQ_KC(gram->p);
+    const int64_t packed = gram->sides ? gram->x_panels : gram->single ? FLSQ_CEIL_DIV(gram->panels, 2) : gram->panels;
     if ((double)n * (double)gram->columns * (double)gram->columns < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES ||
-                       worth_sharing(FLSQ_CEIL_DIV(n, gram->block_rows), gram->x_panels, n_threads);
+                       worth_sharing(FLSQ_CEIL_DIV(n, gram->block_rows), packed, n_threads);
     flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
                            .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
-                           .panels = gram->sides ? gram->x_panels : gram->panels};
+                           .panels = packed};
     flsq_arena affine;
     flsq_arena_none(&affine);
-    if (rows->scale != NULL || rows->offset != NULL) {
+    if (rows->scale != NULL || rows->offset != NULL || gram->single) {
         const flsq_status status = pad_affine(gram, rows, &affine, &pass);
         if (status != FLSQ_OK)
             return status;

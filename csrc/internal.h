@@ -14,6 +14,7 @@
 #define FLSQ_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define FLSQ_CEIL_DIV(a, b) (((a) + (b) - 1) / (b))
 #define FLSQ_UNIT_ROUNDOFF 0x1p-53
+#define FLSQ_SINGLE_ROUNDOFF 0x1p-24
 
 /* FASTLSQ_DEBUG=1 at build time turns these on. */
 #ifdef FLSQ_DEBUG

@@ -92,6 +92,19 @@ struct flsq_kernels {
     /* sums := {sum_k w[k], sum_k w[k]*y[k], sum_k w[k]*y[k]²}, with w = 1 where it is NULL */
     void (*target_sums)(int64_t rows, const double *y, const double *w, double sums[3]);
 
+    /* Moments in single precision: panels hold 2 NR columns, rows of them are as long as those of NR doubles.
+     * c[h][i][j] += sum_k a[k][i]*b[k][h*NR + j], i < columns <= NR rounded up to a tile, j < NR, where c[h] is not NULL; a is
+     * half of a panel, b one. */
+    void (*single_block)(int64_t rows, const float *a, int64_t columns, const float *b, double *const c[2],
+                         flsq_ahead *ahead);
+    /* the same of one panel a with itself: c[0], c[1], c[2] are the blocks of its halves (0, 0), (0, 1) and (1, 1), of which
+     * only i <= j is promised; the last two may be NULL */
+    void (*single_diagonal)(int64_t rows, const float *a, double *const c[3], flsq_ahead *ahead);
+    /* panels := source*scale, rounded; rows of source are `step` doubles apart, panel_stride counts floats, scale is that of
+     * packed column 0 on; from packed column `first` on, a multiple of NR */
+    void (*narrow_rows)(const double *source, int64_t step, int64_t rows, int64_t columns, const double *scale,
+                        float *panels, int64_t panel_stride, int64_t first);
+
     /* r[k] -= sum_j z[k][j]*b[j] over all panels, lanes first, then across lanes. */
     void (*residual)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b, double *r);
     /* g[j] += sum_k r[k]*z[k][j], j < columns rounded up to a vector, of one panel. */

@@ -170,7 +170,8 @@ static void finish(const flsq_lanes *s, int64_t l, flsq_lane_answer *answer)
         whole += g * g;
         correction += s->step[j] * s->g[j];
     }
-    const flsq_system system = {.condition = answer->condition, .trace = (double)q};
+    const flsq_system system = {.condition = answer->condition, .trace = (double)q,
+                                .roundoff = FLSQ_UNIT_ROUNDOFF};
     flsq_progress progress;
     flsq_report report = {.verdict = FLSQ_CERTIFIED};
     answer->rss = numbers(s, RSS)[l];
@@ -184,6 +185,10 @@ static void finish(const flsq_lanes *s, int64_t l, flsq_lane_answer *answer)
         return;
     }
     answer->backward_error = flsq_backward_error(&system, sqrt(size), sqrt(whole), sqrt(numbers(s, HALF)[l]), &progress);
+    if (!(answer->backward_error <= FLSQ_BACKWARD_GOAL)) {
+        answer->verdict = FLSQ_NOT_SETTLED;
+        return;
+    }
     for (int64_t j = l; j < q * lane; j += lane)
         s->b[j] += s->step[j];
 }

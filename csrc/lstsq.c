@@ -1,12 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * A whole least-squares problem in one call: Gram pass, factor, refinement.  Anything out of the ordinary is left to
- * the caller, who has other means.
+ * A whole least-squares problem in one call: Gram pass, factor, refinement.  For many columns the first is tried in single
+ * precision.  Anything out of the ordinary is left to the caller, who has other means.
  */
 #include "blocksizes.h"
 #include "gram.h"
 #include "normal.h"
+#include "single.h"
 #include "workspace.h"
 
 int flsq_is_small(int64_t n, int64_t p, int64_t k)
@@ -79,6 +80,29 @@ static flsq_status first_pass(const flsq_kernels *kernels, const flsq_rows *rows
     return status;
 }
 
+static flsq_status refine(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, const moments *m,
+                          const flsq_factor *factor, double *b, double *rss, flsq_report *report)
+{
+    const flsq_equations equations = {.c = m->c, .ldc = rows->y.columns, .zz = m->zz, .lost = m->lost,
+                                      .yy = m->diagonal + rows->x.columns};
+    return flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);
+}
+
+/* With moments in single precision; *reads of the rows it took. */
+static flsq_status in_single(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, const moments *m,
+                             flsq_factor *factor, double *b, double *rss, flsq_report *report, int *reads)
+{
+    flsq_status status =
+        flsq_single_factorize(kernels, rows, n_threads, m->c, m->diagonal, factor, &report->verdict, reads);
+    if (status != FLSQ_OK || report->verdict != FLSQ_CERTIFIED)
+        return status;
+    report->verdict = FLSQ_OUT_OF_RANGE;
+    if (in_range(rows->x.columns + rows->y.columns, m->diagonal))
+        status = refine(kernels, rows, n_threads, m, factor, b, rss, report);
+    *reads += report->passes;
+    return status;
+}
+
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
                        double *b, double *rss, flsq_report *report)
 {
@@ -89,10 +113,14 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     flsq_status status = take_moments(p, k, flsq_may_need_one_pass(rows->x.rows, p, k), &arena, &m);
     if (status != FLSQ_OK)
         return status;
-    status = first_pass(kernels, rows, n_threads, &m, factor, &report->verdict);
-    if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED) {
-        const flsq_equations equations = {.c = m.c, .ldc = k, .zz = m.zz, .lost = m.lost, .yy = m.diagonal + p};
-        status = flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);
+    int reads = 0;
+    if (flsq_single_is_worth_it(rows->x.rows, p, k))
+        status = in_single(kernels, rows, n_threads, &m, factor, b, rss, report, &reads);
+    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED) {
+        status = first_pass(kernels, rows, n_threads, &m, factor, &report->verdict);
+        if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
+            status = refine(kernels, rows, n_threads, &m, factor, b, rss, report);
+        report->passes += reads;
     }
     flsq_arena_close(&arena);
     return status;

@@ -38,6 +38,7 @@ static flsq_status factorize(const flsq_kernels *kernels, flsq_symmetric *a, int
     f->pivot = -1;
     f->n = n;
     f->norm1 = f->trace = 0;
+    f->roundoff = FLSQ_UNIT_ROUNDOFF;
     f->condition = 1;
     flsq_symmetric_diagonal(a, f->scale);
     for (int64_t j = 0; j < n; j++) {

@@ -20,6 +20,9 @@
 
 /* A first step larger than this means u*kappa² is too large to be worth iterating. */
 #define LARGEST_FIRST_STEP 0.03
+/* The same for a factor in single precision: from here five passes reach the end, and a factor in double precision costs as
+ * much as a few. */
+#define LARGEST_FIRST_STEP_SINGLE 1e-3
 /* Each further step must shrink by at least this factor. */
 #define SMALLEST_CONTRACTION 0.3
 /* Stop when the next step is predicted to stay below this part of the attainable accuracy (Wedin's bound). */
@@ -45,7 +48,8 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
     double contraction = delta;
     if (pass > 1)
         contraction = progress->delta > 0 ? delta / progress->delta : 0.0;
-    if (delta > floor && pass == 1 && delta > LARGEST_FIRST_STEP) {
+    const double largest = system->roundoff > FLSQ_UNIT_ROUNDOFF ? LARGEST_FIRST_STEP_SINGLE : LARGEST_FIRST_STEP;
+    if (delta > floor && pass == 1 && delta > largest) {
         report->verdict = FLSQ_STEP_TOO_LARGE;
         report->figure = FLSQ_MAX(report->figure, delta);
     }
@@ -55,7 +59,8 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
     const int settled = delta * FLSQ_MIN(contraction, 1.0) <= FLSQ_MAX(FLSQ_UNIT_ROUNDOFF, FLOOR_SHARE * floor);
     /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
     const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
-    *progress = (flsq_progress){.delta = delta, .contraction = contraction, .measured = *rss};
+    *progress = (flsq_progress){.first = pass == 1 ? delta : progress->first, .delta = delta, .contraction = contraction,
+                                .measured = *rss};
     *rss = FLSQ_MAX(*rss - correction, 0.0);
     return !(settled && (sharp || pass == MAX_PASSES));
 }
@@ -63,7 +68,8 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
 double flsq_backward_error(const flsq_system *system, double size, double whole, double half,
                            const flsq_progress *progress)
 {
-    const double norm_x = sqrt(system->trace), smallest = 4 * FLSQ_UNIT_ROUNDOFF * system->condition;
+    const double norm_x = sqrt(system->trace);
+    const double smallest = FLSQ_MIN(4 * system->roundoff * system->condition, progress->first);
     double measured = fmin(half / (norm_x * size), whole / (norm_x * sqrt(progress->measured)));
     measured = isnan(measured) ? 0.0 : FLSQ_MIN(measured, 1.0);
     return measured * FLSQ_MIN(FLSQ_MAX(progress->contraction, smallest), 1.0) + FLSQ_UNIT_ROUNDOFF;
@@ -145,7 +151,8 @@ static void newton_step(refinement *s)
 static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss, flsq_report *report)
 {
     const int64_t entries = s->lead * s->k;
-    const flsq_system system = {.condition = s->factor->condition, .trace = s->factor->trace};
+    const flsq_system system = {.condition = s->factor->condition, .trace = s->factor->trace,
+                                .roundoff = s->factor->roundoff};
     first_solution(s, b);
     for (int pass = 1; pass <= MAX_PASSES; pass++) {
         const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, n_threads);
@@ -160,6 +167,7 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
             for (int64_t t = 0; t < s->k; t++)
                 s->correction[t] += s->step[i + t] * s->g[i + t];
         int more = 0;
+        report->backward_error = 0;
         report->verdict = FLSQ_CERTIFIED;
         for (int64_t t = 0; t < s->k; t++)
             more |= flsq_judge(pass, &system, s->size[t], s->step_size[t], s->correction[t], &s->progress[t], &rss[t],
@@ -168,12 +176,11 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
             return FLSQ_OK;
         for (int64_t i = 0; i < entries; i++)
             b[i] += s->step[i];
-        if (more)
-            continue;
         for (int64_t t = 0; t < s->k; t++)
             report->backward_error = FLSQ_MAX(report->backward_error, flsq_backward_error(&system, s->size[t], s->whole[t],
                                                                                           s->half[t], &s->progress[t]));
-        return FLSQ_OK;
+        if (!more && (report->backward_error <= FLSQ_BACKWARD_GOAL || pass == MAX_PASSES))
+            return FLSQ_OK;
     }
     report->verdict = FLSQ_NOT_SETTLED;
     return FLSQ_OK;

@@ -19,7 +19,7 @@
 
 /* acc[i][v] += left[i]*right[v] for four rows and three vectors; of FREE_ROW, left is a pointer of its own and its lanes are
  * `lane` doubles apart. */
-#define FOUR_TIMES_THREE(LEFT)                                                                                     \
+#define FOUR_TIMES_THREE(LEFT, MULTIPLY)                                                                           \
     RIGHT_VECTOR(0, ymm12) RIGHT_VECTOR(1, ymm13) RIGHT_VECTOR(2, ymm14)                                           \
     LEFT(0, ymm15) MULTIPLY(ymm12, ymm15, a0) MULTIPLY(ymm13, ymm15, b0) MULTIPLY(ymm14, ymm15, c0)                \
     LEFT(1, ymm15) MULTIPLY(ymm12, ymm15, a1) MULTIPLY(ymm13, ymm15, b1) MULTIPLY(ymm14, ymm15, c1)                \
@@ -31,11 +31,18 @@
     [a2] "+x"((acc)[2][0]), [b2] "+x"((acc)[2][1]), [c2] "+x"((acc)[2][2]),                                        \
     [a3] "+x"((acc)[3][0]), [b3] "+x"((acc)[3][1]), [c3] "+x"((acc)[3][2])
 #define FLSQ_WHOLE_ROW(acc, row_, to_left, at_)                                                                    \
-    __asm__ volatile(FOUR_TIMES_THREE(LEFT_FACTOR) : FOUR_BY_THREE(acc)                                            \
+    __asm__ volatile(FOUR_TIMES_THREE(LEFT_FACTOR, MULTIPLY) : FOUR_BY_THREE(acc)                                  \
                      : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_) : ROW_CLOBBERS);
 #define FLSQ_FREE_ROW(acc, row_, at_, left_, lane_)                                                                \
-    __asm__ volatile(FOUR_TIMES_THREE(FREE_FACTOR) : FOUR_BY_THREE(acc)                                            \
+    __asm__ volatile(FOUR_TIMES_THREE(FREE_FACTOR, MULTIPLY) : FOUR_BY_THREE(acc)                                  \
                      : [row] "r"(row_), [left] "r"(left_), [at] "i"(at_), [lane] "i"(8 * (lane_)) : ROW_CLOBBERS);
+
+/* FLSQ_WHOLE_ROW in single precision: the vectors hold eight floats. */
+#define SINGLE_FACTOR(i, reg) "vbroadcastss 4*" #i "+%c[at](%[row],%[left]), %%" #reg "\n\t"
+#define SINGLE_MULTIPLY(reg, factor, acc) "vfmadd231ps %%" #reg ", %%" #factor ", %[" #acc "]\n\t"
+#define FLSQ_SINGLE_ROW(acc, row_, to_left, at_)                                                                   \
+    __asm__ volatile(FOUR_TIMES_THREE(SINGLE_FACTOR, SINGLE_MULTIPLY) : FOUR_BY_THREE(acc)                         \
+                     : [row] "r"(row_), [left] "r"(to_left), [at] "i"(at_) : ROW_CLOBBERS);
 
 /* acc[0][i][first] and acc[0][i][first + 1] += left[i]*right, acc[1][i][first + 1] += left[4 + i]*right[1] for the rows and
  * vectors from 4*first on */

@@ -80,6 +80,7 @@ INLINE double lane_sum(vec v)
 #include "sides_template.h"
 #include "tiles_template.h"
 #include "rows_template.h"
+#include "single_template.h"
 #include "residual_template.h"
 #include "factor_template.h"
 #include "lanes_template.h"
@@ -116,6 +117,9 @@ const flsq_kernels NAME(kernels) = {
     .gram_block = gram_block,
     .gram_diagonal = gram_diagonal,
     .target_sums = target_sums,
+    .single_block = single_block,
+    .single_diagonal = single_diagonal,
+    .narrow_rows = narrow_rows,
     .residual = residual,
     .residual_rows = residual_rows,
     .gradient = gradient,

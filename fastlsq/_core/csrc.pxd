@@ -101,6 +101,7 @@ cdef extern from "fastlsq.h" nogil:
         double norm1
         double trace
         double condition
+        double roundoff
         int64_t pivot
 
     ctypedef struct flsq_equations:

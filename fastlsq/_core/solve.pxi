@@ -80,6 +80,11 @@ cdef class Factor:
         return self.view.condition
 
     @property
+    def is_single(self):
+        """Whether M was summed in single precision."""
+        return self.view.roundoff > 2.0 ** -53
+
+    @property
     def exponents(self):
         """e with scale = 2**-e."""
         return 1 - numpy.frexp(self.scale)[1].astype(numpy.int64)

@@ -26,7 +26,8 @@ class SolveInfo:
     Attributes
     ----------
     path : str
-        'gram': one Gram pass, Cholesky, refinement. 'lapack': LAPACK through SciPy. 'empty': nothing to solve.
+        'gram': one Gram pass, Cholesky, refinement. 'gram32': the same with the sums of the Gram pass in single
+        precision, for many columns. 'lapack': LAPACK through SciPy. 'empty': nothing to solve.
         'nonfinite': NaN or infinity in unchecked input. 'moments': from sums alone, without the rows.
     reason : str
         Why the fast path was left; '' on it.

@@ -38,7 +38,8 @@ class LstsqResult:
     rank : int
     s : ndarray, shape (min(n, p),), or None with ``lapack_driver='gelsy'``
         Singular values of `a` (times sqrt(weights)), computed when first asked for.  Until then a result for
-        ill-conditioned `a`, and one for a batch, keeps a reference to it: its values are those `a` has at that time.
+        ill-conditioned `a`, for one of many columns, and for a batch, keeps a reference to it: its values are those `a`
+        has at that time.
     rss : ndarray, shape () or (k,)
         Sums of squared residuals, weighted if weights were given, whatever the rank.
     info : SolveInfo or BatchInfo
@@ -222,13 +223,17 @@ def _in_one_call(a, b, n_threads):
         rss = rss[0]
     residues = rss if n > p else np.empty(0)
     condition = math.sqrt(factor.condition)
-    s = partial(_values_from_factor, factor, p) if condition <= _FACTOR_CONDITION else partial(_values_from_rows, a)
-    info = partial(_info_of_one_call, p, condition, lib.kernel_name(), *counts)
+    if condition > _FACTOR_CONDITION:
+        s = partial(_values_from_rows, a)
+    else:
+        s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
+    path = "gram32" if factor.is_single else "gram"
+    info = partial(_info_of_one_call, path, p, condition, lib.kernel_name(), *counts)
     return LstsqResult(x, residues, p, s, rss, info)
 
 
-def _info_of_one_call(p, condition, kernel, passes, backward_error, n_threads):
-    return SolveInfo("gram", "", passes + 1, condition, backward_error, p, (), n_threads, kernel)
+def _info_of_one_call(path, p, condition, kernel, passes, backward_error, n_threads):
+    return SolveInfo(path, "", passes + 1, condition, backward_error, p, (), n_threads, kernel)
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):
@@ -302,6 +307,18 @@ def _values_from_factor(factor, p, exponents=0):
     if r.size:
         values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
     return values
+
+
+def _values_from_moments(a, n_threads):
+    """Of plain `a`, well-conditioned when the problem was solved."""
+    p = a.shape[1]
+    moments = lib.Moments(p, 0, False)
+    threads = _threads.resolve(n_threads)
+    moments.update(a, None, None, None, None, threads)
+    m = np.empty((p, p))
+    moments.collect(m, np.empty(0), n_threads=threads)
+    factor, _ = lib.factorize(m, None, threads)
+    return _values_from_rows(a) if factor is None else _values_from_factor(factor, p)
 
 
 def _values_from_rows(a, weights=None):
