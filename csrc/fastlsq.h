@@ -35,7 +35,8 @@ typedef struct flsq_matrix {
 } flsq_matrix;
 
 /* One block of observations as the passes see it: the columns Z = [X | 1 | Y], p + unit + k of them.
- * Column c enters as z = x*scale[c] - offset[c]; the unit column stays 1.  weights.data may be NULL. */
+ * Column c enters as z = x*scale[c] - offset[c]; the unit column stays 1.  weights.data may be NULL.  To a Gram pass X may
+ * then enter as X T with T upper triangular: T preconditions the columns, and X T is never stored. */
 typedef struct flsq_rows {
     flsq_matrix x;        /* n x p */
     flsq_matrix y;        /* n x k, k may be 0 */
@@ -43,6 +44,7 @@ typedef struct flsq_rows {
     const double *scale;  /* p + unit + k powers of two, or NULL for all 1 */
     const double *offset; /* p + unit + k, or NULL for all 0 */
     int unit;             /* 1: a column of ones between X and Y */
+    const double *transform; /* T, p x p, or NULL */
 } flsq_rows;
 
 /* ---- machine -------------------------------------------------------------------------------------------------- */

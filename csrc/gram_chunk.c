@@ -7,6 +7,7 @@
 #include "blocksizes.h"
 #include "workspace.h"
 #include <stddef.h>
+#include <string.h>
 
 /* ---- packing --------------------------------------------------------------------------------------------------- */
 
@@ -23,7 +24,7 @@ static int64_t column_bytes(const flsq_gram_pass *pass)
 
 flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 {
-    for (int sets = pass->rows->weights.data != NULL ? 2 : 1; sets > 0; sets--) {
+    for (int sets = 1 + (pass->rows->weights.data != NULL) + (pass->transform != NULL); sets > 0; sets--) {
         const flsq_status status = flsq_size_add(total, pass->panels, panel_bytes(pass));
         if (status != FLSQ_OK)
             return status;
@@ -42,6 +43,12 @@ void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
         c->left.base = (double *)memory;
         memory += bytes;
     }
+    c->raw = c->right;
+    if (pass->transform != NULL) {
+        c->raw.base = (double *)memory;
+        c->raw.count = pass->gram->x_panels;
+        memory += bytes;
+    }
     c->weights = (double *)memory;
     c->target = (double *)(memory + column_bytes(pass));
 }
@@ -52,6 +59,54 @@ void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
     flsq_panels_clear(gram->kernels, &c->right, gram->unit && !gram->sides ? packed_column(gram, gram->p) : -1);
     if (c->left.base != c->right.base)
         flsq_panels_clear(gram->kernels, &c->left, -1);
+    if (c->raw.base != c->right.base)
+        flsq_panels_clear(gram->kernels, &c->raw, -1);
+}
+
+/* ---- X T -------------------------------------------------------------------------------------------------------- */
+
+/* Block column J of T, J + 1 blocks of NR x NR, follows that of J - 1. */
+static int64_t transform_place(const flsq_gram *gram, int64_t J) { return J * (J + 1) / 2 * gram->kernels->nr * gram->kernels->nr; }
+
+flsq_status flsq_transform_size(const flsq_gram *gram, int64_t *doubles)
+{
+    int64_t bytes;
+    *doubles = transform_place(gram, gram->x_panels); /* no more than a node, whose bytes were found to fit */
+    return flsq_size_multiply(*doubles, sizeof(double), &bytes);
+}
+
+void flsq_transform_pack(const flsq_gram *gram, const double *transform, double *blocks)
+{
+    const int64_t nr = gram->kernels->nr, p = gram->p;
+    for (int64_t J = 0; J < gram->x_panels; J++)
+        for (int64_t i = 0; i < (J + 1) * nr; i++)
+            for (int64_t j = 0; j < nr; j++) {
+                const int64_t column = J * nr + j;
+                *blocks++ = i <= column && column < p ? -transform[i * p + column] : 0.0;
+            }
+}
+
+/* Rows of X to the panels of X T; residual_block subtracts Z times what it is given. */
+static void pack_transformed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count,
+                             const flsq_shaping *shaping)
+{
+    const flsq_gram *const gram = pass->gram;
+    const flsq_kernels *const kernels = gram->kernels;
+    const int64_t nr = kernels->nr, padded = FLSQ_CEIL_DIV(count, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING;
+    const flsq_panels raw = {.base = c->raw.base + at * nr, .stride = c->raw.stride, .count = c->raw.count};
+    const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = gram->x_panels};
+    const flsq_shaping affine = {.scale = shaping->scale, .offset = shaping->offset, .left = raw.base};
+    const flsq_shaping weigh = {.w = shaping->w, .left = shaping->left};
+    flsq_pack_matrix(kernels, &pass->rows->x, row, count, &raw, 0); /* lanes past the last column stay zero */
+    for (int64_t J = 0; J < gram->x_panels; J++)
+        flsq_shape_panel(kernels, J, count, panel_columns(gram, J), &raw, &affine);
+    for (int64_t J = 0; J < gram->x_panels; J++) {
+        double *const panel = target.base + J * target.stride;
+        memset(panel, 0, (size_t)(padded * nr) * sizeof(double));
+        kernels->residual_block(count, J + 1, raw.base, raw.stride, pass->transform + transform_place(gram, J),
+                                panel_columns(gram, J), panel);
+        flsq_shape_panel(kernels, J, count, panel_columns(gram, J), &target, &weigh);
+    }
 }
 
 static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == NULL && flsq_is_plain_column(&pass->rows->y); }
@@ -97,7 +152,10 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
     flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
     if (pass->rows->weights.data != NULL)
         shaping.w = flsq_find_column(&pass->rows->weights, 0, row, count, c->weights + at);
-    flsq_shape_matrix(kernels, &pass->rows->x, row, count, &target, &shaping);
+    if (pass->transform != NULL)
+        pack_transformed(pass, c, row, at, count, &shaping);
+    else
+        flsq_shape_matrix(kernels, &pass->rows->x, row, count, &target, &shaping);
     if (gram->sides) {
         copy_target(pass, c, row, at, count);
         return;
@@ -264,5 +322,5 @@ flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)
 {
     return pass->gram->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
-           pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x);
+           pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(&pass->rows->x);
 }

@@ -13,6 +13,7 @@ typedef struct flsq_gram_pass {
     const flsq_gram *gram;
     const flsq_rows *rows;
     const double *scale, *offset;
+    const double *transform; /* -T by columns of blocks, zero in the padding (NULL for none): flsq_chunk_transform */
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
@@ -24,6 +25,7 @@ typedef struct flsq_gram_pass {
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
 typedef struct flsq_chunk {
     flsq_panels right, left;
+    flsq_panels raw; /* X before it is transformed */
     double *weights, *target;
 } flsq_chunk;
 
@@ -39,7 +41,12 @@ flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total);
 void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c);
 void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c);
 
-/* Packs rows [row, row + count) into chunk rows [at, at + count): user values, then scale and offset, then weights. */
+/* -T for a pass: its size in doubles, its blocks. */
+flsq_status flsq_transform_size(const flsq_gram *gram, int64_t *doubles);
+void flsq_transform_pack(const flsq_gram *gram, const double *transform, double *blocks);
+
+/* Packs rows [row, row + count) into chunk rows [at, at + count): user values, then scale and offset, the transform, then
+ * weights.  With a transform `at` is a multiple of FLSQ_ROW_PADDING, up to the next of which rows are written. */
 void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count);
 
 /* Whether the pass may multiply X where it lies: worth it for few columns. */

@@ -95,9 +95,11 @@ static share share_of(const shared_leaf *s, int64_t number, int thread, int n_th
     if (number >= s->slabs)
         return (share){0};
     const int64_t row = s->begin + number * s->pass->chunk, count = FLSQ_MIN(s->pass->chunk, s->end - row);
-    const int64_t each = FLSQ_CEIL_DIV(count, n_threads), at = FLSQ_MIN(thread * each, count);
+    const int64_t step = s->pass->transform != NULL ? FLSQ_ROW_PADDING : 1; /* flsq_chunk_pack */
+    const int64_t each = FLSQ_CEIL_DIV(count, n_threads * step) * step, at = FLSQ_MIN(thread * each, count);
     const int64_t tasks = FLSQ_MAX(tasks_of(s->pass->panels) / n_threads, 1);
-    return (share){.number = number, .at = at, .end = FLSQ_MIN(at + each, count), .piece = FLSQ_CEIL_DIV(each, tasks)};
+    return (share){.number = number, .at = at, .end = FLSQ_MIN(at + each, count),
+                   .piece = FLSQ_CEIL_DIV(each, tasks * step) * step};
 }
 
 /* The next `rows` rows of the share, or all there are. */
@@ -223,6 +225,22 @@ static flsq_status pad_affine(const flsq_gram *gram, const flsq_rows *rows, flsq
     return FLSQ_OK;
 }
 
+static flsq_status pack_transform(const flsq_gram *gram, const flsq_rows *rows, flsq_arena *arena, flsq_gram_pass *pass)
+{
+    int64_t size = 0, doubles;
+    flsq_status status = flsq_transform_size(gram, &doubles);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, doubles, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    double *const blocks = flsq_arena_take(arena, doubles, sizeof(double));
+    flsq_transform_pack(gram, rows->transform, blocks);
+    pass->transform = blocks;
+    return FLSQ_OK;
+}
+
 flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threads)
 {
     const int64_t n = rows->x.rows;
@@ -237,18 +255,27 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
                            .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
                            .panels = packed};
-    flsq_arena affine;
+    flsq_arena affine, transform;
     flsq_arena_none(&affine);
+    flsq_arena_none(&transform);
     if (rows->scale != NULL || rows->offset != NULL || gram->single) {
         const flsq_status status = pad_affine(gram, rows, &affine, &pass);
         if (status != FLSQ_OK)
             return status;
+    }
+    if (rows->transform != NULL && gram->p > 0) {
+        const flsq_status status = pack_transform(gram, rows, &transform, &pass);
+        if (status != FLSQ_OK) {
+            flsq_arena_close(&affine);
+            return status;
+        }
     }
     pass.in_place = flsq_gram_is_in_place(&pass);
     flsq_pass_look_ahead(&pass);
     const flsq_status status =
         shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);
+    flsq_arena_close(&transform);
     return status;
 }
 

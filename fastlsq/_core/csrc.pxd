@@ -42,6 +42,7 @@ cdef extern from "fastlsq.h" nogil:
         const double *scale
         const double *offset
         int unit
+        const double *transform
 
     ctypedef struct flsq_kernels:
         pass

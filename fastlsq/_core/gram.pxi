@@ -40,9 +40,14 @@ cdef class Moments:
         check(flsq_gram_copy(self.gram, &other.gram))
         return other
 
-    def update(self, x, y, weights, scale, offset, int n_threads):
-        """Add rows; column c of [X | 1 | Y] enters as value*scale[c] - offset[c]."""
+    def update(self, x, y, weights, scale, offset, int n_threads, const double[:, ::1] transform=None):
+        """Add rows; column c of [X | 1 | Y] enters as value*scale[c] - offset[c], then X as X @ transform (p x p, upper
+        triangular)."""
         cdef Rows rows = Rows(x, y, weights, scale, offset, self.unit)
+        if transform is not None:
+            if transform.shape[0] != self.p or transform.shape[1] != self.p:
+                raise ValueError("transform must be p x p")
+            rows.view.transform = read_dense(transform)
         cdef flsq_status status
         if rows.view.x.columns != self.p or rows.view.y.columns != self.k:
             raise ValueError("x or y differ in columns from the state")

@@ -54,6 +54,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"Gram pass: rounding", test_gram_rounding},
     {"Gram pass: copy, rescale, stream", test_gram_state},
     {"Gram pass: errors", test_gram_errors},
+    {"Gram pass: transformed, exact", test_gram_transform},
     {"residual pass: exact", test_residual_exact},
     {"residual pass: same bits", test_residual_bits},
     {"residual pass: rounding", test_residual_rounding},

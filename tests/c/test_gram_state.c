@@ -9,6 +9,7 @@
 #include "oracle.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void update(flsq_gram *gram, const problem *a, int64_t first, int64_t count)
 {
@@ -144,4 +145,62 @@ void test_gram_errors(const flsq_kernels *kernels)
     CHECK(!isfinite(diagonal[4]));
     flsq_gram_destroy(gram);
     problem_free(&a);
+}
+
+/* ---- X T --------------------------------------------------------------------------------------------------------- */
+
+/* The same problem with X T in place of X, T upper triangular of small integers. */
+static problem transformed(const problem *a, const double *t)
+{
+    problem b = problem_make(FLSQ_F64, C_ORDER, a->n, a->p, a->k, a->unit ? UNIT : 0, INTEGERS);
+    memcpy(b.z, a->z, (size_t)(a->n * a->width) * sizeof(double));
+    memcpy(b.weight, a->weight, (size_t)a->n * sizeof(double));
+    for (int64_t i = 0; i < a->n; i++)
+        for (int64_t j = 0; j < a->p; j++) {
+            double sum = 0;
+            for (int64_t l = 0; l <= j; l++)
+                sum += a->z[i * a->width + l] * t[l * a->p + j];
+            b.z[i * a->width + j] = sum;
+        }
+    return b;
+}
+
+static void try_transform(const flsq_kernels *kernels, int64_t n, int64_t p, int64_t k, int flags, layout form)
+{
+    problem a = problem_make(FLSQ_F64, form, n, p, k, flags, INTEGERS);
+    double *const t = oracle_integers(p * p, -2, 2);
+    for (int64_t i = 0; i < p; i++) /* what lies below the diagonal is not read */
+        for (int64_t j = 0; j < i; j++)
+            t[i * p + j] = NAN;
+    problem b = transformed(&a, t);
+    double *const expected = oracle_doubles(a.lead * a.width), *const yy = oracle_doubles(k);
+    oracle_gram(&b, expected, yy);
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        flsq_rows rows = problem_rows(&a, 0, n);
+        rows.transform = t;
+        double *const zz = oracle_doubles(a.lead * a.width), *const squares = oracle_doubles(k);
+        flsq_gram *gram = NULL;
+        CASE("n = %lld, p = %lld, k = %lld, flags %d, %s, %d threads", (long long)n, (long long)p, (long long)k, flags,
+             layout_name(form), n_threads);
+        CHECK(flsq_gram_create(kernels, p, k, a.unit, &gram) == FLSQ_OK);
+        CHECK(flsq_gram_update(gram, &rows, n_threads) == FLSQ_OK);
+        flsq_gram_collect(gram, 1, zz, squares, NULL);
+        flsq_gram_destroy(gram);
+        CHECK(first_difference(a.lead * a.width, zz, expected) == -1 && first_difference(k, squares, yy) == -1);
+        free(zz), free(squares);
+    }
+    problem_free(&a), problem_free(&b), free(t), free(expected), free(yy);
+}
+
+void test_gram_transform(const flsq_kernels *kernels)
+{
+    const int64_t nr = kernels->nr, block = flsq_gram_block_rows(1);
+    const int64_t columns[] = {1, nr - 1, nr, nr + 1, 3 * nr + 1, 5 * nr, 11 * nr - 2};
+    const int64_t rows[] = {1, FLSQ_MAX_KC - 1, FLSQ_MAX_KC, 2 * FLSQ_MAX_KC + 25, block + 1};
+    int turn = 0;
+    for (int i = 0; i < COUNT_OF(columns); i++)
+        for (int j = 0; j < COUNT_OF(rows); j++)
+            for (int flags = 0; flags < 8; flags += 1 + turn++ % 2)
+                if (rows[j] * columns[i] * columns[i] <= 4000000)
+                    try_transform(kernels, rows[j], columns[i], turn % 3, flags, turn % LAYOUTS);
 }
