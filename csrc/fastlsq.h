@@ -110,6 +110,10 @@ void flsq_gram_destroy(flsq_gram *gram);
 flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
                           double *r, int n_threads);
 
+/* The same with about twice the digits, B and G as pairs; rows without offset, whose scale is of powers of two. */
+flsq_status flsq_residual_twofold(const flsq_kernels *kernels, const flsq_rows *rows, const double *b,
+                                  const double *b_low, double *g, double *g_low, double *rss, int n_threads);
+
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */
@@ -126,11 +130,13 @@ typedef enum flsq_verdict {
     FLSQ_OUT_OF_RANGE,    /* sums of squares that float64 cannot hold, zero or not finite */
 } flsq_verdict;
 
-/* RᵀR = D M D over the factorized columns, D = diag(scale) of powers of two.  The caller owns the arrays. */
+/* RᵀR = D M D over the factorized columns, D = diag(scale) of powers of two; or RᵀR = Tᵀ M T where there is a T, upper
+ * triangular, and D only measures.  The caller owns the arrays. */
 typedef struct flsq_factor {
     int64_t n;
     double *r;                     /* n x n, upper triangle */
     double *scale;                 /* n */
+    const double *transform;       /* T, n x n, or NULL */
     const int64_t *active;         /* n: which columns of the problem were factorized; NULL: all */
     double norm1, trace, condition; /* of D M D; the condition number in the 1-norm is an estimate */
     double roundoff;               /* unit roundoff of the sums in M: of double or of single precision */
@@ -139,7 +145,7 @@ typedef struct flsq_factor {
 
 /* M b = C, with an intercept about the means. */
 typedef struct flsq_equations {
-    const double *c;    /* p x k, leading dimension ldc */
+    const double *c;    /* p x k, leading dimension ldc; TᵀC where the factor has a T */
     int64_t ldc;
     const double *mean; /* p + k weighted means of X and Y in packed units, or NULL: no intercept */
     double sum_weights; /* used with an intercept */

@@ -114,6 +114,16 @@ struct flsq_kernels {
      * read past the last row. */
     void (*residual_rows)(int64_t rows, int64_t columns, int unit, const double *x, int64_t step, const double *b,
                           const double *y, const double *w, double *r, double *wr, double *g);
+    /* With about twice the digits, each number given as itself and a part below its last digit:
+     * r[k] -= sum_j z[k][j]*b[j] over all panels; */
+    void (*residual_twofold)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,
+                             const double *b_low, double *r, double *r_low);
+    /* g[j] += sum_k r[k]*z[k][j], j < NR, of one panel; the sums and their errors are not normalised; */
+    void (*gradient_twofold)(int64_t rows, const double *z, const double *r, const double *r_low, double *g,
+                             double *g_low);
+    /* out[k] := w[k]*r[k] (w NULL for ones; out may be r) and sum += sum_k out[k]*r[k]. */
+    void (*weigh_twofold)(int64_t rows, const double *w, const double *r, const double *r_low, double *out,
+                          double *out_low, double *sum, double *error);
     /* y[k][t] -= sum_j z[k][j]*b[j][t] over all panels: y is one panel of NR targets, b is panels*NR x NR.
      * Rows of z and y are readable and writable up to the next multiple of FLSQ_ROW_PADDING. */
     void (*residual_block)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,

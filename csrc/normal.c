@@ -104,9 +104,83 @@ static void column_norms(int64_t n, int64_t k, const double *a, double *norm)
         norm[t] = sqrt(norm[t]);
 }
 
+/* y := Tᵀx and y := T x for T upper triangular, n x k */
+static void transform_transposed(int64_t n, int64_t k, const double *t, const double *x, double *y)
+{
+    memset(y, 0, (size_t)(n * k) * sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = i; j < n; j++)
+            for (int64_t l = 0; l < k; l++)
+                y[j * k + l] += t[i * n + j] * x[i * k + l];
+}
+
+static void transform(int64_t n, int64_t k, const double *t, const double *x, double *y)
+{
+    memset(y, 0, (size_t)(n * k) * sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = i; j < n; j++)
+            for (int64_t l = 0; l < k; l++)
+                y[i * k + l] += t[i * n + j] * x[j * k + l];
+}
+
+/* Rows of step that no factorized column has; `active` rises. */
+static void clear_inactive(const flsq_factor *f, int64_t p, int64_t k, double *step)
+{
+    int64_t i = 0;
+    for (int64_t j = 0; j < p && f->n < p; j++)
+        if (i < f->n && column(f, i) == j)
+            i++;
+        else
+            memset(step + j * k, 0, (size_t)k * sizeof(double));
+}
+
+/* step := T R⁻¹R⁻ᵀ work for the factorized columns and 0 for the others, half_t := ‖R⁻ᵀ work_t‖. */
+static void solve_transformed(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, double *step,
+                              double *half, double *work)
+{
+    const int64_t n = f->n;
+    flsq_triangular_solve_transposed(kernels, n, f->r, n, k, work);
+    column_norms(n, k, work, half);
+    flsq_triangular_solve(kernels, n, f->r, n, k, work);
+    transform(n, k, f->transform, work, step);
+    for (int64_t i = n - 1; i >= 0 && f->active != NULL; i--) /* to their places, none of which lies before */
+        for (int64_t t = 0; t < k; t++)
+            step[column(f, i) * k + t] = step[i * k + t];
+    clear_inactive(f, p, k, step);
+}
+
+/* rows := those of g (ldg numbers apart) that belong to factorized columns */
+static void gather_rows(const flsq_factor *f, int64_t k, const double *g, int64_t ldg, double *rows)
+{
+    for (int64_t i = 0; i < f->n; i++)
+        for (int64_t t = 0; t < k; t++)
+            rows[i * k + t] = g[column(f, i) * ldg + t];
+}
+
+void flsq_factor_start(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *c,
+                       int64_t ldc, double *b, double *whole, double *half, double *work)
+{
+    if (f->transform == NULL) {
+        flsq_factor_solve(kernels, f, p, k, c, ldc, b, whole, half, work);
+        return;
+    }
+    gather_rows(f, k, c, ldc, work);
+    solve_transformed(kernels, f, p, k, b, half, work);
+}
+
 void flsq_factor_solve(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
                        int64_t ldg, double *step, double *whole, double *half, double *work)
 {
+    if (f->transform != NULL) {
+        gather_rows(f, k, g, ldg, step);
+        for (int64_t i = 0; i < f->n; i++)
+            for (int64_t t = 0; t < k; t++)
+                work[i * k + t] = step[i * k + t] * f->scale[i];
+        column_norms(f->n, k, work, whole);
+        transform_transposed(f->n, k, f->transform, step, work);
+        solve_transformed(kernels, f, p, k, step, half, work);
+        return;
+    }
     for (int64_t i = 0; i < f->n; i++)
         for (int64_t t = 0; t < k; t++)
             work[i * k + t] = g[column(f, i) * ldg + t] * f->scale[i];

@@ -25,6 +25,10 @@ flsq_status flsq_factorize_gram(const flsq_gram *gram, int n_threads, flsq_facto
 void flsq_factor_solve(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
                        int64_t ldg, double *step, double *whole, double *half, double *work);
 
+/* b := M⁻¹c, likewise; with a T, c is TᵀC, whose digits C would have lost. */
+void flsq_factor_start(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *c,
+                       int64_t ldc, double *b, double *whole, double *half, double *work);
+
 /* norm_t := ‖D⁻¹b_t‖ over the factorized columns of b (p x k). */
 void flsq_factor_norm(const flsq_factor *f, int64_t k, const double *b, double *norm);
 

@@ -118,7 +118,7 @@ static flsq_status open_workspace(refinement *s, flsq_arena *arena)
 static void first_solution(refinement *s, double *b)
 {
     const flsq_equations *const e = s->equations;
-    flsq_factor_solve(s->kernels, s->factor, s->p, s->k, e->c, e->ldc, b, s->whole, s->half, s->work);
+    flsq_factor_start(s->kernels, s->factor, s->p, s->k, e->c, e->ldc, b, s->whole, s->half, s->work);
     for (int64_t t = 0; e->mean != NULL && t < s->k; t++) {
         double level = e->mean[s->p + t];
         for (int64_t j = 0; j < s->p; j++)

@@ -21,7 +21,7 @@
  * columns of eight kinds, tenths the worst, with one column a combination of others. */
 #define LARGEST_INVERSE 1e5
 /* That of a few rows is larger, were all independent by up to (1 + √½)²/(1 - √½)² = 34. */
-#define LARGEST_TRIAL_INVERSE 1e6
+#define LARGEST_TRIAL_INVERSE 3e6
 
 enum {
     SCALE_ROWS = 64,      /* that the scales of the columns are taken from */

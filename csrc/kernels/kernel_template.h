@@ -82,6 +82,7 @@ INLINE double lane_sum(vec v)
 #include "rows_template.h"
 #include "single_template.h"
 #include "residual_template.h"
+#include "twofold_template.h"
 #include "factor_template.h"
 #include "lanes_template.h"
 
@@ -124,6 +125,9 @@ const flsq_kernels NAME(kernels) = {
     .residual_rows = residual_rows,
     .gradient = gradient,
     .residual_block = residual_block,
+    .residual_twofold = residual_twofold,
+    .gradient_twofold = gradient_twofold,
+    .weigh_twofold = weigh_twofold,
     .dot_columns = dot_columns,
     .dot = dot,
     .axpy = axpy,

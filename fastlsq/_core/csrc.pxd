@@ -81,6 +81,10 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
         double *r, int n_threads
     )
+    flsq_status flsq_residual_twofold(
+        const flsq_kernels *kernels, const flsq_rows *rows, const double *b, const double *b_low, double *g,
+        double *g_low, double *rss, int n_threads
+    )
 
     ctypedef enum flsq_verdict:
         FLSQ_CERTIFIED
@@ -98,6 +102,7 @@ cdef extern from "fastlsq.h" nogil:
         int64_t n
         double *r
         double *scale
+        const double *transform
         const int64_t *active
         double norm1
         double trace

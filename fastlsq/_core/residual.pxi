@@ -26,3 +26,24 @@ def residual(x, y, weights, scale, offset, bint unit, const double[:, ::1] b, do
     with nogil:
         status = flsq_residual(kernels, &rows.view, b_in, g_out, rss_out, r_out, n_threads)
     check(status)
+
+
+def residual_twofold(x, y, weights, scale, bint unit, const double[:, ::1] b, const double[:, ::1] b_low,
+                     double[:, ::1] g, double[:, ::1] g_low, double[::1] rss, int n_threads, kernel=None):
+    """The same with about twice the digits: b + b_low and g + g_low are pairs."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, None, unit)
+    cdef int64_t lead = rows.view.x.columns + unit, k = rows.view.y.columns
+    if b.shape[0] != lead or b.shape[1] != k or b_low.shape[0] != lead or b_low.shape[1] != k:
+        raise ValueError("b and b_low must be lead x k")
+    if g.shape[0] != lead or g.shape[1] != k or g_low.shape[0] != lead or g_low.shape[1] != k or rss.shape[0] != k:
+        raise ValueError("g and g_low must be lead x k and rss of length k")
+    cdef const double *b_in = read_dense(b)
+    cdef const double *low_in = read_dense(b_low)
+    cdef double *g_out = write_dense(g)
+    cdef double *low_out = write_dense(g_low)
+    cdef double *rss_out = write_vector(rss)
+    cdef flsq_status status
+    with nogil:
+        status = flsq_residual_twofold(kernels, &rows.view, b_in, low_in, g_out, low_out, rss_out, n_threads)
+    check(status)

@@ -42,7 +42,7 @@ cdef class Factor:
     """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
 
     cdef flsq_factor view
-    cdef readonly object scale, active
+    cdef readonly object scale, active, transform
     cdef const int64_t[::1] indices
 
     def __cinit__(self, int64_t n, active=None):
@@ -88,6 +88,21 @@ cdef class Factor:
     def exponents(self):
         """e with scale = 2**-e."""
         return 1 - numpy.frexp(self.scale)[1].astype(numpy.int64)
+
+    def preconditioned(self, transform, scale, double trace, double condition):
+        """The same R, of RᵀR = Tᵀ M T for T = transform @ diag(self.scale); `scale` equilibrates M; `trace`
+        and `condition` number are those of the equilibrated M.  The rows and columns of `transform` (n x n, upper triangular) are the factorized ones."""
+        cdef Factor other = Factor(self.view.n, self.active)
+        cdef int64_t n = self.view.n
+        if transform.shape != (n, n) or scale.shape != (n,):
+            raise ValueError("sizes differ")
+        memcpy(other.view.r, self.view.r, n * n * sizeof(double))
+        other.transform = numpy.ascontiguousarray(transform * self.scale)
+        other.view.transform = own_data(other.transform)
+        numpy.copyto(other.scale, scale)
+        other.view.norm1, other.view.trace, other.view.condition = self.view.norm1, trace, condition
+        other.view.roundoff, other.view.pivot = self.view.roundoff, -1
+        return other
 
     cdef str reason(self, flsq_verdict verdict, flsq_report *report):
         return REASONS[verdict].format(pivot=self.view.pivot, condition=self.view.condition ** 0.5,

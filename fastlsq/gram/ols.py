@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlsq import _arrays, _threads
-from fastlsq.solve.driver import solve
+from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 

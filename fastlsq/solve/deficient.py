@@ -18,7 +18,7 @@ def solve_moments(equations):
         b = factor.solve(np.ascontiguousarray(equations.c))
         active, aliased = active_columns(factor, equations.p)
         rank, condition = active.size, math.sqrt(factor.condition)
-        pseudo_inverse = inverse_of(factor, equations.p)
+        pseudo_inverse = inverse_of((factor.r, factor.exponents), active, equations.p)
     else:
         b, pseudo_inverse, rank, condition, aliased = _minimum_norm(equations)
     rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""The ladder: fast path, certificate, escalation.
+"""What every rung of the ladder (ladder.py) is made of: factor, refinement, solution.
 
 Rung 1 is one Gram pass, a Cholesky factorization of the equilibrated system and refinement with residuals taken from
-the rows (csrc/normal.c and csrc/refine.c, with their thresholds).  Its answer stands only if it proves itself; whatever
-it cannot certify goes to LAPACK (lapack.py).
+the rows (csrc/normal.c and csrc/refine.c, with their thresholds).  Its answer stands only if it proves itself.
 """
 
 import math
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.moments import NormalEquations, gather
+from fastlsq.solve.moments import NormalEquations
 
 UNIT_ROUNDOFF = 2.0**-53
 
@@ -27,7 +26,8 @@ class SolveInfo:
     ----------
     path : str
         'gram': one Gram pass, Cholesky, refinement. 'gram32': the same with the sums of the Gram pass in single
-        precision, for many columns. 'lapack': LAPACK through SciPy. 'empty': nothing to solve.
+        precision, for many columns. 'preconditioned': a second or third Gram pass, of columns that the factor of the
+        one before has made nearly orthogonal. 'lapack': LAPACK through SciPy. 'empty': nothing to solve.
         'nonfinite': NaN or infinity in unchecked input. 'moments': from sums alone, without the rows.
     reason : str
         Why the fast path was left; '' on it.
@@ -38,6 +38,9 @@ class SolveInfo:
     backward_error : float
         Estimate of the normwise relative backward error, largest over the targets; after a single pass, the most that
         a sample of the rows lets it be.
+    forward_error : float
+        Bound of the error of the slopes relative to their size, both in the norm in which the columns (with an
+        intercept: centred) have equal length; largest over the targets.
     rank : int
     aliased : tuple of int
         Columns without a coefficient of their own: zero, or with an intercept constant.
@@ -71,8 +74,10 @@ class Solution:
     sum_weights: float = math.nan
     inverse: Callable[[], tuple] | None = None  # (V, e): (XᵀWX)⁻¹ of the (centred) rows is V_ij*2^(e_i + e_j)
     equations: NormalEquations | None = None
-    factor: lib.Factor | None = None
+    triangle: tuple | None = None  # (R, e): R 2^e is that of a QR decomposition of the rows in packed units
     singular_values: np.ndarray | None = None
+    packed: np.ndarray | None = None  # the slopes, then the intercept, in packed units,
+    newton: lib.Factor | None = None  # and what solves for their steps
 
     @property
     def rss(self):
@@ -81,7 +86,7 @@ class Solution:
             return np.ldexp(self.scaled_rss, 2 * self.y_exponents)
 
     @classmethod
-    def from_equations(cls, equations, b, rss, info, inverse, factor=None):
+    def from_equations(cls, equations, b, rss, info, inverse, triangle=None):
         """From b and rss in packed units; inverse() gives (V, e) with M⁻¹ = V_ij*2^(e_i + e_j) in packed units."""
         p = equations.p
         exponents = equations.units.exponents
@@ -96,7 +101,7 @@ class Solution:
                 intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
         return cls(
             coef, intercept, rss, info, equations.intercept, equations.yy, -y_exponents, equations.user_mean()[:p],
-            equations.sum_weights, lambda: _shift_exponents(inverse(), x_exponents), equations, factor,
+            equations.sum_weights, lambda: _shift_exponents(inverse(), x_exponents), equations, triangle,
         )
 
 
@@ -125,38 +130,15 @@ def active_columns(factor, p):
     return (every, every[:0]) if factor.active is None else (factor.active, np.setdiff1d(every, factor.active))
 
 
-def inverse_of(factor, p, kernel=None):
+def inverse_of(triangle, active, p, kernel=None):
     """(V, e) with M⁻¹ = V_ij*2^(e_i + e_j), p x p, zero in inactive rows and columns."""
-    active, _ = active_columns(factor, p)
-    r = factor.r
+    r, own = triangle
     inverse = np.empty_like(r)
     lib.cholesky_inverse(r, inverse, kernel)
     full, exponents = np.zeros((p, p)), np.zeros(p, np.int64)
     full[np.ix_(active, active)] = inverse
-    exponents[active] = -factor.exponents
+    exponents[active] = -own
     return full, exponents
-
-
-def solve(problem, lapack):
-    """Solution of the problem: rung 1, else `lapack(problem, equations, reason)`."""
-    n, p, _ = problem.shape
-    if n < p + problem.intercept:
-        arrays = (problem.x, problem.y)
-        if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
-            return _nonfinite(problem)
-        return lapack(problem, None, "fewer rows than columns")
-    equations = gather(problem)
-    if equations is None:
-        return _nonfinite(problem)
-    if problem.intercept and not equations.sum_weights > 0:
-        raise ValueError("weights must not all be zero")
-    factor, reason = factorize(equations, problem.n_threads, problem.kernel)
-    if factor is None:
-        return lapack(problem, equations, reason)
-    solution, reason = refine(problem, equations, factor)
-    if solution is None:
-        return lapack(problem, equations, reason)
-    return solution
 
 
 def residual_pass(problem, units, b):
@@ -169,29 +151,31 @@ def residual_pass(problem, units, b):
     return g, rss
 
 
-def refine(problem, equations, factor):
-    """(Solution, '') or (None, why not): refined with residuals from the rows until the answer proves itself."""
+def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=None):
+    """(Solution, '') or (None, why not): refined with residuals from the rows until the answer proves itself.
+
+    `reads` of the rows went before.  Where the factor is that of X T: `triangle` as in `Solution`, c = TᵀC.
+    """
     p = equations.p
     scale, offset = equations.units.core_arguments()
+    own = factor.transform is None  # what is known of a single read is known of the rows' own factor
     b, rss, passes, backward, reason = lib.refine(
-        problem.x, problem.y, problem.weights, scale, offset, equations.c,
-        equations.mean if equations.intercept else None, equations.sum_weights, equations.zz, equations.lost,
-        equations.yy, factor, problem.n_threads, problem.kernel,
+        problem.x, problem.y, problem.weights, scale, offset, equations.c if c is None else c,
+        equations.mean if equations.intercept else None, equations.sum_weights, equations.zz if own else None,
+        equations.lost if own else None, equations.yy, factor, problem.n_threads, problem.kernel,
     )
     if b is None:
         return None, reason
     active, aliased = active_columns(factor, p)
     info = SolveInfo(
-        path="gram", passes=passes + 1, condition=math.sqrt(factor.condition), backward_error=backward,
+        path=path, passes=passes + reads, condition=math.sqrt(factor.condition), backward_error=backward,
         rank=active.size, n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
         aliased=tuple(map(int, aliased)),
     )
-    return Solution.from_equations(equations, b, rss, info, lambda: inverse_of(factor, p, problem.kernel), factor), ""
-
-
-def _nonfinite(problem):
-    _, p, k = problem.shape
-    info = SolveInfo(path="nonfinite", reason="NaN or infinity in unchecked input", passes=1,
-                     n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel))
-    nan = np.full(k, np.nan)
-    return Solution(np.full((p, k), np.nan), nan, nan.copy(), info, problem.intercept)
+    if triangle is None:
+        triangle = (factor.r, factor.exponents)
+    solution = Solution.from_equations(
+        equations, b, rss, info, lambda: inverse_of(triangle, active, p, problem.kernel), triangle
+    )
+    solution.packed, solution.newton = b, factor
+    return solution, ""

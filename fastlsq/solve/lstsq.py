@@ -14,7 +14,8 @@ import numpy as np
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
-from fastlsq.solve.driver import SolveInfo, active_columns, solve
+from fastlsq.solve.driver import SolveInfo
+from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
@@ -190,8 +191,8 @@ def lstsq(
     if 0 in a.shape:
         return _empty(problem, dtype, is_vector)
     lapack = lapack_solver(cond, lapack_driver)
-    solution = solve(problem, lapack)
-    if cond is not None and solution.factor is not None and not _clears_cutoff(solution, cond):
+    solution = solve(problem, lapack, cond is not None)
+    if cond is not None and solution.triangle is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
     return _result(problem, solution, dtype, is_vector, lapack_driver)
 
@@ -265,23 +266,24 @@ def _empty(problem, dtype, is_vector):
     return LstsqResult(x, residues, 0, np.empty(0, dtype), rss, info)
 
 
-def _raw_factor(factor, exponents=0):
-    """(R·D⁻¹/2^top, top), largest entry near 1: R of the active columns, which were multiplied by 2^exponents."""
-    exponents = factor.exponents - exponents
+def _scaled_triangle(r, exponents):
+    """(R 2^exponents / 2^top, top), largest entry near 1."""
     top = int(exponents.max(initial=0))
-    return np.ldexp(factor.r, exponents[None, :] - top), top
+    return np.ldexp(r, exponents[None, :] - top), top
 
 
-def _packed_exponents(solution):
-    active, _ = active_columns(solution.factor, solution.equations.p)
-    return solution.equations.units.exponents[active]
+def _own_triangle(solution):
+    """(R, exponents) of the rows in the user's units."""
+    r, exponents = solution.triangle
+    used = np.setdiff1d(np.arange(solution.equations.p), solution.info.aliased)
+    return r, exponents - solution.equations.units.exponents[used]
 
 
 def _clears_cutoff(solution, cond):
     """Whether every singular value of a is safely above cond times the largest."""
     if solution.info.rank < solution.equations.p:
         return False
-    r, _ = _raw_factor(solution.factor, _packed_exponents(solution))
+    r, _ = _scaled_triangle(*_own_triangle(solution))
     gram_norm = float(np.abs(r.T @ r).sum(axis=0).max())
     condition = math.sqrt(gram_norm * lib.inverse_norm_estimate(np.ascontiguousarray(r)))
     return bool(cond * condition * solution.equations.p < 0.1)
@@ -294,19 +296,26 @@ def _singular_values(problem, solution, dtype):
         return solution.singular_values.astype(dtype, copy=False)
     if solution.info.path == "nonfinite":
         return np.full(min(n, p), np.nan, dtype)
-    if solution.factor is not None and solution.info.condition <= _FACTOR_CONDITION:
-        return lambda: _values_from_factor(solution.factor, p, _packed_exponents(solution)).astype(dtype, copy=False)
+    # those of moments are off by u*kappa/2 of the largest, those of preconditioned ones by u
+    if solution.triangle is not None and (
+        solution.info.path == "preconditioned" or solution.info.condition <= _FACTOR_CONDITION
+    ):
+        return lambda: _values_of_triangle(*_own_triangle(solution), p).astype(dtype, copy=False)
     return lambda: _values_from_rows(problem.x, problem.weights).astype(dtype, copy=False)
 
 
-def _values_from_factor(factor, p, exponents=0):
+def _values_of_triangle(r, exponents, p):
     from scipy.linalg import svdvals
 
-    r, top = _raw_factor(factor, exponents)
+    r, top = _scaled_triangle(r, exponents)
     values = np.zeros(p)
     if r.size:
         values[: r.shape[0]] = np.ldexp(svdvals(r, check_finite=False), top)
     return values
+
+
+def _values_from_factor(factor, p):
+    return _values_of_triangle(factor.r, factor.exponents, p)
 
 
 def _values_from_moments(a, n_threads):

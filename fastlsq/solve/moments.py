@@ -91,6 +91,21 @@ class NormalEquations:
         level = self.mean[self.p :] - self.column_mean() @ slopes
         return np.vstack([slopes, level[None, :]])
 
+    def centred_gradient(self, g):
+        """Of [X | 1]ᵀWr (lead x k) what belongs to the slopes: Xᵀ Wr about the means."""
+        return g[: self.p] - self.column_mean()[:, None] * g[self.p] if self.intercept else g
+
+    def newton_step(self, slopes, g):
+        """[slopes; the intercept's step] for the gradient g at which the slopes' step was found."""
+        if not self.intercept:
+            return slopes
+        level = g[self.p] / self.sum_weights - self.column_mean() @ slopes
+        return np.vstack([slopes, level[None, :]])
+
+    def unshifted_mean(self):
+        """Weighted means of X without the shift, times 2^exponents."""
+        return np.ldexp(self.user_mean()[: self.p], self.units.exponents[: self.p])
+
     def user_mean(self):
         """Weighted means of [X | Y] in the user's units."""
         p, lead, units = self.p, self.lead, self.units
@@ -189,6 +204,15 @@ def gather(problem):
         moments = _pass(problem, units)
     sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
     return NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
+
+
+def gather_transformed(problem, equations, transform):
+    """The normal equations of X T in the units of `equations`, which are of X: one more pass."""
+    n, p, k = problem.shape
+    moments = lib.Moments(p, k, problem.intercept, problem.kernel)
+    scale, offset = equations.units.core_arguments()
+    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads, transform)
+    return NormalEquations.from_moments(moments, equations.units, n, equations.sum_weights, problem.n_threads)
 
 
 def first_units(problem):

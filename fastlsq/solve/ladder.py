@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""The ladder: the fast path, its certificate, and where it is refused the next rung.
+
+    1  Gram pass, Cholesky, refinement                      driver.py             kappa up to some 1e6
+    2  Gram pass of X T, T from a shifted factor            precondition.py       up to some 1e13
+    3  the same once more                                   precondition.py       up to 1/u
+       dependent columns: minimum norm                      truncated.py
+    4  LAPACK: a few rows far longer than the others,       lapack.py
+       fewer rows than columns, an explicit cut-off
+"""
+
+import numpy as np
+
+from fastlsq._core import lib
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, factorize, refine
+from fastlsq.solve.moments import gather
+from fastlsq.solve.precondition import factor_of, precondition
+from fastlsq.solve.truncated import rank_of, solve_truncated
+
+#: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
+LARGEST_SPREAD = 1e6
+_BLOCK_BYTES = 1 << 22
+
+
+def solve(problem, lapack, cutoff=False):
+    """Solution of the problem by the first rung that proves its answer.
+
+    The last is `lapack(problem, equations, reason)`, with a `cutoff` for singular values the second.
+    """
+    n, p, _ = problem.shape
+    if n < p + problem.intercept:
+        arrays = (problem.x, problem.y)
+        if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
+            return _nonfinite(problem)
+        return lapack(problem, None, "fewer rows than columns")
+    equations = gather(problem)
+    if equations is None:
+        return _nonfinite(problem)
+    if problem.intercept and not equations.sum_weights > 0:
+        raise ValueError("weights must not all be zero")
+    factor, reason = factorize(equations, problem.n_threads, problem.kernel)
+    if factor is not None:
+        solution, reason = refine(problem, equations, factor)
+        if solution is not None:
+            return solution
+    if cutoff or p == 0 or row_spread(problem, equations) > LARGEST_SPREAD:
+        return lapack(problem, equations, reason)
+    return _escalate(problem, equations, reason, lapack)
+
+
+def _escalate(problem, equations, reason, lapack):
+    found = precondition(problem, equations)
+    reads = 1 + found.passes
+    rank, singular = found.active.size, None
+    if found.factor is None:
+        singular = found.singular()
+        rank = rank_of(singular[0])
+    if rank < found.active.size:
+        return solve_truncated(problem, equations, found, singular, rank, reason)
+    if found.factor is None:
+        return lapack(problem, equations, reason)
+    factor, c = factor_of(found, equations)
+    solution, why = refine(problem, equations, factor, "preconditioned", reads, (found.total, -found.own), c)
+    if solution is None:
+        return lapack(problem, equations, f"{reason}; preconditioned: {why}")
+    solution.info.reason = reason
+    return solution
+
+
+def row_spread(problem, equations):
+    """The longest row over the median one, columns scaled to equal length."""
+    units = equations.units
+    p = equations.p
+    diagonal = np.diagonal(equations.m)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
+    step = max(1, _BLOCK_BYTES // (8 * p))
+    lengths = np.empty(problem.x.shape[0])
+    for begin in range(0, lengths.size, step):
+        rows = np.ldexp(problem.x[begin : begin + step].astype(np.float64), units.exponents[:p])
+        rows -= np.ldexp(units.shift[:p], units.exponents[:p])
+        rows *= scale
+        lengths[begin : begin + step] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    if problem.weights is not None:
+        lengths *= np.sqrt(problem.weights.astype(np.float64))
+    used = lengths[lengths > 0]
+    return float(used.max() / np.median(used)) if used.size else 1.0
+
+
+def _nonfinite(problem):
+    _, p, k = problem.shape
+    info = SolveInfo(path="nonfinite", reason="NaN or infinity in unchecked input", passes=1,
+                     n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel))
+    nan = np.full(k, np.nan)
+    return Solution(np.full((p, k), np.nan), nan, nan.copy(), info, problem.intercept)

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""Dependent columns: the solution of minimum norm, from rows and the singular values that preconditioning resolves.
+
+With X D = U Σ Vᵀ (D scales the columns) and r values that count, steps D V_r Σ_r⁻² V_rᵀ D Xᵀ(y - X b) from b = 0 end at
+the solution that has no part in the null space of X D; along that it is moved to minimum norm in the user's units.
+"""
+
+import math
+
+import numpy as np
+
+from fastlsq._core import lib
+from fastlsq.solve.deficient import dependent_columns, shortest
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
+
+MOST_PASSES = 4
+
+
+def rank_of(values):
+    """How many singular values of columns of equal length count: rounding alone leaves a few eps in dependent ones."""
+    return int((values > max(8.0, math.sqrt(values.size)) * 2 * UNIT_ROUNDOFF * values[:1]).sum())
+
+
+def solve_truncated(problem, equations, found, singular, rank, reason):
+    """Solution of minimum norm with the first `rank` singular directions of `found` (precondition.Preconditioned)."""
+    p, k = equations.c.shape
+    values, right = singular
+    active, own = found.active, found.own
+    # V_r Σ_r⁻¹, scaled like the rows
+    half = right[:, :rank] / values[:rank]
+
+    def apply(g):
+        return np.ldexp(half @ (half.T @ np.ldexp(g[active], own[:, None])), own[:, None])
+
+    slopes = np.zeros((p, k))
+    slopes[active] = apply(equations.c)
+    b = equations.with_intercept(slopes)
+    reads = 1 + found.passes
+    last = np.inf
+    for _ in range(MOST_PASSES):
+        g, _ = residual_pass(problem, equations.units, b)
+        reads += 1
+        slopes = np.zeros((p, k))
+        slopes[active] = apply(equations.centred_gradient(g))
+        change = float(_sizes(slopes[active], own).max(initial=0.0)) / (
+            float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0
+        )
+        if not change < 0.5 * last:
+            break
+        b += equations.newton_step(slopes, g)
+        if change <= UNIT_ROUNDOFF:
+            break
+        last = change
+    exponents = own + equations.units.exponents[active]
+    null = right[:, rank:]
+    before = b[:p].copy()
+    b[:p][active] = np.ldexp(shortest(np.ldexp(b[:p][active], -own[:, None]), null, exponents), own[:, None])
+    if equations.intercept:
+        b[p] += equations.column_mean() @ (before - b[:p])
+    g, rss = residual_pass(problem, equations.units, b)
+    info = SolveInfo(
+        path="preconditioned", reason=reason, passes=reads + 1, condition=float(values[0] / values[rank - 1]) if rank else math.nan,
+        backward_error=_backward_error(equations, found, b, g, rss), rank=rank, n_threads=problem.n_threads,
+        kernel=lib.kernel_name(problem.kernel), aliased=_aliased(equations, found, rank),
+    )
+    return Solution.from_equations(equations, b, rss, info, lambda: _inverse(half, null, exponents, active, p, own))
+
+
+def _sizes(b, own):
+    return np.linalg.norm(np.ldexp(b, -own[:, None]), axis=0)
+
+
+def _backward_error(equations, found, b, g, rss):
+    """Stewart's min(‖Aᵀr‖/(‖A‖‖r‖), ‖r‖/(‖A‖‖b‖)) for A = X D, largest over the targets."""
+    active, own = found.active, found.own
+    g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
+    norm_a = math.sqrt(float(np.ldexp(np.diagonal(equations.m)[active], 2 * own).sum()))
+    norm_r = np.sqrt(rss)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.fmin(np.linalg.norm(g, axis=0) / (norm_a * norm_r), norm_r / (norm_a * _sizes(b[: equations.p][active], own)))
+    return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF
+
+
+def _inverse(half, null, exponents, active, p, own):
+    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept) in packed units."""
+    short = shortest(half, null, exponents)
+    full, places = np.zeros((p, p)), np.zeros(p, np.int64)
+    full[np.ix_(active, active)] = short @ short.T
+    places[active] = own
+    return full, places
+
+
+def _aliased(equations, found, rank):
+    """Columns that depend on earlier ones, as far as the moments resolve them, and those without a sum of squares."""
+    h = np.ldexp(equations.m[np.ix_(found.active, found.active)], found.own[:, None] + found.own)
+    depend = dependent_columns(h, lib.pivot_noise(equations.p))[: found.active.size - rank]
+    unused = np.setdiff1d(np.arange(equations.p), found.active)
+    return tuple(int(j) for j in np.union1d(unused, found.active[depend]))
