@@ -80,6 +80,11 @@ cdef class Factor:
         return self.view.condition
 
     @property
+    def trace(self):
+        """Of D M D."""
+        return self.view.trace
+
+    @property
     def is_single(self):
         """Whether M was summed in single precision."""
         return self.view.roundoff > 2.0 ** -53

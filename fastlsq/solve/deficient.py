@@ -87,6 +87,17 @@ def shortest(b, null, exponents):
     return b + null @ z
 
 
+def aliased_columns(equations, rank):
+    """The columns that depend on earlier ones, as far as the moments resolve them."""
+    if equations is None or rank == equations.p:
+        return ()
+    diagonal = np.diagonal(equations.m)
+    exponents = root_exponents(diagonal)
+    h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
+    found = dependent_columns(h, lib.pivot_noise(equations.p))
+    return tuple(int(j) for j in found[: equations.p - rank])
+
+
 def dependent_columns(h, tolerance):
     """Indices whose Cholesky pivot vanishes: columns that depend on those before them."""
     h = h.copy()

@@ -6,29 +6,32 @@
     2  Gram pass of X T, T from a shifted factor            precondition.py       up to some 1e13
     3  the same once more                                   precondition.py       up to 1/u
        dependent columns: minimum norm                      truncated.py
-    4  LAPACK: a few rows far longer than the others,       lapack.py
-       fewer rows than columns, an explicit cut-off
+    4  rows sorted, QR with pivoting                        orthogonal.py         a few rows far longer than the others
+       LAPACK through SciPy                                 lapack.py             fewer rows than columns, a cut-off
 """
 
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, factorize, refine
+from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
 from fastlsq.solve.moments import gather
+from fastlsq.solve.orthogonal import solve_orthogonal
 from fastlsq.solve.precondition import factor_of, precondition
 from fastlsq.solve.truncated import rank_of, solve_truncated
+from fastlsq.solve.twofold import refine_fully
 
 #: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
 LARGEST_SPREAD = 1e6
 _BLOCK_BYTES = 1 << 22
 
 
-def solve(problem, lapack, cutoff=False):
-    """Solution of the problem by the first rung that proves its answer.
+def solve(problem, lapack, cutoff=False, accuracy="qr"):
+    """Solution of the problem by the first rung that proves its answer; with 'full' accuracy refined to its last bit.
 
-    The last is `lapack(problem, equations, reason)`, with a `cutoff` for singular values the second.
+    With fewer rows than columns, or a `cutoff` for singular values that rung 1 does not clear, it is
+    `lapack(problem, equations, reason)`.
     """
-    n, p, _ = problem.shape
+    n, p, k = problem.shape
     if n < p + problem.intercept:
         arrays = (problem.x, problem.y)
         if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
@@ -39,17 +42,27 @@ def solve(problem, lapack, cutoff=False):
         return _nonfinite(problem)
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
+    solution = _climb(problem, equations, cutoff)
+    if solution is None:
+        return lapack(problem, equations, f"{n} x {p} with a cut-off")
+    return refine_fully(problem, solution) if accuracy == "full" and p > 0 and k > 0 else solution
+
+
+def _climb(problem, equations, cutoff):
     factor, reason = factorize(equations, problem.n_threads, problem.kernel)
     if factor is not None:
         solution, reason = refine(problem, equations, factor)
         if solution is not None:
             return solution
-    if cutoff or p == 0 or row_spread(problem, equations) > LARGEST_SPREAD:
-        return lapack(problem, equations, reason)
-    return _escalate(problem, equations, reason, lapack)
+    if cutoff or equations.p == 0:
+        return None
+    spread = row_spread(problem, equations)
+    if spread > LARGEST_SPREAD:
+        return solve_orthogonal(problem, equations, f"{reason}; a row {spread:.0e} times as long as others")
+    return _escalate(problem, equations, reason)
 
 
-def _escalate(problem, equations, reason, lapack):
+def _escalate(problem, equations, reason):
     found = precondition(problem, equations)
     reads = 1 + found.passes
     rank, singular = found.active.size, None
@@ -59,11 +72,11 @@ def _escalate(problem, equations, reason, lapack):
     if rank < found.active.size:
         return solve_truncated(problem, equations, found, singular, rank, reason)
     if found.factor is None:
-        return lapack(problem, equations, reason)
+        return solve_orthogonal(problem, equations, f"{reason}; no factor of preconditioned columns")
     factor, c = factor_of(found, equations)
     solution, why = refine(problem, equations, factor, "preconditioned", reads, (found.total, -found.own), c)
     if solution is None:
-        return lapack(problem, equations, f"{reason}; preconditioned: {why}")
+        return solve_orthogonal(problem, equations, f"{reason}; preconditioned: {why}")
     solution.info.reason = reason
     return solution
 

@@ -1,22 +1,20 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""The last rung: LAPACK through SciPy for what the normal equations cannot certify.
+"""LAPACK through SciPy, for an explicit cut-off and for fewer rows than columns: SciPy's solution of the unscaled problem.
 
-Columns are first scaled by powers of two, so that only real collinearity, not units, costs digits or rank.  Where
-LAPACK finds the columns dependent, its solution is moved along their null space to the one of minimum norm in the
-user's units.  An explicit cut-off, and fewer rows than columns, mean SciPy's solution of the unscaled problem.  Work
-arrays are float64 copies of the rows.
+Work arrays are float64 copies of the rows.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.solve.deficient import dependent_columns, shortest
+from fastlsq.solve.deficient import aliased_columns, shortest
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
-from fastlsq.solve.moments import Problem, Units, root_exponents
+from fastlsq.solve.moments import Problem, Units
 
 
 def lapack_solver(cond=None, lapack_driver=None):
@@ -29,36 +27,29 @@ def lapack_solver(cond=None, lapack_driver=None):
 
 
 def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
-    """Solution by LAPACK, with one residual pass of our own for rss and the backward error."""
-    n, p, k = problem.shape
+    """Solution by SciPy, with one residual pass of our own for rss and the backward error."""
+    p = problem.x.shape[1]
     if problem.check_finite:
         _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
-    root = None if problem.weights is None else np.sqrt(problem.weights.astype(np.float64))[:, None]
-    a, x_exponents, x_mean = _scaled_copy(problem.x, problem, root)
-    y, y_exponents, y_mean = _scaled_copy(problem.y, problem, root)
-    singular_values = basis = None
+    rows = scaled_rows(problem)
     # rounding alone leaves singular values of a few eps in dependent columns
     cut = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF if cond is None else cond
-    if cond is None and n >= p:
-        scaled, rank, _ = _scipy(a, y, cut, lapack_driver)
-        basis = _right_singular(a)
-        scaled = shortest(scaled, basis[1][rank:].T, -x_exponents)
-    else:
-        coef, rank, singular_values = _scipy(np.ldexp(a, x_exponents), y, cut, lapack_driver)
-        scaled = np.ldexp(coef, x_exponents[:, None])
-    rss, backward_error = _judge(a, y, scaled, problem)
+    coef, rank, singular_values = _scipy(np.ldexp(rows.a, rows.x_exponents), rows.y, cut, lapack_driver)
+    scaled = np.ldexp(coef, rows.x_exponents[:, None])
+    rss, backward_error = _judge(rows.a, rows.y, scaled, problem)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # coefficients that float64 cannot hold
-        coef = np.ldexp(scaled, y_exponents[None, :] - x_exponents[:, None])
-        intercept = y_mean - x_mean @ coef
+        coef = np.ldexp(scaled, rows.y_exponents[None, :] - rows.x_exponents[:, None])
+        intercept = rows.y_mean - rows.x_mean @ coef
     info = SolveInfo(
         path="lapack", reason=reason, passes=1 + (equations is not None), rank=int(rank),
         backward_error=backward_error, condition=_condition(singular_values, rank),
-        aliased=_aliased(equations, int(rank)), n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
+        aliased=aliased_columns(equations, int(rank)), n_threads=problem.n_threads,
+        kernel=lib.kernel_name(problem.kernel),
     )
     return Solution(
-        coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", y, y), y_exponents,
-        x_mean, _sum_weights(problem),
-        lambda: _inverse(basis or _right_singular(a), info.rank, -x_exponents), equations, None, singular_values,
+        coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", rows.y, rows.y), rows.y_exponents,
+        rows.x_mean, _sum_weights(problem), lambda: _inverse(_right_singular(rows.a), info.rank, -rows.x_exponents),
+        equations, None, singular_values,
     )
 
 
@@ -70,6 +61,24 @@ def _scipy(a, y, cond, lapack_driver):
         return coef[:, :0], rank, singular_values
     coef, _, rank, singular_values = lstsq(a, y, cond, lapack_driver=lapack_driver, check_finite=False)
     return coef, rank, singular_values
+
+
+@dataclass(slots=True)
+class ScaledRows:
+    """sqrt(w)*(x - mean) = a*2^x_exponents by columns, likewise y; means are 0 without an intercept."""
+
+    a: np.ndarray
+    x_exponents: np.ndarray
+    x_mean: np.ndarray
+    y: np.ndarray
+    y_exponents: np.ndarray
+    y_mean: np.ndarray
+
+
+def scaled_rows(problem):
+    """float64 copies of the rows, centred with an intercept, weighted, columns scaled by powers of two."""
+    root = None if problem.weights is None else np.sqrt(problem.weights.astype(np.float64))[:, None]
+    return ScaledRows(*_scaled_copy(problem.x, problem, root), *_scaled_copy(problem.y, problem, root))
 
 
 def _scaled_copy(rows, problem, root):
@@ -109,17 +118,6 @@ def _sum_weights(problem):
     if problem.weights is None:
         return float(problem.x.shape[0])
     return float(np.add.reduce(problem.weights, dtype=np.float64))
-
-
-def _aliased(equations, rank):
-    """The columns that depend on earlier ones, as far as the moments resolve them."""
-    if equations is None or rank == equations.p:
-        return ()
-    diagonal = np.diagonal(equations.m)
-    exponents = root_exponents(diagonal)
-    h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
-    found = dependent_columns(h, lib.pivot_noise(equations.p))
-    return tuple(int(j) for j in found[: equations.p - rank])
 
 
 def _right_singular(a):

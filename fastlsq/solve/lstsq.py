@@ -14,7 +14,7 @@ import numpy as np
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
-from fastlsq.solve.driver import SolveInfo
+from fastlsq.solve.driver import SolveInfo, forward_bound
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -101,6 +101,7 @@ def lstsq(
     lapack_driver: Literal["gelsd", "gelsy", "gelss"] | None = None,
     *,
     weights: ArrayLike | None = None,
+    accuracy: Literal["qr", "full"] = "qr",
     n_threads: int | None = None,
 ) -> LstsqResult:
     """Least-squares solution of ``a x = b``: minimise sum_i w_i (b_i - a_i x)² for every column of b.
@@ -129,6 +130,10 @@ def lstsq(
     weights : array_like, shape (n,), optional
         Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.  With leading
         dimensions shape (..., n), those of `a`.
+    accuracy : {'qr', 'full'}
+        'qr': as accurate as Householder QR or better.  'full': residuals and gradients are then summed with twice the
+        digits until the last bit of the coefficients is settled (up to a condition number of some 1e8; above, the error
+        is about u² times its square), for a few more passes over the rows.
     n_threads : int, optional
         Threads for this call; by default what the process may use.  It does not change a bit of the result.
 
@@ -170,16 +175,18 @@ def lstsq(
     """
     if n_threads is not None:
         n_threads = _threads.resolve(n_threads)
-    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None:
+    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None and accuracy == "qr":
         result = _in_one_call(a, b, n_threads)
         if result is not None:
             return result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
+    if accuracy not in ("qr", "full"):
+        raise ValueError(f"accuracy must be 'qr' or 'full', got {accuracy!r}")
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
         raise ValueError(f"cond must be a number or None, got {cond!r}")
     if np.ndim(a) > 2:
-        one = _One(cond, check_finite, lapack_driver)
+        one = _One(cond, check_finite, lapack_driver, accuracy)
         return LstsqResult(*lstsq_batched(a, b, weights, _threads.resolve(n_threads), one))
     n_threads = _threads.resolve(n_threads)
     a = _arrays.matrix(a, "a")
@@ -191,7 +198,7 @@ def lstsq(
     if 0 in a.shape:
         return _empty(problem, dtype, is_vector)
     lapack = lapack_solver(cond, lapack_driver)
-    solution = solve(problem, lapack, cond is not None)
+    solution = solve(problem, lapack, cond is not None, accuracy)
     if cond is not None and solution.triangle is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
     return _result(problem, solution, dtype, is_vector, lapack_driver)
@@ -200,9 +207,10 @@ def lstsq(
 class _One:
     """`lstsq` for one problem of a batch; errors name the problem."""
 
-    def __init__(self, cond, check_finite, lapack_driver):
-        self.options = {"cond": cond, "check_finite": check_finite, "lapack_driver": lapack_driver, "n_threads": 1}
-        self.fast = cond is None  # a cut-off is judged problem by problem
+    def __init__(self, cond, check_finite, lapack_driver, accuracy):
+        self.options = {"cond": cond, "check_finite": check_finite, "lapack_driver": lapack_driver,
+                        "accuracy": accuracy, "n_threads": 1}
+        self.fast = cond is None and accuracy == "qr"  # else problem by problem
 
     def __call__(self, a, b, weights, place):
         try:
@@ -229,12 +237,15 @@ def _in_one_call(a, b, n_threads):
     else:
         s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
     path = "gram32" if factor.is_single else "gram"
-    info = partial(_info_of_one_call, path, p, condition, lib.kernel_name(), *counts)
+    info = partial(_info_of_one_call, path, factor, x, rss, lib.kernel_name(), *counts)
     return LstsqResult(x, residues, p, s, rss, info)
 
 
-def _info_of_one_call(path, p, condition, kernel, passes, backward_error, n_threads):
-    return SolveInfo(path, "", passes + 1, condition, backward_error, p, (), n_threads, kernel)
+def _info_of_one_call(path, factor, x, rss, kernel, passes, backward_error, n_threads):
+    condition = math.sqrt(factor.condition)
+    size = np.linalg.norm(x.reshape(x.shape[0], -1) / factor.scale[:, None], axis=0)
+    error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
+    return SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_columns, shortest
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, forward_bound, residual_pass
 
 MOST_PASSES = 4
 
@@ -30,19 +30,19 @@ def solve_truncated(problem, equations, found, singular, rank, reason):
     # V_r Σ_r⁻¹, scaled like the rows
     half = right[:, :rank] / values[:rank]
 
-    def apply(g):
-        return np.ldexp(half @ (half.T @ np.ldexp(g[active], own[:, None])), own[:, None])
+    def newton(g):
+        slopes = np.zeros((p, k))
+        slopes[active] = np.ldexp(half @ (half.T @ np.ldexp(g[active], own[:, None])), own[:, None])
+        return slopes
 
-    slopes = np.zeros((p, k))
-    slopes[active] = apply(equations.c)
+    slopes = newton(equations.c)
     b = equations.with_intercept(slopes)
     reads = 1 + found.passes
     last = np.inf
     for _ in range(MOST_PASSES):
         g, _ = residual_pass(problem, equations.units, b)
         reads += 1
-        slopes = np.zeros((p, k))
-        slopes[active] = apply(equations.centred_gradient(g))
+        slopes = newton(equations.centred_gradient(g))
         change = float(_sizes(slopes[active], own).max(initial=0.0)) / (
             float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0
         )
@@ -59,12 +59,18 @@ def solve_truncated(problem, equations, found, singular, rank, reason):
     if equations.intercept:
         b[p] += equations.column_mean() @ (before - b[:p])
     g, rss = residual_pass(problem, equations.units, b)
+    kappa = float(values[0] / values[rank - 1]) if rank else math.nan
     info = SolveInfo(
-        path="preconditioned", reason=reason, passes=reads + 1, condition=float(values[0] / values[rank - 1]) if rank else math.nan,
-        backward_error=_backward_error(equations, found, b, g, rss), rank=rank, n_threads=problem.n_threads,
+        path="preconditioned", reason=reason, passes=reads + 1, condition=kappa, rank=rank,
+        backward_error=_backward_error(equations, found, b, g, rss),
+        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), _sizes(b[:p][active], own), rss), n_threads=problem.n_threads,
         kernel=lib.kernel_name(problem.kernel), aliased=_aliased(equations, found, rank),
     )
-    return Solution.from_equations(equations, b, rss, info, lambda: _inverse(half, null, exponents, active, p, own))
+    solution = Solution.from_equations(
+        equations, b, rss, info, lambda: _inverse(half, null, exponents, active, p, own)
+    )
+    solution.packed, solution.newton = b, newton
+    return solution
 
 
 def _sizes(b, own):
@@ -78,7 +84,8 @@ def _backward_error(equations, found, b, g, rss):
     norm_a = math.sqrt(float(np.ldexp(np.diagonal(equations.m)[active], 2 * own).sum()))
     norm_r = np.sqrt(rss)
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.fmin(np.linalg.norm(g, axis=0) / (norm_a * norm_r), norm_r / (norm_a * _sizes(b[: equations.p][active], own)))
+        size = _sizes(b[: equations.p][active], own)
+        error = np.fmin(np.linalg.norm(g, axis=0) / (norm_a * norm_r), norm_r / (norm_a * size))
     return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF
 
 

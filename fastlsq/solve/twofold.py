@@ -6,6 +6,8 @@ The coefficients are pairs, so what is left of the error of a step is u*kappa ti
 u²*kappa² (J. Demmel, Y. Hida, X. S. Li and E. J. Riedy, ACM Trans. Math. Softw. 35, 2009, article 28).
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastlsq._core import lib
@@ -18,33 +20,53 @@ _SETTLED = UNIT_ROUNDOFF / 16
 _CONTRACTION = 0.5
 
 
-def refine_fully(problem, equations, solve, size_of, b):
-    """(b, rss, passes, error): the coefficients b (p or p + 1 x k) in units without shift, refined until their last bit is
-    settled or steps no longer shrink; error is the size of what was left, relative to b.
-
-    `solve(g)` gives M⁻¹g for the slopes, `size_of(b)` the norm of equilibrated slopes, for every target.
-    """
-    scale = np.ldexp(1.0, equations.units.exponents)
+def refine_fully(problem, solution):
+    """The solution with coefficients refined until their last bit is settled or steps no longer shrink."""
+    equations = solution.equations
+    units, p, lead = equations.units, equations.p, equations.lead
+    scale = np.ldexp(1.0, units.exponents)
+    lengths = np.sqrt(np.diagonal(equations.m))[:, None]
     mean = equations.unshifted_mean() if equations.intercept else None
-    b, low = np.array(b), np.zeros_like(b)
-    last = np.inf
-    for passes in range(1, MOST_PASSES + 1):
-        g, g_low, rss = np.empty_like(b), np.empty_like(b), np.empty(b.shape[1])
-        lib.residual_twofold(problem.x, problem.y, problem.weights, scale, problem.intercept, b, low, g, g_low, rss,
+    b, low = _unshifted(equations, solution.packed), np.zeros_like(solution.packed)
+    rss = np.ldexp(solution.scaled_rss, 2 * (solution.y_exponents + units.exponents[lead:]))
+    change, reads = np.inf, 0
+    for _ in range(MOST_PASSES):
+        g, g_low, found = np.empty_like(b), np.empty_like(b), np.empty(b.shape[1])
+        lib.residual_twofold(problem.x, problem.y, problem.weights, scale, problem.intercept, b, low, g, g_low, found,
                              problem.n_threads, problem.kernel)
-        step = _newton_step(solve, mean, equations.sum_weights, g, g_low)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            change = np.nanmax(size_of(step) / size_of(b), initial=0.0)
-        if not change < _CONTRACTION * last:
+        reads += 1
+        step = _newton_step(solution.newton, mean, equations.sum_weights, g, g_low)
+        last, change = change, _relative(lengths * step[:p], lengths * b[:p])
+        if not change <= _CONTRACTION * last:
             break
-        rss = np.maximum(rss - np.einsum("ij,ij->j", step, g), 0.0)
-        kept = rss
+        rss = np.maximum(found - np.einsum("ij,ij->j", step, g), 0.0)
         b, low = _add(b, low, step)
         if change <= _SETTLED:
-            last = change
             break
-        last = change
-    return b, kept, passes, float(last)
+    error = UNIT_ROUNDOFF + (0.0 if change <= _SETTLED else 2 * min(change, last))
+    info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error,
+                   backward_error=min(solution.info.backward_error, error))
+    y_exponents = units.exponents[lead:]
+    with np.errstate(over="ignore", under="ignore"):  # coefficients that float64 cannot hold
+        coef = np.ldexp(b[:p], units.exponents[:p, None] - y_exponents[None, :])
+        intercept = np.ldexp(b[p], -y_exponents) if equations.intercept else np.zeros(b.shape[1])
+        tss = np.ldexp(solution.scaled_tss, 2 * (solution.y_exponents + y_exponents))
+    return replace(solution, coef=coef, intercept=intercept, scaled_rss=rss, scaled_tss=tss, y_exponents=-y_exponents, info=info)
+
+
+def _unshifted(equations, b):
+    """Packed coefficients with the intercept of rows that are not shifted."""
+    if not equations.intercept:
+        return np.array(b)
+    units, p = equations.units, equations.p
+    shift = np.ldexp(units.shift, units.exponents)
+    return np.vstack([b[:p], (b[p] + shift[equations.lead :] - shift[:p] @ b[:p])[None, :]])
+
+
+def _relative(step, b):
+    """Length of the step relative to that of b, largest over the targets."""
+    length, size = np.linalg.norm(step, axis=0), np.linalg.norm(b, axis=0)
+    return float(np.max(length / np.where(size > 0, size, np.where(length > 0, length, 1.0)), initial=0.0))
 
 
 def _newton_step(solve, mean, sum_weights, g, g_low):

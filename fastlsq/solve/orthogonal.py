@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rung 4: QR with rows sorted by length and columns pivoted, for a few rows far longer than the others.
+
+Householder QR is then accurate row by row: rows of 1e-12 times the length of others keep their digits (A. J. Cox and
+N. J. Higham, Stability of Householder QR factorization for weighted least squares problems, 1998; Björck, Numerical
+Methods for Least Squares Problems, SIAM 1996, section 4.4), which no method on XᵀX can promise.  LAPACK's geqp3 on a
+float64 copy of the rows.
+"""
+
+import math
+
+import numpy as np
+
+from fastlsq import _arrays
+from fastlsq._core import lib
+from fastlsq.solve.deficient import aliased_columns, shortest
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, forward_bound
+from fastlsq.solve.lapack import scaled_rows
+from fastlsq.solve.truncated import rank_of
+
+
+def solve_orthogonal(problem, equations, reason):
+    """Solution by QR, of minimum norm in the user's units where columns depend on each other."""
+    from scipy.linalg import qr, svd
+
+    if problem.check_finite:
+        _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
+    rows = scaled_rows(problem)
+    order = np.argsort(-np.einsum("ij,ij->i", rows.a, rows.a), kind="stable")
+    a, y = rows.a[order], rows.y[order]
+    q, r, pivots = qr(a, mode="economic", pivoting=True, check_finite=False)
+    u, values, vt = svd(r, check_finite=False)
+    rank = rank_of(values)
+    right = np.empty_like(vt.T)
+    right[pivots] = vt.T
+    b = _solve(q, r, pivots, u, values, right, rank, y)
+    residual = y - a @ b
+    b += _solve(q, r, pivots, u, values, right, rank, residual)  # one step of refinement
+    b = shortest(b, right[:, rank:], -rows.x_exponents)
+    residual = y - a @ b
+    rss = np.einsum("ij,ij->j", residual, residual)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # coefficients that float64 cannot hold
+        coef = np.ldexp(b, rows.y_exponents[None, :] - rows.x_exponents[:, None])
+        intercept = rows.y_mean - rows.x_mean @ coef
+    kappa = float(values[0] / values[rank - 1]) if rank else math.nan
+    info = SolveInfo(
+        path="qr", reason=reason, passes=2, rank=rank, condition=kappa,
+        backward_error=_backward_error(a.T @ residual, residual, b, values, right, rank),
+        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), np.linalg.norm(b, axis=0), rss),
+        aliased=aliased_columns(equations, rank), n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
+    )
+    half = right[:, :rank] / values[:rank]
+
+    def inverse():
+        short = shortest(half, right[:, rank:], -rows.x_exponents)
+        return short @ short.T, -rows.x_exponents
+
+    solution = Solution(
+        coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", y, y), rows.y_exponents, rows.x_mean,
+        equations.sum_weights, inverse, equations,
+    )
+    own = -(rows.x_exponents + equations.units.exponents[: b.shape[0]])
+    solution.packed = np.ldexp(b, own[:, None] + (rows.y_exponents + equations.units.exponents[equations.lead :]))
+    if equations.intercept:  # of the rows without their shift: mean(y) - mean(x) b
+        solution.packed = equations.with_intercept(solution.packed)
+    solution.newton = lambda g: np.ldexp(half @ (half.T @ np.ldexp(g, own[:, None])), own[:, None])
+    if rank == b.shape[0]:
+        triangle = np.triu(qr(r[:, np.argsort(pivots)], mode="r", check_finite=False)[0])
+        solution.triangle = (triangle, -own)
+    return solution
+
+
+def _solve(q, r, pivots, u, values, right, rank, y):
+    """Least squares for targets y: by R where it has full rank, else with its first singular directions."""
+    from scipy.linalg import solve_triangular
+
+    if rank < r.shape[0]:
+        return right[:, :rank] @ ((u[:, :rank].T @ (q.T @ y)) / values[:rank, None])
+    b = np.empty((r.shape[0], y.shape[1]))
+    b[pivots] = solve_triangular(r, q.T @ y, check_finite=False)
+    return b
+
+
+def _backward_error(g, residual, b, values, right, rank):
+    """The bound of Karlson and Waldén (refine.h), largest over the targets."""
+    size, rest = np.linalg.norm(b, axis=0), np.linalg.norm(residual, axis=0)
+    half = np.linalg.norm((right[:, :rank].T @ g) / values[:rank, None], axis=0)
+    whole = np.linalg.norm(right[:, :rank].T @ g, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.fmin(half / size, whole / rest) / np.linalg.norm(values)
+    return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF
