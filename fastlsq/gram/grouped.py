@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.solve.driver import solve
+from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 

@@ -22,6 +22,8 @@ from fastlsq.solve.twofold import refine_fully
 
 #: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
 LARGEST_SPREAD = 1e6
+#: 1-norm condition number of the moments, kappa², from which on the rank is looked at: kappa of some 1e13
+SUSPECT_CONDITION = 1e26
 _BLOCK_BYTES = 1 << 22
 
 
@@ -64,17 +66,21 @@ def _climb(problem, equations, cutoff):
 
 def _escalate(problem, equations, reason):
     found = precondition(problem, equations)
-    reads = 1 + found.passes
-    rank, singular = found.active.size, None
     if found.factor is None:
+        # a second shift would make columns of what rounding has left of dependent ones
         singular = found.singular()
-        rank = rank_of(singular[0])
-    if rank < found.active.size:
-        return solve_truncated(problem, equations, found, singular, rank, reason)
+        if rank_of(singular[0]) < found.active.size:
+            return solve_truncated(problem, equations, found, singular, reason)
+        found = precondition(problem, equations, found)
     if found.factor is None:
         return solve_orthogonal(problem, equations, f"{reason}; no factor of preconditioned columns")
-    factor, c = factor_of(found, equations)
-    solution, why = refine(problem, equations, factor, "preconditioned", reads, (found.total, -found.own), c)
+    total = found.total
+    factor, c = factor_of(found, total, equations)
+    if factor.condition > SUSPECT_CONDITION:
+        singular = found.singular()
+        if rank_of(singular[0]) < found.active.size:
+            return solve_truncated(problem, equations, found, singular, reason)
+    solution, why = refine(problem, equations, factor, "preconditioned", 1 + found.passes, (total, -found.own), c)
     if solution is None:
         return solve_orthogonal(problem, equations, f"{reason}; preconditioned: {why}")
     solution.info.reason = reason

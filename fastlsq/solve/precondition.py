@@ -17,8 +17,6 @@ from fastlsq._core import lib
 from fastlsq.solve.moments import gather_transformed, root_exponents
 
 UNIT_ROUNDOFF = 2.0**-53
-#: passes over X T: with the second shift kappa up to 1/u is resolved
-MOST_SHIFTS = 2
 #: a shift that does not make a factor is raised tenfold so many times
 MOST_RAISES = 3
 #: 1-norm condition number of the moments of X T above which its factor is not worth refining with
@@ -31,48 +29,60 @@ class Preconditioned:
 
     active: np.ndarray  # columns with a sum of squares above rounding
     own: np.ndarray  # e of D = 2^e, for these
-    total: np.ndarray  # upper triangular: X D = Q total with Q of nearly orthonormal columns, where `factor` is not None
-    factor: lib.Factor | None  # of the last moments; None where they are singular to working precision
+    transform: np.ndarray  # T without D, a x a: D^-1 T, upper triangular
     moments: np.ndarray  # of X T, a x a
     c: np.ndarray  # (X T)ᵀWY, p x k
-    transform: np.ndarray  # T without D, a x a: D^-1 T
+    factor: lib.Factor | None  # of the moments; None where they are singular to working precision
     passes: int
 
+    @property
+    def total(self):
+        """R in X D = Q R, Q of orthonormal columns; asks for a factor."""
+        from scipy.linalg import solve_triangular
+
+        r = self.factor.r / self.factor.scale
+        return np.triu(solve_triangular(self.transform, r.T, trans="T", check_finite=False).T)
+
     def singular(self):
-        """(values, right vectors as columns) of X D to absolute accuracy, by eigenvalues of the moments of X T."""
+        """(values, V, P): X D = U diag(values) Vᵀ to absolute accuracy, and Uᵀz = P (X T)ᵀz.
+
+        By the eigenvalues of the moments, (X T)ᵀX T = W Λ Wᵀ:  X D = (X T W Λ^-½) (Λ^½ Wᵀ T⁻¹ D), of which the first has
+        orthonormal columns and the second is small.
+        """
         from scipy.linalg import eigh, solve_triangular, svd
 
         exponents = -root_exponents(np.diagonal(self.moments))
         values, vectors = eigh(np.ldexp(self.moments, exponents[:, None] + exponents), check_finite=False)
-        # X T = Q (Λ^½ Wᵀ 2^-e), X D = X T (D^-1 T)^-1
-        half = np.sqrt(np.maximum(values, 0.0))[:, None] * np.ldexp(vectors, -exponents[:, None]).T
-        rows = solve_triangular(self.transform, half.T, trans="T", check_finite=False).T
-        _, sizes, right = svd(rows, check_finite=False)
-        return sizes, right.T
+        root = np.sqrt(np.maximum(values, 0.0))
+        rows = root[:, None] * np.ldexp(vectors, -exponents[:, None]).T
+        left, sizes, right = svd(solve_triangular(self.transform, rows.T, trans="T", check_finite=False).T)
+        # directions in which X T is rounding have no part in the values that count
+        inverse = np.where(values > values.size * UNIT_ROUNDOFF * values[-1:], 1 / np.where(root > 0, root, 1.0), 0.0)
+        return sizes, right.T, (left.T * inverse) @ np.ldexp(vectors, exponents[:, None]).T
 
 
-def precondition(problem, equations):
-    """`Preconditioned` of the problem whose first moments are `equations`."""
+def precondition(problem, equations, again=None):
+    """`Preconditioned` of the problem whose first moments are `equations`; `again`, the result of that, with one more
+    shift."""
     p = equations.p
-    diagonal = np.diagonal(equations.m)
-    noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
-    active = np.flatnonzero(diagonal > noise)
-    own = -root_exponents(diagonal[active])
-    h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own)
-    transform = np.eye(active.size)
-    moments, passes, factor = h, 0, None
+    if again is None:
+        diagonal = np.diagonal(equations.m)
+        noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
+        active = np.flatnonzero(diagonal > noise)
+        own = -root_exponents(diagonal[active])
+        transform = _shifted_inverse(np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own))
+    else:
+        active, own = again.active, again.own
+        transform = again.transform @ _shifted_inverse(again.moments)
+    transformed = gather_transformed(problem, equations, _embed(np.ldexp(transform, own[:, None]), active, p))
+    moments = transformed.m[np.ix_(active, active)]
     places = None if active.size == p else active
-    for passes in range(1, MOST_SHIFTS + 1):
-        transform = transform @ _shifted_inverse(moments)
-        scaled = np.ldexp(transform, own[:, None])
-        transformed = gather_transformed(problem, equations, _embed(scaled, active, p))
-        moments = transformed.m[np.ix_(active, active)]
+    factor = None
+    if (np.diagonal(moments) > 0).all():
         factor, _ = lib.factorize(moments, places, problem.n_threads, problem.kernel)
-        if factor is not None and factor.condition <= LARGEST_CONDITION:
-            break
+    if factor is not None and factor.condition > LARGEST_CONDITION:
         factor = None
-    return Preconditioned(active, own, _total(factor, transform), factor, moments,
-                          transformed.c, transform, passes)
+    return Preconditioned(active, own, transform, moments, transformed.c, factor, 1 if again is None else again.passes + 1)
 
 
 def _shifted_inverse(h):
@@ -100,19 +110,8 @@ def _embed(transform, active, p):
     return full
 
 
-def _total(factor, transform):
-    """R in X D = Q R for the factor of (X D transform)ᵀ(X D transform)."""
-    from scipy.linalg import solve_triangular
-
-    if factor is None:
-        return None
-    r = factor.r / factor.scale
-    return np.triu(solve_triangular(transform, r.T, trans="T", check_finite=False).T)
-
-
-def factor_of(found, equations):
-    """(`lib.Factor`, TᵀC) for refinement: solves with the moments of X by way of those of X T."""
-    total = found.total
+def factor_of(found, total, equations):
+    """(`lib.Factor`, TᵀC) for refinement: solves with the moments of X by way of those of X T; `total` is found.total."""
     trace = float(np.ldexp(np.diagonal(equations.m)[found.active], 2 * found.own).sum())
     norm = float(np.abs(total.T @ total).sum(axis=0).max())
     condition = norm * lib.inverse_norm_estimate(np.ascontiguousarray(total))

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Dependent columns: the solution of minimum norm, from rows and the singular values that preconditioning resolves.
 
-With X D = U Σ Vᵀ (D scales the columns) and r values that count, steps D V_r Σ_r⁻² V_rᵀ D Xᵀ(y - X b) from b = 0 end at
-the solution that has no part in the null space of X D; along that it is moved to minimum norm in the user's units.
+With X D = U Σ Vᵀ (D scales the columns) and r values that count, steps D V_r Σ_r⁻¹ U_rᵀ(y - X b) end at the solution that
+has no part in the null space of X D; along that it is moved to minimum norm in the user's units.  Uᵀz is had from
+(X T)ᵀz, of which the first step has all digits.
 """
 
 import math
@@ -22,20 +23,24 @@ def rank_of(values):
     return int((values > max(8.0, math.sqrt(values.size)) * 2 * UNIT_ROUNDOFF * values[:1]).sum())
 
 
-def solve_truncated(problem, equations, found, singular, rank, reason):
-    """Solution of minimum norm with the first `rank` singular directions of `found` (precondition.Preconditioned)."""
+def solve_truncated(problem, equations, found, singular, reason):
+    """Solution of minimum norm with the `singular` values and vectors of `found` (precondition.Preconditioned) that count."""
     p, k = equations.c.shape
-    values, right = singular
+    values, right, project = singular
+    rank = rank_of(values)
     active, own = found.active, found.own
-    # V_r Σ_r⁻¹, scaled like the rows
-    half = right[:, :rank] / values[:rank]
+    half = right[:, :rank] / values[:rank]  # V_r Σ_r⁻¹
 
-    def newton(g):
+    def solve(projected):
+        """Slopes for (X T)ᵀz."""
         slopes = np.zeros((p, k))
-        slopes[active] = np.ldexp(half @ (half.T @ np.ldexp(g[active], own[:, None])), own[:, None])
+        slopes[active] = np.ldexp(half @ (project[:rank] @ projected), own[:, None])
         return slopes
 
-    slopes = newton(equations.c)
+    def newton(g):
+        return solve(found.transform.T @ np.ldexp(g[active], own[:, None]))
+
+    slopes = solve(found.c[active])
     b = equations.with_intercept(slopes)
     reads = 1 + found.passes
     last = np.inf
