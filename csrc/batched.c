@@ -124,7 +124,7 @@ static void solve_alone(batched *s, workspace *w, int64_t number)
     const int64_t p = rows.x.columns, k = rows.y.columns;
     flsq_report report;
     const flsq_status status = flsq_lstsq(s->kernels, &rows, 1, &w->factor, s->out.b + number * p * k,
-                                          s->out.rss + number * k, &report);
+                                          s->out.rss + number * k, &report, NULL);
     if (status != FLSQ_OK)
         __atomic_store_n(&s->status, status, __ATOMIC_RELAXED);
     s->out.verdict[number] = (int8_t)report.verdict;

@@ -114,6 +114,11 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
 flsq_status flsq_residual_twofold(const flsq_kernels *kernels, const flsq_rows *rows, const double *b,
                                   const double *b_low, double *g, double *g_low, double *rss, int n_threads);
 
+/* *ratio := how many times longer the longest row of X is than the middle one, to a factor of two; column j counts as
+ * x*factor[j] - shift[j], a row as often as it weighs. */
+flsq_status flsq_row_spread(const flsq_kernels *kernels, const flsq_rows *rows, const double *factor,
+                            const double *shift, int n_threads, double *ratio);
+
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */
@@ -181,9 +186,10 @@ double flsq_smallest_squares(void);
 double flsq_largest_squares(void);
 /* Whether a problem of this size is solved on one thread, however many are offered. */
 int flsq_is_small(int64_t n, int64_t p, int64_t k);
-/* The whole of rung 1 for rows without scale, offset, unit or weights, n >= p > 0, k > 0: b (p x k), rss (k). */
+/* The whole of rung 1 for rows without scale, offset, unit or weights, n >= p > 0, k > 0: b (p x k), rss (k).  *left, unless
+ * left is NULL: NULL, or where the verdict is not FLSQ_CERTIFIED the moments of the rows, which are the caller's. */
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
-                       double *b, double *rss, flsq_report *report);
+                       double *b, double *rss, flsq_report *report, flsq_gram **left);
 
 /* Many problems of one shape: number i lies i*..._step bytes behind the first, which has no scale, offset or unit,
  * n >= p > 0 and k > 0. */

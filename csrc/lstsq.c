@@ -58,25 +58,24 @@ static flsq_status take_moments(int64_t p, int64_t k, int one_pass, flsq_arena *
     return FLSQ_OK;
 }
 
-/* The moments and, of those in range, their factor; the state itself, which may be large, is gone after that. */
+/* The moments and, of those in range, their factor. */
 static flsq_status first_pass(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, const moments *m,
-                              flsq_factor *factor, flsq_verdict *verdict)
+                              flsq_factor *factor, flsq_gram **gram, flsq_verdict *verdict)
 {
     const int64_t p = rows->x.columns, k = rows->y.columns;
-    flsq_gram *gram;
-    flsq_status status = flsq_gram_create(kernels, p, k, 0, &gram);
+    flsq_status status = flsq_gram_create(kernels, p, k, 0, gram);
     if (status != FLSQ_OK)
         return status;
-    status = flsq_gram_update(gram, rows, n_threads);
+    *verdict = FLSQ_OUT_OF_RANGE;
+    status = flsq_gram_update(*gram, rows, n_threads);
     if (status == FLSQ_OK)
-        flsq_gram_diagonal(gram, m->diagonal);
+        flsq_gram_diagonal(*gram, m->diagonal);
     if (status == FLSQ_OK && in_range(p + k, m->diagonal)) {
-        flsq_gram_cross(gram, m->c);
+        flsq_gram_cross(*gram, m->c);
         if (m->zz != NULL)
-            flsq_gram_collect(gram, n_threads, m->zz, m->diagonal + p, m->lost);
-        status = flsq_factorize_gram(gram, n_threads, factor, verdict);
+            flsq_gram_collect(*gram, n_threads, m->zz, m->diagonal + p, m->lost);
+        status = flsq_factorize_gram(*gram, n_threads, factor, verdict);
     }
-    flsq_gram_destroy(gram);
     return status;
 }
 
@@ -104,12 +103,15 @@ static flsq_status in_single(const flsq_kernels *kernels, const flsq_rows *rows,
 }
 
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
-                       double *b, double *rss, flsq_report *report)
+                       double *b, double *rss, flsq_report *report, flsq_gram **left)
 {
     const int64_t p = rows->x.columns, k = rows->y.columns;
     flsq_arena arena;
+    flsq_gram *gram = NULL;
     moments m = {0};
     *report = (flsq_report){.verdict = FLSQ_OUT_OF_RANGE};
+    if (left != NULL)
+        *left = NULL;
     flsq_status status = take_moments(p, k, flsq_may_need_one_pass(rows->x.rows, p, k), &arena, &m);
     if (status != FLSQ_OK)
         return status;
@@ -117,11 +119,15 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     if (flsq_single_is_worth_it(rows->x.rows, p, k))
         status = in_single(kernels, rows, n_threads, &m, factor, b, rss, report, &reads);
     if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED) {
-        status = first_pass(kernels, rows, n_threads, &m, factor, &report->verdict);
+        status = first_pass(kernels, rows, n_threads, &m, factor, &gram, &report->verdict);
         if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
             status = refine(kernels, rows, n_threads, &m, factor, b, rss, report);
         report->passes += reads;
     }
+    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && left != NULL)
+        *left = gram;
+    else
+        flsq_gram_destroy(gram);
     flsq_arena_close(&arena);
     return status;
 }

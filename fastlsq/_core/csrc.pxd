@@ -81,6 +81,10 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
         double *r, int n_threads
     )
+    flsq_status flsq_row_spread(
+        const flsq_kernels *kernels, const flsq_rows *rows, const double *factor, const double *shift, int n_threads,
+        double *ratio
+    )
     flsq_status flsq_residual_twofold(
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, const double *b_low, double *g,
         double *g_low, double *rss, int n_threads
@@ -143,7 +147,7 @@ cdef extern from "fastlsq.h" nogil:
     int flsq_is_small(int64_t n, int64_t p, int64_t k)
     flsq_status flsq_lstsq(
         const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor, double *b,
-        double *rss, flsq_report *report
+        double *rss, flsq_report *report, flsq_gram **left
     )
 
     ctypedef struct flsq_batch:

@@ -4,6 +4,25 @@
 # The Gram pass.
 
 
+def row_spread(x, weights, const double[::1] factor, const double[::1] shift, int n_threads, kernel=None):
+    """How many times longer the longest row is than the middle one, to a factor of two, of x*factor - shift."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, None, weights, None, None, False)
+    cdef int64_t p = rows.view.x.columns
+    cdef double ratio = 1
+    cdef flsq_status status
+    if factor.shape[0] != p or shift.shape[0] != p:
+        raise ValueError("factor and shift need one entry per column")
+    if p == 0 or n_threads < 1:
+        return 1.0
+    cdef const double *factors = &factor[0]
+    cdef const double *shifts = &shift[0]
+    with nogil:
+        status = flsq_row_spread(kernels, &rows.view, factors, shifts, n_threads, &ratio)
+    check(status)
+    return ratio
+
+
 def block_rows(int64_t p):
     """Rows of one block of the summation grid for p columns."""
     return flsq_gram_block_rows(p)
@@ -32,6 +51,12 @@ cdef class Moments:
     @property
     def nbytes(self):
         return flsq_gram_nbytes(self.gram)
+
+    cdef take(self, flsq_gram *gram):
+        """Its sums from now on."""
+        flsq_gram_destroy(self.gram)
+        self.gram = gram
+        return self
 
     def copy(self):
         cdef Moments other = Moments(self.p, self.k, self.unit, self.kernel)

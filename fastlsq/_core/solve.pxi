@@ -194,8 +194,8 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 def lstsq(a, b, threads, resolve):
     """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
-    None for anything that is not of that kind or that rung 1 does not certify.  Where threads is None, resolve() gives
-    their number; it is not asked for a small problem.
+    (Moments, reason, reads of the rows) of what rung 1 does not certify, None for anything that is not of that kind.  Where
+    threads is None, resolve() gives their number; it is not asked for a small problem.
     """
     cdef Rows rows = Rows(a, b, None, None, None, False)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns
@@ -210,6 +210,7 @@ def lstsq(a, b, threads, resolve):
     cdef Factor factor = Factor(p)
     cdef flsq_report report
     cdef flsq_status status
+    cdef flsq_gram *left = NULL
     rss = new_array(k)
     if rows.y.buffer.ndim == 2:
         x = new_array((p, k))
@@ -218,10 +219,10 @@ def lstsq(a, b, threads, resolve):
     cdef double *x_out = own_data(x)
     cdef double *rss_out = own_data(rss)
     with nogil:
-        status = flsq_lstsq(kernels, &rows.view, n_threads, &factor.view, x_out, rss_out, &report)
+        status = flsq_lstsq(kernels, &rows.view, n_threads, &factor.view, x_out, rss_out, &report, &left)
     check(status)
     if report.verdict != FLSQ_CERTIFIED:
-        return None
+        return Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1
     return x, rss, factor, report.passes, report.backward_error, n_threads
 
 

@@ -24,14 +24,13 @@ from fastlsq.solve.twofold import refine_fully
 LARGEST_SPREAD = 1e6
 #: 1-norm condition number of the moments, kappa², from which on the rank is looked at: kappa of some 1e13
 SUSPECT_CONDITION = 1e26
-_BLOCK_BYTES = 1 << 22
 
 
-def solve(problem, lapack, cutoff=False, accuracy="qr"):
+def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
     """Solution of the problem by the first rung that proves its answer; with 'full' accuracy refined to its last bit.
 
     With fewer rows than columns, or a `cutoff` for singular values that rung 1 does not clear, it is
-    `lapack(problem, equations, reason)`.
+    `lapack(problem, equations, reason)`.  `refused`: what lib.lstsq has found where rung 1 is not certified.
     """
     n, p, k = problem.shape
     if n < p + problem.intercept:
@@ -39,19 +38,22 @@ def solve(problem, lapack, cutoff=False, accuracy="qr"):
         if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
             return _nonfinite(problem)
         return lapack(problem, None, "fewer rows than columns")
-    equations = gather(problem)
+    moments, reason, reads = refused or (None, None, 1)
+    equations = gather(problem, moments)
     if equations is None:
         return _nonfinite(problem)
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
-    solution = _climb(problem, equations, cutoff)
+    solution = _climb(problem, equations, cutoff, reason, reads)
     if solution is None:
         return lapack(problem, equations, f"{n} x {p} with a cut-off")
     return refine_fully(problem, solution) if accuracy == "full" and p > 0 and k > 0 else solution
 
 
-def _climb(problem, equations, cutoff):
-    factor, reason = factorize(equations, problem.n_threads, problem.kernel)
+def _climb(problem, equations, cutoff, reason, reads):
+    factor = None
+    if reason is None or not equations.units.plain:
+        factor, reason = factorize(equations, problem.n_threads, problem.kernel)
     if factor is not None:
         solution, reason = refine(problem, equations, factor)
         if solution is not None:
@@ -61,16 +63,16 @@ def _climb(problem, equations, cutoff):
     spread = row_spread(problem, equations)
     if spread > LARGEST_SPREAD:
         return solve_orthogonal(problem, equations, f"{reason}; a row {spread:.0e} times as long as others")
-    return _escalate(problem, equations, reason)
+    return _escalate(problem, equations, reason, reads)
 
 
-def _escalate(problem, equations, reason):
+def _escalate(problem, equations, reason, reads):
     found = precondition(problem, equations)
     if found.factor is None:
         # a second shift would make columns of what rounding has left of dependent ones
         singular = found.singular()
         if rank_of(singular[0]) < found.active.size:
-            return solve_truncated(problem, equations, found, singular, reason)
+            return solve_truncated(problem, equations, found, singular, reads, reason)
         found = precondition(problem, equations, found)
     if found.factor is None:
         return solve_orthogonal(problem, equations, f"{reason}; no factor of preconditioned columns")
@@ -79,8 +81,8 @@ def _escalate(problem, equations, reason):
     if factor.condition > SUSPECT_CONDITION:
         singular = found.singular()
         if rank_of(singular[0]) < found.active.size:
-            return solve_truncated(problem, equations, found, singular, reason)
-    solution, why = refine(problem, equations, factor, "preconditioned", 1 + found.passes, (total, -found.own), c)
+            return solve_truncated(problem, equations, found, singular, reads, reason)
+    solution, why = refine(problem, equations, factor, "preconditioned", reads + found.passes, (total, -found.own), c)
     if solution is None:
         return solve_orthogonal(problem, equations, f"{reason}; preconditioned: {why}")
     solution.info.reason = reason
@@ -88,22 +90,11 @@ def _escalate(problem, equations, reason):
 
 
 def row_spread(problem, equations):
-    """The longest row over the median one, columns scaled to equal length."""
-    units = equations.units
-    p = equations.p
+    """The longest row over the middle one, columns scaled to equal length, to a factor of two."""
+    units, p = equations.units, equations.p
     diagonal = np.diagonal(equations.m)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
-    step = max(1, _BLOCK_BYTES // (8 * p))
-    lengths = np.empty(problem.x.shape[0])
-    for begin in range(0, lengths.size, step):
-        rows = np.ldexp(problem.x[begin : begin + step].astype(np.float64), units.exponents[:p])
-        rows -= np.ldexp(units.shift[:p], units.exponents[:p])
-        rows *= scale
-        lengths[begin : begin + step] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    if problem.weights is not None:
-        lengths *= np.sqrt(problem.weights.astype(np.float64))
-    used = lengths[lengths > 0]
-    return float(used.max() / np.median(used)) if used.size else 1.0
+    scale = np.ldexp(1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf)), units.exponents[:p])
+    return lib.row_spread(problem.x, problem.weights, scale, scale * units.shift[:p], problem.n_threads, problem.kernel)
 
 
 def _nonfinite(problem):

@@ -175,10 +175,12 @@ def lstsq(
     """
     if n_threads is not None:
         n_threads = _threads.resolve(n_threads)
+    refused = None
     if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None and accuracy == "qr":
         result = _in_one_call(a, b, n_threads)
-        if result is not None:
+        if isinstance(result, LstsqResult):
             return result
+        refused = result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
     if accuracy not in ("qr", "full"):
@@ -198,7 +200,7 @@ def lstsq(
     if 0 in a.shape:
         return _empty(problem, dtype, is_vector)
     lapack = lapack_solver(cond, lapack_driver)
-    solution = solve(problem, lapack, cond is not None, accuracy)
+    solution = solve(problem, lapack, cond is not None, accuracy, refused)
     if cond is not None and solution.triangle is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
     return _result(problem, solution, dtype, is_vector, lapack_driver)
@@ -220,12 +222,12 @@ class _One:
 
 
 def _in_one_call(a, b, n_threads):
-    """The answer for plain float64 arrays that rung 1 certifies at once, else None."""
+    """The answer for plain float64 arrays that rung 1 certifies at once, else what is known from the attempt, or None."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
         return None
     found = lib.lstsq(a, b, n_threads, _threads.resolve)
-    if found is None:
-        return None
+    if found is None or len(found) == 3:
+        return found
     x, rss, factor, *counts = found
     n, p = a.shape
     if b.ndim == 1:

@@ -188,14 +188,16 @@ def _with_exponents(equations, exponents):
     )
 
 
-def gather(problem):
-    """Normal equations of the problem in one pass; a second one where values are too large or small to square.
+def gather(problem, moments=None):
+    """Normal equations of the problem in one pass, unless its `moments` are known; a second one where values are too large
+    or small to square.
 
     Returns None when non-finite values are present and the problem says not to check for them.
     """
     n = problem.x.shape[0]
     units = first_units(problem)
-    moments = _pass(problem, units)
+    if moments is None:
+        moments = _pass(problem, units)
     exponents = safe_exponents(problem, units, diagonal_of(moments))
     if exponents is None:
         return None

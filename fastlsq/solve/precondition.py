@@ -21,6 +21,8 @@ UNIT_ROUNDOFF = 2.0**-53
 MOST_RAISES = 3
 #: 1-norm condition number of the moments of X T above which its factor is not worth refining with
 LARGEST_CONDITION = 1e10
+#: columns up to which p x p systems of p right-hand sides are solved by the core
+OWN_SOLVES = 96
 
 
 @dataclass(slots=True)
@@ -38,10 +40,7 @@ class Preconditioned:
     @property
     def total(self):
         """R in X D = Q R, Q of orthonormal columns; asks for a factor."""
-        from scipy.linalg import solve_triangular
-
-        r = self.factor.r / self.factor.scale
-        return np.triu(solve_triangular(self.transform, r.T, trans="T", check_finite=False).T)
+        return np.triu(_solve_triangular(self.transform, (self.factor.r / self.factor.scale).T, True).T)
 
     def singular(self):
         """(values, V, P): X D = U diag(values) Vᵀ to absolute accuracy, and Uᵀz = P (X T)ᵀz.
@@ -49,13 +48,13 @@ class Preconditioned:
         By the eigenvalues of the moments, (X T)ᵀX T = W Λ Wᵀ:  X D = (X T W Λ^-½) (Λ^½ Wᵀ T⁻¹ D), of which the first has
         orthonormal columns and the second is small.
         """
-        from scipy.linalg import eigh, solve_triangular, svd
+        from scipy.linalg import eigh, svd
 
         exponents = -root_exponents(np.diagonal(self.moments))
         values, vectors = eigh(np.ldexp(self.moments, exponents[:, None] + exponents), check_finite=False)
         root = np.sqrt(np.maximum(values, 0.0))
         rows = root[:, None] * np.ldexp(vectors, -exponents[:, None]).T
-        left, sizes, right = svd(solve_triangular(self.transform, rows.T, trans="T", check_finite=False).T)
+        left, sizes, right = svd(_solve_triangular(self.transform, rows.T, True).T)
         # directions in which X T is rounding have no part in the values that count
         inverse = np.where(values > values.size * UNIT_ROUNDOFF * values[-1:], 1 / np.where(root > 0, root, 1.0), 0.0)
         return sizes, right.T, (left.T * inverse) @ np.ldexp(vectors, exponents[:, None]).T
@@ -87,18 +86,25 @@ def precondition(problem, equations, again=None):
 
 def _shifted_inverse(h):
     """R⁻¹ of RᵀR = h + s I for the smallest s that leaves a factor, h symmetric and positive up to rounding."""
-    from scipy.linalg import LinAlgError, cholesky, solve_triangular
-
     p = h.shape[0]
     size = float(np.diagonal(h).max())
     for raised in range(MOST_RAISES + 1):
         shift = 10.0**raised * p * UNIT_ROUNDOFF * size
-        try:
-            r = cholesky(h + shift * np.eye(p), check_finite=False)
-        except LinAlgError:
-            continue
-        return solve_triangular(r, np.eye(p), check_finite=False)
+        r = h + shift * np.eye(p)
+        if lib.cholesky(r, 1) is None:
+            return _solve_triangular(np.triu(r), np.eye(p), False)
     raise ArithmeticError("the moments of finite rows have a negative eigenvalue beyond rounding")
+
+
+def _solve_triangular(r, x, transposed):
+    """R⁻¹x or R⁻ᵀx; LAPACK is faster where there is much to do, and slow to start where there is little."""
+    if r.shape[0] > OWN_SOLVES:
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(r, x, trans=int(transposed), check_finite=False)
+    x = np.array(x, order="C")
+    lib.triangular_solve(np.ascontiguousarray(r), x, transposed)
+    return x
 
 
 def _embed(transform, active, p):

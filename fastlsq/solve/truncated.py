@@ -23,7 +23,7 @@ def rank_of(values):
     return int((values > max(8.0, math.sqrt(values.size)) * 2 * UNIT_ROUNDOFF * values[:1]).sum())
 
 
-def solve_truncated(problem, equations, found, singular, reason):
+def solve_truncated(problem, equations, found, singular, reads, reason):
     """Solution of minimum norm with the `singular` values and vectors of `found` (precondition.Preconditioned) that count."""
     p, k = equations.c.shape
     values, right, project = singular
@@ -42,7 +42,7 @@ def solve_truncated(problem, equations, found, singular, reason):
 
     slopes = solve(found.c[active])
     b = equations.with_intercept(slopes)
-    reads = 1 + found.passes
+    reads += found.passes
     last = np.inf
     for _ in range(MOST_PASSES):
         g, _ = residual_pass(problem, equations.units, b)
