@@ -29,7 +29,8 @@ group_fn test_gram_exact, test_gram_large, test_gram_bits, test_gram_rounding, t
 group_fn test_residual_exact, test_residual_bits, test_residual_rounding;
 group_fn test_cholesky_exact, test_cholesky_rounding, test_cholesky_indefinite, test_symmetric, test_triangular_solves;
 group_fn test_single_products, test_narrow_rows, test_single_state, test_single_bits, test_single_problems;
-group_fn test_gram_transform;
+group_fn test_gram_transform, test_residual_twofold, test_gradient_twofold, test_weigh_twofold, test_twofold_pass;
+group_fn test_row_spread;
 group_fn test_inverse, test_inverse_norm;
 group_fn test_interleave, test_lane_products, test_lane_factors, test_one_call, test_one_pass, test_batch, test_groups;
 group_fn test_find_nonfinite, test_find_bad_weight, test_column_max_abs, test_sizes, test_dispatch;
