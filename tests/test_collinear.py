@@ -115,6 +115,6 @@ def test_dependent_columns_near_the_largest_float64():
     x[:, 2] = x[:, 0]
     y = 3 + x @ [1.0, 2.0, 0.0]
     want, found = fastlsq.ols(x, y), fastlsq.ols(x * 1.7e308, y)
-    assert found.info.path == "lapack"
+    assert found.info.path == "preconditioned"
     np.testing.assert_allclose(found.coef * 1.7e308, want.coef, rtol=1e-9)
     assert found.intercept == pytest.approx(want.intercept)

@@ -95,8 +95,11 @@ cdef class Factor:
         return 1 - numpy.frexp(self.scale)[1].astype(numpy.int64)
 
     def preconditioned(self, transform, scale, double trace, double condition):
-        """The same R, of RᵀR = Tᵀ M T for T = transform @ diag(self.scale); `scale` equilibrates M; `trace`
-        and `condition` number are those of the equilibrated M.  The rows and columns of `transform` (n x n, upper triangular) are the factorized ones."""
+        """The same R, of RᵀR = Tᵀ M T for T = transform @ diag(self.scale).
+
+        `scale` equilibrates M; `trace` and `condition` number are those of the equilibrated M.  The rows and columns of
+        `transform` (n x n, upper triangular) are the factorized ones.
+        """
         cdef Factor other = Factor(self.view.n, self.active)
         cdef int64_t n = self.view.n
         if transform.shape != (n, n) or scale.shape != (n,):
@@ -194,8 +197,8 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 def lstsq(a, b, threads, resolve):
     """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
-    (Moments, reason, reads of the rows) of what rung 1 does not certify, None for anything that is not of that kind.  Where
-    threads is None, resolve() gives their number; it is not asked for a small problem.
+    (Moments, reason, reads of the rows) of what rung 1 does not certify, None for anything that is not of that kind.
+    Where threads is None, resolve() gives their number; it is not asked for a small problem.
     """
     cdef Rows rows = Rows(a, b, None, None, None, False)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns

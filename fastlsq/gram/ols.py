@@ -33,7 +33,7 @@ def ols(
     """Fit y = intercept + X coef by (weighted) least squares.
 
     Minimises sum_i w_i (y_i - intercept - x_i coef)².  One fused pass over the rows, refinement with residuals taken
-    from the rows, and escalation to LAPACK for what is not certified.
+    from the rows, and escalation (see `lstsq`) for what is not certified.
 
     Parameters
     ----------

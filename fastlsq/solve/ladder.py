@@ -22,8 +22,10 @@ from fastlsq.solve.twofold import refine_fully
 
 #: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
 LARGEST_SPREAD = 1e6
-#: 1-norm condition number of the moments, kappa², from which on the rank is looked at: kappa of some 1e13
-SUSPECT_CONDITION = 1e26
+#: 1-norm condition number of the moments, kappa², from which on the rank is looked at: kappa of some 1e12
+SUSPECT_CONDITION = 1e24
+#: smallest singular value over the largest that one pass over X T is sure to tell from zero
+RESOLVED = 1e-13
 
 
 def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
@@ -44,44 +46,43 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
         return _nonfinite(problem)
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
-    solution = _climb(problem, equations, cutoff, reason, reads)
+    factor = None
+    if reason is None or not equations.units.plain or not (np.diagonal(equations.m) > 0).all():
+        factor, reason = factorize(equations, problem.n_threads, problem.kernel)
+    solution = None
+    if factor is not None:
+        solution, reason = refine(problem, equations, factor)
+    if solution is None and (cutoff or p == 0):
+        return lapack(problem, equations, reason)
     if solution is None:
-        return lapack(problem, equations, f"{n} x {p} with a cut-off")
+        solution = _escalate(problem, equations, reason, reads)
     return refine_fully(problem, solution) if accuracy == "full" and p > 0 and k > 0 else solution
 
 
-def _climb(problem, equations, cutoff, reason, reads):
-    factor = None
-    if reason is None or not equations.units.plain:
-        factor, reason = factorize(equations, problem.n_threads, problem.kernel)
-    if factor is not None:
-        solution, reason = refine(problem, equations, factor)
-        if solution is not None:
-            return solution
-    if cutoff or equations.p == 0:
-        return None
+def _escalate(problem, equations, reason, reads):
+    """By rungs 2 to 4, after as many reads of the rows."""
     spread = row_spread(problem, equations)
     if spread > LARGEST_SPREAD:
         return solve_orthogonal(problem, equations, f"{reason}; a row {spread:.0e} times as long as others")
-    return _escalate(problem, equations, reason, reads)
-
-
-def _escalate(problem, equations, reason, reads):
+    reads += 1
     found = precondition(problem, equations)
-    if found.factor is None:
-        # a second shift would make columns of what rounding has left of dependent ones
+    for attempt in range(2):
+        total, factor = None, None
+        if found.factor is not None:
+            total = found.total
+            factor, c = factor_of(found, total, equations)
+            if factor.condition <= SUSPECT_CONDITION:
+                break
         singular = found.singular()
         if rank_of(singular[0]) < found.active.size:
             return solve_truncated(problem, equations, found, singular, reads, reason)
-        found = precondition(problem, equations, found)
-    if found.factor is None:
+        # rounding in the first moments of X T leaves values of up to some p*u
+        if attempt == 0 and (factor is None or singular[0][-1] <= RESOLVED * singular[0][0]):
+            found = precondition(problem, equations, found)
+        else:
+            break
+    if factor is None:
         return solve_orthogonal(problem, equations, f"{reason}; no factor of preconditioned columns")
-    total = found.total
-    factor, c = factor_of(found, total, equations)
-    if factor.condition > SUSPECT_CONDITION:
-        singular = found.singular()
-        if rank_of(singular[0]) < found.active.size:
-            return solve_truncated(problem, equations, found, singular, reads, reason)
     solution, why = refine(problem, equations, factor, "preconditioned", reads + found.passes, (total, -found.own), c)
     if solution is None:
         return solve_orthogonal(problem, equations, f"{reason}; preconditioned: {why}")

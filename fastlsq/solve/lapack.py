@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""LAPACK through SciPy, for an explicit cut-off and for fewer rows than columns: SciPy's solution of the unscaled problem.
+"""LAPACK through SciPy, for an explicit cut-off and for fewer rows than columns.
 
-Work arrays are float64 copies of the rows.
+That is SciPy's solution of the unscaled problem.  Work arrays are float64 copies of the rows.
 """
 
 import math

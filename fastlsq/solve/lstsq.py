@@ -107,7 +107,8 @@ def lstsq(
     """Least-squares solution of ``a x = b``: minimise sum_i w_i (b_i - a_i x)² for every column of b.
 
     One pass over the rows accumulates aᵀWa and aᵀWb; the equilibrated system is factorized, and the solution refined
-    with residuals taken from the rows until it is certified.  What cannot be certified is solved by LAPACK.
+    with residuals taken from the rows until it is certified.  What cannot be certified climbs a ladder: another Gram
+    pass of preconditioned columns, minimum norm for dependent columns, QR with sorted rows (docs/accuracy.md).
 
     Parameters
     ----------
@@ -126,14 +127,15 @@ def lstsq(
         Raise ValueError for NaN or infinity, naming row and column.  The check costs nothing; without it such input
         gives NaN coefficients.
     lapack_driver : {None, 'gelsd', 'gelsy', 'gelss'}
-        Used when the answer comes from LAPACK; None means SciPy's default.
+        Used when the answer comes from SciPy: fewer rows than columns, or a `cond` that may cut singular values; None
+        means SciPy's default.
     weights : array_like, shape (n,), optional
         Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.  With leading
         dimensions shape (..., n), those of `a`.
     accuracy : {'qr', 'full'}
-        'qr': as accurate as Householder QR or better.  'full': residuals and gradients are then summed with twice the
-        digits until the last bit of the coefficients is settled (up to a condition number of some 1e8; above, the error
-        is about u² times its square), for a few more passes over the rows.
+        'qr': a backward error of at most 4u, as Householder QR has or better.  'full': residuals and gradients are then
+        summed with twice the digits until the last bit of the coefficients is settled (up to a condition number of some
+        1e8; above, the error is at most about u² times its square), for a few more passes over the rows.
     n_threads : int, optional
         Threads for this call; by default what the process may use.  It does not change a bit of the result.
 
@@ -222,7 +224,7 @@ class _One:
 
 
 def _in_one_call(a, b, n_threads):
-    """The answer for plain float64 arrays that rung 1 certifies at once, else what is known from the attempt, or None."""
+    """The answer for plain float64 arrays that rung 1 certifies at once, else what the attempt has left, or None."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
         return None
     found = lib.lstsq(a, b, n_threads, _threads.resolve)

@@ -189,8 +189,9 @@ def _with_exponents(equations, exponents):
 
 
 def gather(problem, moments=None):
-    """Normal equations of the problem in one pass, unless its `moments` are known; a second one where values are too large
-    or small to square.
+    """Normal equations of the problem in one pass, unless its `moments` are known.
+
+    A second pass is made where values are too large or small to square.
 
     Returns None when non-finite values are present and the problem says not to check for them.
     """

@@ -3,10 +3,10 @@
 """Rungs 2 and 3: the Gram matrix of X T, T = D R₁⁻¹, with R₁ a Cholesky factor of the shifted moments.
 
 The moments of ill-conditioned rows lose their small eigenvalues to rounding, about p*u of the largest.  Shifted by as
-much they have a factor, RᵀR = D M D + s I, and X D R⁻¹ has a condition number of about 1 + kappa*sqrt(p*u): its moments,
-of one more pass over the rows that stores nothing, hold what the first have lost (shifted CholeskyQR: Fukaya, Kannan,
-Nakatsukasa, Yamamoto and Yanagisawa, SIAM J. Sci. Comput. 42, 2020, A477-A503).  What is still too ill-conditioned is
-shifted once more.
+much they have a factor, RᵀR = D M D + s I, and X D R⁻¹ has a condition number of about 1 + kappa*sqrt(p*u): its
+moments, of one more pass over the rows that stores nothing, hold what the first have lost (shifted CholeskyQR: Fukaya,
+Kannan, Nakatsukasa, Yamamoto and Yanagisawa, SIAM J. Sci. Comput. 42, 2020, A477-A503).  What is still too
+ill-conditioned is shifted once more.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class Preconditioned:
 
     active: np.ndarray  # columns with a sum of squares above rounding
     own: np.ndarray  # e of D = 2^e, for these
-    transform: np.ndarray  # T without D, a x a: D^-1 T, upper triangular
+    triangle: np.ndarray  # R₁, upper triangular
+    transform: np.ndarray  # its inverse: T without D
     moments: np.ndarray  # of X T, a x a
     c: np.ndarray  # (X T)ᵀWY, p x k
     factor: lib.Factor | None  # of the moments; None where they are singular to working precision
@@ -40,39 +41,38 @@ class Preconditioned:
     @property
     def total(self):
         """R in X D = Q R, Q of orthonormal columns; asks for a factor."""
-        return np.triu(_solve_triangular(self.transform, (self.factor.r / self.factor.scale).T, True).T)
+        return np.triu((self.factor.r / self.factor.scale) @ self.triangle)
 
     def singular(self):
         """(values, V, P): X D = U diag(values) Vᵀ to absolute accuracy, and Uᵀz = P (X T)ᵀz.
 
-        By the eigenvalues of the moments, (X T)ᵀX T = W Λ Wᵀ:  X D = (X T W Λ^-½) (Λ^½ Wᵀ T⁻¹ D), of which the first has
-        orthonormal columns and the second is small.
+        By the eigenvalues of the moments, (X T)ᵀX T = W Λ Wᵀ:  X D = (X T W Λ^-½) (Λ^½ Wᵀ R₁), of which the first has
+        orthonormal columns and the second is small.  With R₁, not by a solve with its inverse: where columns depend on
+        each other the inverse has lost half of the digits, but R₁ makes little of what belongs to these.
         """
         from scipy.linalg import eigh, svd
 
-        exponents = -root_exponents(np.diagonal(self.moments))
-        values, vectors = eigh(np.ldexp(self.moments, exponents[:, None] + exponents), check_finite=False)
+        # not scaled first: what rounding leaves of dependent columns must stay as small as it is
+        values, vectors = eigh(self.moments, check_finite=False)
         root = np.sqrt(np.maximum(values, 0.0))
-        rows = root[:, None] * np.ldexp(vectors, -exponents[:, None]).T
-        left, sizes, right = svd(_solve_triangular(self.transform, rows.T, True).T)
-        # directions in which X T is rounding have no part in the values that count
+        left, sizes, right = svd(root[:, None] * vectors.T @ self.triangle)
         inverse = np.where(values > values.size * UNIT_ROUNDOFF * values[-1:], 1 / np.where(root > 0, root, 1.0), 0.0)
-        return sizes, right.T, (left.T * inverse) @ np.ldexp(vectors, exponents[:, None]).T
+        return sizes, right.T, (left.T * inverse) @ vectors.T
 
 
 def precondition(problem, equations, again=None):
-    """`Preconditioned` of the problem whose first moments are `equations`; `again`, the result of that, with one more
-    shift."""
+    """`Preconditioned` of the problem whose first moments are `equations`; of `again`, with one more shift."""
     p = equations.p
     if again is None:
         diagonal = np.diagonal(equations.m)
         noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
         active = np.flatnonzero(diagonal > noise)
         own = -root_exponents(diagonal[active])
-        transform = _shifted_inverse(np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own))
+        triangle, transform = _shifted(np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own))
     else:
         active, own = again.active, again.own
-        transform = again.transform @ _shifted_inverse(again.moments)
+        r, inverse = _shifted(again.moments)
+        triangle, transform = r @ again.triangle, again.transform @ inverse
     transformed = gather_transformed(problem, equations, _embed(np.ldexp(transform, own[:, None]), active, p))
     moments = transformed.m[np.ix_(active, active)]
     places = None if active.size == p else active
@@ -81,30 +81,32 @@ def precondition(problem, equations, again=None):
         factor, _ = lib.factorize(moments, places, problem.n_threads, problem.kernel)
     if factor is not None and factor.condition > LARGEST_CONDITION:
         factor = None
-    return Preconditioned(active, own, transform, moments, transformed.c, factor, 1 if again is None else again.passes + 1)
+    passes = 1 if again is None else again.passes + 1
+    return Preconditioned(active, own, triangle, transform, moments, transformed.c, factor, passes)
 
 
-def _shifted_inverse(h):
-    """R⁻¹ of RᵀR = h + s I for the smallest s that leaves a factor, h symmetric and positive up to rounding."""
+def _shifted(h):
+    """(R, R⁻¹) of RᵀR = h + s I for the smallest s that leaves a factor, h symmetric and positive up to rounding."""
     p = h.shape[0]
     size = float(np.diagonal(h).max())
     for raised in range(MOST_RAISES + 1):
         shift = 10.0**raised * p * UNIT_ROUNDOFF * size
         r = h + shift * np.eye(p)
         if lib.cholesky(r, 1) is None:
-            return _solve_triangular(np.triu(r), np.eye(p), False)
+            r = np.triu(r)
+            return r, _inverse(r)
     raise ArithmeticError("the moments of finite rows have a negative eigenvalue beyond rounding")
 
 
-def _solve_triangular(r, x, transposed):
-    """R⁻¹x or R⁻ᵀx; LAPACK is faster where there is much to do, and slow to start where there is little."""
+def _inverse(r):
+    """R⁻¹; LAPACK is faster where there is much to do, and slow to start where there is little."""
     if r.shape[0] > OWN_SOLVES:
         from scipy.linalg import solve_triangular
 
-        return solve_triangular(r, x, trans=int(transposed), check_finite=False)
-    x = np.array(x, order="C")
-    lib.triangular_solve(np.ascontiguousarray(r), x, transposed)
-    return x
+        return solve_triangular(r, np.eye(r.shape[0]), check_finite=False)
+    inverse = np.eye(r.shape[0])
+    lib.triangular_solve(r, inverse, False)
+    return inverse
 
 
 def _embed(transform, active, p):
@@ -117,7 +119,10 @@ def _embed(transform, active, p):
 
 
 def factor_of(found, total, equations):
-    """(`lib.Factor`, TᵀC) for refinement: solves with the moments of X by way of those of X T; `total` is found.total."""
+    """(`lib.Factor`, TᵀC) for refinement: solves with the moments of X by way of those of X T.
+
+    `total` is found.total.
+    """
     trace = float(np.ldexp(np.diagonal(equations.m)[found.active], 2 * found.own).sum())
     norm = float(np.abs(total.T @ total).sum(axis=0).max())
     condition = norm * lib.inverse_norm_estimate(np.ascontiguousarray(total))

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Dependent columns: the solution of minimum norm, from rows and the singular values that preconditioning resolves.
 
-With X D = U Σ Vᵀ (D scales the columns) and r values that count, steps D V_r Σ_r⁻¹ U_rᵀ(y - X b) end at the solution that
-has no part in the null space of X D; along that it is moved to minimum norm in the user's units.  Uᵀz is had from
-(X T)ᵀz, of which the first step has all digits.
+With X D = U Σ Vᵀ (D scales the columns) and r values that count, steps D V_r Σ_r⁻¹ U_rᵀ(y - X b) end at the solution
+that has no part in the null space of X D; along that it is moved to minimum norm in the user's units.  Uᵀz is had
+from (X T)ᵀz, of which the first step has all digits.
 """
 
 import math
@@ -24,7 +24,7 @@ def rank_of(values):
 
 
 def solve_truncated(problem, equations, found, singular, reads, reason):
-    """Solution of minimum norm with the `singular` values and vectors of `found` (precondition.Preconditioned) that count."""
+    """Solution of minimum norm with the `singular` values and vectors of `found` (precondition.py) that count."""
     p, k = equations.c.shape
     values, right, project = singular
     rank = rank_of(values)
@@ -68,8 +68,8 @@ def solve_truncated(problem, equations, found, singular, reads, reason):
     info = SolveInfo(
         path="preconditioned", reason=reason, passes=reads + 1, condition=kappa, rank=rank,
         backward_error=_backward_error(equations, found, b, g, rss),
-        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), _sizes(b[:p][active], own), rss), n_threads=problem.n_threads,
-        kernel=lib.kernel_name(problem.kernel), aliased=_aliased(equations, found, rank),
+        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), _sizes(b[:p][active], own), rss),
+        n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel), aliased=_aliased(equations, found, rank),
     )
     solution = Solution.from_equations(
         equations, b, rss, info, lambda: _inverse(half, null, exponents, active, p, own)

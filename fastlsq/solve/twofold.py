@@ -43,7 +43,7 @@ def refine_fully(problem, solution):
         b, low = _add(b, low, step)
         if change <= _SETTLED:
             break
-    error = UNIT_ROUNDOFF + (0.0 if change <= _SETTLED else 2 * min(change, last))
+    error = UNIT_ROUNDOFF + (2 * change if change <= _SETTLED else 8 * min(change, last))
     info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error,
                    backward_error=min(solution.info.backward_error, error))
     y_exponents = units.exponents[lead:]
@@ -51,7 +51,8 @@ def refine_fully(problem, solution):
         coef = np.ldexp(b[:p], units.exponents[:p, None] - y_exponents[None, :])
         intercept = np.ldexp(b[p], -y_exponents) if equations.intercept else np.zeros(b.shape[1])
         tss = np.ldexp(solution.scaled_tss, 2 * (solution.y_exponents + y_exponents))
-    return replace(solution, coef=coef, intercept=intercept, scaled_rss=rss, scaled_tss=tss, y_exponents=-y_exponents, info=info)
+    return replace(solution, coef=coef, intercept=intercept, scaled_rss=rss, scaled_tss=tss, y_exponents=-y_exponents,
+                   info=info)
 
 
 def _unshifted(equations, b):
