@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A long hunt for a false promise of `lstsq`, for a night: exact answers of random problems of every kind.
 
-    python tests/hunt_ladder.py 10000          # problems; some 10 ms each
+    python tests/hunt_ladder.py 10000          # problems; 8 ms each
     python tests/hunt_ladder.py 500 --seed 7
 
 Exit status 1 if a backward error is above 4u or an error above its bound; prints how useful the bound is.
@@ -66,7 +66,7 @@ def main(arguments=None):
             error = relative_error(a, found.x, exact)
             worst = max(worst, backward)
             found_ratios.append(found.info.forward_error / max(error, U))
-            if backward > 4 or error > found.info.forward_error:
+            if backward > 4 or error > found.info.forward_error + U:  # the exact solution was rounded, too
                 failures += 1
                 print(f"FAILED {number}: {kind} {a.shape} {accuracy}: {backward:.1f}u, {error:.1e}, {found.info}")
     print(f"{options.problems} problems, {failures} failures, backward error at most {worst:.2f}u, paths {dict(paths)}")
