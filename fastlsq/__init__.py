@@ -12,11 +12,14 @@ _HOME = {
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
+    "patch": "fastlsq.connect.patch",
+    "patched": "fastlsq.connect.patch",
     "set_num_threads": "fastlsq._threads",
+    "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
     "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "set_num_threads", "show_config",
+    "patch", "patched", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
 

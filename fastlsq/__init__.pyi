@@ -3,6 +3,9 @@
 from typing import TextIO
 
 from fastlsq._threads import set_num_threads as set_num_threads
+from fastlsq.connect.patch import patch as patch
+from fastlsq.connect.patch import patched as patched
+from fastlsq.connect.patch import unpatch as unpatch
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
@@ -15,7 +18,7 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 
 __all__ = [
     "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "set_num_threads", "show_config",
+    "patch", "patched", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

@@ -76,6 +76,21 @@ def _demo(args):
     return 1
 
 
+def _run(args):
+    import runpy
+
+    import fastlsq
+
+    if not args.script.is_file():
+        _progress(f"no file {args.script}")
+        return 2
+    sys.argv = [str(args.script), *args.arguments]
+    sys.path.insert(0, str(args.script.resolve().parent))
+    with fastlsq.patched():
+        runpy.run_path(str(args.script), run_name="__main__")
+    return 0
+
+
 def _positive(text):
     number = int(text)
     if number < 1:
@@ -95,7 +110,7 @@ def _parser():
         epilog="Exit status: 0 if all is well, 1 if a check failed, 2 if the command cannot run as asked.",
     )
     parser.add_argument("--version", action="version", version=f"fastlsq {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{demo,info}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{demo,info,run}")
 
     text = "regress the delays of 327,346 flights, compare with scipy and numpy, save a picture"
     demo = commands.add_parser("demo", help=text, description=f"The demo: {text}.")
@@ -108,6 +123,12 @@ def _parser():
     text = "print versions, machine, kernel and threads"
     info = commands.add_parser("info", help=text, description=f"The build: {text}.")
     info.set_defaults(run=_info)
+
+    text = "run a Python script with numpy.linalg.lstsq and scipy.linalg.lstsq replaced by fastlsq"
+    run = commands.add_parser("run", help=text, description=f"Drop in: {text}.")
+    run.add_argument("script", type=Path, help="the Python file")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    run.set_defaults(run=_run)
 
     for command in (demo, info):
         command.add_argument("--json", action="store_true", help="print one JSON document on stdout instead of text")

@@ -54,8 +54,10 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
 
 
 def _scipy(a, y, cond, lapack_driver):
-    from scipy.linalg import lstsq
+    from scipy import linalg
 
+    # SciPy's own, also while fastlsq.patch() has put ours in its place
+    lstsq = getattr(linalg.lstsq, "before_patch", linalg.lstsq)
     if y.shape[1] == 0:  # LAPACK rejects an empty right-hand side
         coef, rank, singular_values = _scipy(a, np.zeros((a.shape[0], 1)), cond, lapack_driver)
         return coef[:, :0], rank, singular_values

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""`fastlsq.patch`: `numpy.linalg.lstsq` and `scipy.linalg.lstsq` become ours, for code that cannot be changed.
+
+Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, leading dimensions, empty or
+non-finite arrays, wrong shapes) goes to the function that was there before.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import numpy as np
+
+#: how many calls went which way: `SolveInfo.path`, also of wide or dependent columns, or 'original'
+paths: Counter[str] = Counter()
+_originals: dict[str, object] = {}
+#: float32, float64 and integers of 32 and 64 bits; NumPy and SciPy disagree about what comes of narrower ones
+_OURS = "fdiIlLqQ"
+
+
+def _solve(a, b, **options):
+    """`fastlsq.lstsq` for real, finite, two-dimensional a with as many rows as b has; None for anything else."""
+    from fastlsq.solve.lstsq import lstsq
+
+    a, b = np.asarray(a), np.asarray(b)
+    if a.ndim != 2 or not 1 <= b.ndim <= 2 or a.shape[0] != b.shape[0] or 0 in a.shape or b.size == 0:
+        return None
+    if a.dtype.char not in _OURS or b.dtype.char not in _OURS:
+        return None
+    if not a.dtype == b.dtype == np.float32:
+        a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+    try:
+        return lstsq(a, b, **options)
+    except ValueError:  # not finite: the original has its own words for that, or none
+        return None
+
+
+def _went(result):
+    """The result, counted."""
+    if result is None:
+        paths["original"] += 1
+    else:
+        whole = result.rank == result.x.shape[0]
+        paths[result.info.path + ("" if whole else ", wide or dependent")] += 1
+    return result
+
+
+def _numpy_lstsq(original):
+    @functools.wraps(original)
+    def lstsq(a, b, rcond=None):
+        result = None
+        if rcond is None or isinstance(rcond, (int, float, np.number)):
+            # -1 is LAPACK's own smallest cut-off, which calls dependent columns independent: only where there are none
+            result = _solve(a, b, cond=np.finfo(float).eps if rcond == -1 else rcond)
+            if result is not None and rcond == -1 and result.info.path == "lapack":
+                result = None
+        if _went(result) is None:
+            return original(a, b, rcond)
+        return result.x, np.atleast_1d(result.residues), np.int32(result.rank), result.s
+
+    return lstsq
+
+
+def _scipy_lstsq(original):
+    @functools.wraps(original)
+    def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None):
+        known = lapack_driver in (None, "gelsd", "gelsy", "gelss")
+        result = _went(_solve(a, b, cond=cond, lapack_driver=lapack_driver) if known else None)
+        if result is None:
+            return original(a, b, cond, overwrite_a, overwrite_b, check_finite, lapack_driver)
+        return tuple(result)
+
+    return lstsq
+
+
+_MAKERS = {"numpy.linalg": _numpy_lstsq, "scipy.linalg": _scipy_lstsq}
+
+
+def patch() -> None:
+    """Make `numpy.linalg.lstsq` and `scipy.linalg.lstsq` ours, for the whole process, until `unpatch`.
+
+    Names that other modules have imported from there before keep what they have.
+
+    Examples
+    --------
+    >>> import fastlsq, numpy as np
+    >>> fastlsq.patch()
+    >>> np.linalg.lstsq(np.eye(3), np.ones(3))[0]
+    array([1., 1., 1.])
+    >>> fastlsq.unpatch()
+    """
+    for home, maker in _MAKERS.items():
+        module = import_module(home)
+        if home not in _originals:
+            _originals[home] = module.lstsq
+            module.lstsq = maker(module.lstsq)
+            module.lstsq.before_patch = _originals[home]
+
+
+def unpatch() -> None:
+    """Undo `patch`."""
+    while _originals:
+        home, original = _originals.popitem()
+        import_module(home).lstsq = original
+
+
+@contextmanager
+def patched() -> Iterator[None]:
+    """`patch` for a block; it holds for all threads meanwhile.  Inside another one it does nothing.
+
+    Examples
+    --------
+    >>> import fastlsq, scipy.linalg
+    >>> with fastlsq.patched():
+    ...     x, residues, rank, s = scipy.linalg.lstsq([[1.0], [1.0]], [1.0, 3.0])
+    >>> float(x[0])
+    2.0
+    """
+    if _originals:
+        yield
+        return
+    patch()
+    try:
+        yield
+    finally:
+        unpatch()

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""In the place of NumPy's and SciPy's lstsq: their shapes and dtypes, their own tests, their errors."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import fastlsq
+from fastlsq.connect import patch
+
+DROP_IN = Path(__file__).parent / "drop_in"
+
+
+@pytest.mark.parametrize(
+    ("tests", "chosen", "at_least"),
+    [("scipy.linalg.tests.test_basic", "TestLstsq", 120), ("numpy.linalg.tests.test_linalg", "Lstsq", 12)],
+)
+def test_their_own_tests_pass(tests, chosen, at_least, tmp_path):
+    if find_spec(tests.rsplit(".", 1)[0]) is None:
+        pytest.skip(f"{tests} is not installed")
+    call = [sys.executable, "-m", "pytest", "-q", "-p", "fastlsq_drop_in", "-p", "no:cacheprovider", "--pyargs", tests,
+            "-k", chosen]
+    environment = os.environ | {"PYTHONPATH": str(DROP_IN)}
+    run = subprocess.run(call, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    assert int(re.search(r"(\d+) passed", run.stdout)[1]) >= at_least
+    paths = dict(re.findall(r"'([^']+)': (\d+)", run.stdout.split("fastlsq paths:")[1]))
+    own = sum(int(paths.get(name, 0)) for name in ("gram", "gram32", "preconditioned", "qr"))
+    assert own >= 100 and int(paths.get("lapack", 0)) <= 0.05 * own
+
+
+def same_kind(found, expected):
+    assert type(found) is type(expected) is tuple and len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert np.shape(one) == np.shape(other)
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32, bool])
+@pytest.mark.parametrize("k", [None, 1, 3])
+@pytest.mark.parametrize("shape", [(20, 3), (3, 3), (3, 5)])
+def test_shapes_and_dtypes_are_theirs(shape, k, dtype):
+    rng = np.random.default_rng(3)
+    a = rng.integers(0, 9, shape).astype(dtype)
+    b = rng.integers(0, 9, (shape[0],) if k is None else (shape[0], k)).astype(dtype)
+    expected = np.linalg.lstsq(a, b), scipy.linalg.lstsq(a, b, cond=1e-6)
+    with fastlsq.patched():
+        found = np.linalg.lstsq(a, b), scipy.linalg.lstsq(a, b, cond=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        same_kind(tuple(one), tuple(other))
+        assert type(one[2]) is type(other[2])
+
+
+def test_what_is_not_ours_goes_to_the_original():
+    a, b = np.ones((4, 2)) + 1j * np.eye(4, 2), np.ones(4)
+    expected = np.linalg.lstsq(a, b)[0], scipy.linalg.lstsq(a, b)[0]
+    with fastlsq.patched():
+        np.testing.assert_array_equal(np.linalg.lstsq(a, b)[0], expected[0])
+        np.testing.assert_array_equal(scipy.linalg.lstsq(a, b)[0], expected[1])
+        with pytest.raises(np.linalg.LinAlgError):
+            np.linalg.lstsq(np.ones((2, 3, 3)), np.ones((2, 3)))
+        with pytest.raises(ValueError, match="infs or NaNs"):
+            scipy.linalg.lstsq([[np.nan]], [1.0])
+        assert scipy.linalg.lstsq(np.empty((0, 2)), np.empty(0))[0].shape == (2,)
+
+
+def test_patching_is_undone_and_nests():
+    before = np.linalg.lstsq, scipy.linalg.lstsq
+    with fastlsq.patched():
+        assert np.linalg.lstsq is not before[0]
+        with fastlsq.patched():
+            pass
+        assert scipy.linalg.lstsq is not before[1]
+        fastlsq.patch()  # does nothing
+        assert np.linalg.lstsq.before_patch is before[0]
+    assert (np.linalg.lstsq, scipy.linalg.lstsq) == before
+    with pytest.raises(ZeroDivisionError), fastlsq.patched():
+        raise ZeroDivisionError
+    assert (np.linalg.lstsq, scipy.linalg.lstsq) == before
+    fastlsq.unpatch()
+
+
+def test_wide_problems_do_not_call_themselves():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 5)), rng.standard_normal(3)
+    expected = scipy.linalg.lstsq(a, b)[0]
+    before = patch.paths["lapack, wide or dependent"]
+    with fastlsq.patched():
+        np.testing.assert_allclose(scipy.linalg.lstsq(a, b)[0], expected, rtol=1e-12)
+    assert patch.paths["lapack, wide or dependent"] == before + 1
+
+
+def test_run_a_script(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, numpy as np\nprint(sys.argv[1:], hasattr(np.linalg.lstsq, 'before_patch'), __name__)\n"
+    )
+    run = [sys.executable, "-m", "fastlsq", "run", str(script), "--x", "1"]
+    found = subprocess.run(run, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=True)
+    assert found.stdout.strip() == "['--x', '1'] True __main__"
+    missing = subprocess.run([*run[:4], "nothing.py"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert missing.returncode == 2 and "no file nothing.py" in missing.stderr
