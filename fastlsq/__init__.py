@@ -14,12 +14,13 @@ _HOME = {
     "ols": "fastlsq.gram.ols",
     "patch": "fastlsq.connect.patch",
     "patched": "fastlsq.connect.patch",
+    "polyfit": "fastlsq.solve.polyfit",
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
     "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "set_num_threads", "show_config", "unpatch",
+    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
 

@@ -15,10 +15,11 @@ from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
 from fastlsq.solve.lstsq import LstsqResult as LstsqResult
 from fastlsq.solve.lstsq import lstsq as lstsq
+from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
     "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "set_num_threads", "show_config", "unpatch",
+    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 
