@@ -52,6 +52,12 @@ def row_weights(weights, n, rows_of):
     return array
 
 
+def check_accuracy(accuracy):
+    """Raise ValueError unless it is one there is."""
+    if accuracy not in ("qr", "full"):
+        raise ValueError(f"accuracy must be 'qr' or 'full', got {accuracy!r}")
+
+
 def check_weights(array):
     """Raise ValueError unless all weights are finite, non-negative and of a size that can be multiplied."""
     flat = array.reshape(-1)

@@ -145,6 +145,17 @@ def test_nist(name, accuracy):
     assert log_relative_error(found.x, certified["beta"]) >= GOALS[name][accuracy == "full"]
 
 
+@pytest.mark.parametrize("name", nist_names())
+def test_nist_with_an_intercept(name):
+    columns, y, intercept, certified = nist_problem(name)
+    fit = fastlsq.ols(columns, y, intercept=intercept, accuracy="full")
+    assert log_relative_error(fit.params, certified["beta"]) >= GOALS[name][1]
+    assert log_relative_error(fit.r_squared, certified["r_squared"]) >= 11
+    if certified["sigma"] > 0:
+        assert log_relative_error(fit.sigma, certified["sigma"]) >= (9 if name == "Filip" else 13.5)
+        assert log_relative_error(fit.standard_errors, certified["standard_errors"]) >= (7.5 if name == "Filip" else 10.5)
+
+
 # ---- dependent columns ------------------------------------------------------------------------------------------
 
 
@@ -247,8 +258,9 @@ def test_a_preconditioned_problem_of_many_columns():
 
 @pytest.mark.parametrize("bad", ["fast", "", None, 1])
 def test_unknown_accuracy_is_named(bad):
-    with pytest.raises(ValueError, match="accuracy must be 'qr' or 'full'"):
-        fastlsq.lstsq(np.eye(3), np.ones(3), accuracy=bad)
+    for call in (fastlsq.lstsq, fastlsq.ols):
+        with pytest.raises(ValueError, match="accuracy must be 'qr' or 'full'"):
+            call(np.eye(3), np.ones(3), accuracy=bad)
 
 
 def test_full_accuracy_of_a_batch_and_without_targets():

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def ols(
     weights: ArrayLike | None = None,
     intercept: bool = True,
     names: Sequence[str] | None = None,
+    accuracy: Literal["qr", "full"] = "qr",
     n_threads: int | None = None,
 ) -> OLSResult:
     """Fit y = intercept + X coef by (weighted) least squares.
@@ -46,6 +47,8 @@ def ols(
     intercept : bool
     names : sequence of str, optional
         Column names; by default those of the data frame, else x0, x1, ...
+    accuracy : {'qr', 'full'}
+        As in `lstsq`: 'full' settles the last bit of the coefficients.
     n_threads : int, optional
 
     Returns
@@ -68,6 +71,7 @@ def ols(
     (array([1.94]), 0.15, 0.9957)
     """
     n_threads = _threads.resolve(n_threads)
+    _arrays.check_accuracy(accuracy)
     x = _arrays.matrix(X, "X")
     n, p = x.shape
     y = _arrays.one_target(y, "y", n, "X")
@@ -78,7 +82,7 @@ def ols(
     if p == 0:
         raise ValueError("X has no columns")
     problem = Problem(x, y, weights, bool(intercept), n_threads, ("X", "y"))
-    solution = solve(problem, lapack_solver())
+    solution = solve(problem, lapack_solver(), accuracy=accuracy)
     return OLSResult(solution, names, n if weights is None else int(np.count_nonzero(weights)))
 
 

@@ -185,8 +185,7 @@ def lstsq(
         refused = result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
-    if accuracy not in ("qr", "full"):
-        raise ValueError(f"accuracy must be 'qr' or 'full', got {accuracy!r}")
+    _arrays.check_accuracy(accuracy)
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
         raise ValueError(f"cond must be a number or None, got {cond!r}")
     if np.ndim(a) > 2:
