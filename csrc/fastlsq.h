@@ -115,7 +115,7 @@ flsq_status flsq_residual_twofold(const flsq_kernels *kernels, const flsq_rows *
                                   const double *b_low, double *g, double *g_low, double *rss, int n_threads);
 
 /* *ratio := how many times longer the longest row of X is than the middle one, to a factor of two; column j counts as
- * x*factor[j] - shift[j], a row as often as it weighs. */
+ * x*factor[j] - shift[j], a row's square as often as it weighs; rows of no length do not count. */
 flsq_status flsq_row_spread(const flsq_kernels *kernels, const flsq_rows *rows, const double *factor,
                             const double *shift, int n_threads, double *ratio);
 

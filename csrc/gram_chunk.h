@@ -13,7 +13,7 @@ typedef struct flsq_gram_pass {
     const flsq_gram *gram;
     const flsq_rows *rows;
     const double *scale, *offset;
-    const double *transform; /* -T by columns of blocks, zero in the padding (NULL for none): flsq_chunk_transform */
+    const double *transform; /* -T by columns of blocks, zero in the padding (NULL for none): flsq_transform_pack */
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */

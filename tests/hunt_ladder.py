@@ -47,18 +47,39 @@ def problem(rng):
     return kind, a, b
 
 
+def slopes_are_wrong(number, kind, a, b, ratios):
+    """Whether `ols` breaks its bound on the same problem with an intercept, if that is of full rank."""
+    n, p = a.shape
+    mean = a.mean(axis=0)
+    lengths = np.linalg.norm(a - mean, axis=0)
+    if n <= p + 1 or (lengths <= 1e-13 * np.abs(mean) * np.sqrt(n)).any():
+        return 0
+    values = np.linalg.svd((a - mean) / lengths, compute_uv=False)
+    if values[-1] <= 1e-13 * values[0]:
+        return 0
+    found = fastlsq.ols(a, b)
+    exact = exact_solution(np.column_stack([np.ones(n), a]), b)[1:]
+    error = np.linalg.norm((found.coef - exact) * lengths) / np.linalg.norm(exact * lengths)
+    ratios.append(found.info.forward_error / max(error, U))
+    if found.info.rank == p and error <= found.info.forward_error + U:
+        return 0
+    print(f"FAILED {number}: {kind} {a.shape} ols: {error:.1e}, {found.info}")
+    return 1
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("problems", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    failures, ratios, worst, paths = 0, {"qr": [], "full": []}, 0.0, Counter()
+    failures, ratios, worst, paths = 0, {"qr": [], "full": [], "ols": []}, 0.0, Counter()
     for number in range(options.problems):
         rng = np.random.default_rng([options.seed, number])
         kind, a, b = problem(rng)
         exact = exact_solution(a, b)
-        for accuracy, found_ratios in ratios.items():
-            found = fastlsq.lstsq(a, b, accuracy=accuracy)
+        failures += slopes_are_wrong(number, kind, a, b, ratios["ols"])
+        for accuracy in ("qr", "full"):
+            found_ratios, found = ratios[accuracy], fastlsq.lstsq(a, b, accuracy=accuracy)
             paths[found.info.path] += 1
             if found.rank < a.shape[1]:
                 continue

@@ -229,6 +229,82 @@ def test_intercept_and_inference_of_ill_conditioned_columns():
     np.testing.assert_allclose(fit.standard_errors, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("apart", [1e-7, 1e-9, 1e-11])
+def test_a_near_dependence_that_the_shift_does_not_share(apart):
+    """The provisional shift is a median column by column: it is no row, and what T makes of it is large."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((100, 2))
+    x = np.column_stack([x, x.sum(axis=1) + apart * rng.standard_normal(100)])
+    y = x @ [1.0, 2, 3] + rng.standard_normal(100)
+    fit = fastlsq.ols(x, y)
+    exact = exact_solution(np.column_stack([np.ones(100), x]), y)
+    assert fit.info.path == "preconditioned" and fit.info.rank == 3
+    assert relative_error(x, fit.coef, exact[1:]) <= fit.info.forward_error
+
+
+@pytest.mark.parametrize("kappa", [1e5, 1e8, 1e10])
+def test_standard_error_of_an_intercept_far_from_the_data(kappa):
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((30, 2))
+    x[:, 1] = x[:, 0] + x[:, 1] / kappa
+    x += 5
+    fit = fastlsq.ols(x, x @ [1.0, 1.0] + rng.standard_normal(30))
+    with mpmath.workprec(400):
+        rows = mpmath.matrix(np.column_stack([np.ones(30), x]).tolist())
+        inverse = (rows.T * rows) ** -1
+        expected = np.array([float(mpmath.sqrt(inverse[j, j])) for j in range(3)]) * fit.sigma
+    np.testing.assert_allclose(fit.standard_errors, expected, rtol=1e-4)
+
+
+def test_weightless_rows_do_not_choose_the_shift():
+    rng = np.random.default_rng(1)
+    n, w = 5000, np.ones(5000)
+    w[:1024] = 1e-30
+    x = np.zeros((n, 2))
+    x[1024:] = 1e10 + rng.standard_normal((n - 1024, 2))
+    y = rng.standard_normal(n)
+    fit, alone = fastlsq.ols(x, y, weights=w), fastlsq.ols(x[1024:], y[1024:])
+    assert fit.info.rank == 2
+    np.testing.assert_allclose(fit.coef, alone.coef, rtol=1e-5)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_nothing_but_constant_columns(intercept):
+    y = np.arange(20.0)
+    fit = fastlsq.ols(np.full((20, 2), 3.0) if intercept else np.zeros((20, 2)), y, intercept=intercept)
+    assert fit.info.rank == 0 and fit.info.aliased == (0, 1)
+    assert np.array_equal(fit.coef, [0, 0]) and fit.intercept == pytest.approx(y.mean() if intercept else 0)
+    assert fit.rss == pytest.approx(((y - fit.intercept) ** 2).sum())
+
+
+def test_targets_of_zeros_stay_on_the_first_rung():
+    a = np.random.default_rng(2).standard_normal((50, 3))
+    for b in (np.zeros(50), np.column_stack([np.zeros(50), a[:, 0]])):
+        found = fastlsq.lstsq(a, b)
+        assert found.info.path == "gram" and found.info.passes == 2
+        assert np.array_equal(found.x.reshape(3, -1)[:, 0], np.zeros(3))
+
+
+@pytest.mark.parametrize("factor", [1e2, 1e4, 1e6])
+def test_minimum_norm_beside_a_near_dependence(factor):
+    """As accurate as SciPy or better, and no bound where none is known."""
+    rng = np.random.default_rng(5)
+    x = rng.integers(-1000, 1000, (40, 2)).astype(float)
+    x[:, 1] += factor * x[:, 0]
+    a = np.column_stack([x, x[:, 0] + 2 * x[:, 1]])
+    b = rng.standard_normal(40)
+    with mpmath.workprec(400):  # a = x c with c of full row rank
+        rows, c = mpmath.matrix(x.tolist()), mpmath.matrix([[1, 0, 1], [0, 1, 2]])
+        slopes = mpmath.lu_solve(rows.T * rows, rows.T * mpmath.matrix(b.tolist()))
+        exact = np.array([float(v) for v in c.T * mpmath.lu_solve(c * c.T, slopes)])
+    scipys = relative_error(a, scipy.linalg.lstsq(a, b, 1e-13)[0], exact)
+    for accuracy in ("qr", "full"):
+        found = fastlsq.lstsq(a, b, accuracy=accuracy)
+        assert found.rank == 2 and np.isnan(found.info.forward_error)
+        assert found.info.backward_error <= 4 * U
+        assert relative_error(a, found.x, exact) <= max(10 * scipys, 1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, np.float16])
 def test_other_types_climb_too(dtype):
     rng = np.random.default_rng(8)

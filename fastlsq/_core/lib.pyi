@@ -80,6 +80,7 @@ def triangular_solve(r: _Floats, x: _Floats, transposed: bool, kernel: str | Non
 def inverse_norm_estimate(r: _Floats, kernel: str | None = None) -> float: ...
 def cholesky_inverse(r: _Floats, inverse: _Floats, kernel: str | None = None) -> None: ...
 
+OUT_OF_RANGE: str
 SMALLEST_SQUARES: float
 LARGEST_SQUARES: float
 

@@ -24,6 +24,7 @@ cdef dict REASONS = {
 cdef enum:
     MOST_COLUMNS = 1 << 29  # of a factor: the bytes of its square stay below 2^63
 
+OUT_OF_RANGE = REASONS[FLSQ_OUT_OF_RANGE]
 SMALLEST_SQUARES = flsq_smallest_squares()
 LARGEST_SQUARES = flsq_largest_squares()
 

@@ -127,7 +127,7 @@ class OLSResult:
         self._y_exponent = int(solution.y_exponents[0])
         self.aliased = [self.names[j] for j in solution.info.aliased]
         self.info = solution.info
-        self._inverse = solution.inverse()
+        self._root = solution.root()  # (H, e): (XᵀWX)⁻¹ of the (centred) rows is (2^e H)(2^e H)ᵀ
         self._mean = solution.mean
 
     @property
@@ -157,7 +157,8 @@ class OLSResult:
     @cached_property
     def covariance(self) -> NDArray[np.float64]:
         """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, the pseudo-inverse for a rank-deficient fit."""
-        inverse, exponents = self._inverse
+        root, exponents = self._root
+        inverse = root @ root.T
         if self.has_intercept:
             # slopes: M⁻¹ of the centred columns; intercept = mean(y) - mean(x) slopes
             cross = -inverse @ np.ldexp(self._mean, exponents)
@@ -171,8 +172,8 @@ class OLSResult:
 
     @cached_property
     def standard_errors(self) -> NDArray[np.float64]:
-        inverse, exponents = self._inverse
-        variances = np.maximum(np.diagonal(inverse), 0.0)
+        root, exponents = self._root
+        variances = np.einsum("ij,ij->i", root, root)
         errors = np.sqrt(variances)
         errors[variances <= np.finfo(float).eps ** 2 * variances.max(initial=0.0)] = np.nan  # says nothing about y
         if self.has_intercept:
@@ -182,9 +183,9 @@ class OLSResult:
 
     def _intercept_variance(self):
         """1/w + mean(x)ᵀ M⁻¹ mean(x), in units of sigma²."""
-        inverse, exponents = self._inverse
-        mean = np.ldexp(self._mean, exponents)
-        return 1.0 / self.sum_weights + mean @ inverse @ mean
+        root, exponents = self._root
+        projected = root.T @ np.ldexp(self._mean, exponents)
+        return 1.0 / self.sum_weights + projected @ projected
 
     @cached_property
     def t_values(self) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_of
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_root
 from fastlsq.solve.moments import root_exponents
 
 
@@ -18,9 +18,9 @@ def solve_moments(equations):
         b = factor.solve(np.ascontiguousarray(equations.c))
         active, aliased = active_columns(factor, equations.p)
         rank, condition = active.size, math.sqrt(factor.condition)
-        pseudo_inverse = inverse_of((factor.r, factor.exponents), active, equations.p)
+        root = inverse_root((factor.r, factor.exponents), active, equations.p)
     else:
-        b, pseudo_inverse, rank, condition, aliased = _minimum_norm(equations)
+        b, root, rank, condition, aliased = _minimum_norm(equations)
     rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)
     # below the rounding of the two terms nothing is known of their difference
     rss[rss <= 16 * UNIT_ROUNDOFF * condition * equations.yy] = np.nan
@@ -31,7 +31,7 @@ def solve_moments(equations):
         backward_error=UNIT_ROUNDOFF * condition * _cancellation(equations),
         aliased=tuple(int(j) for j in aliased), kernel=lib.kernel_name(),
     )
-    return Solution.from_equations(equations, b, rss, info, lambda: pseudo_inverse)
+    return Solution.from_equations(equations, b, rss, info, lambda: root)
 
 
 def _cancellation(equations):
@@ -42,7 +42,7 @@ def _cancellation(equations):
 
 
 def _minimum_norm(equations):
-    """(b, (V, e), rank, condition, aliased columns) in packed units; the pseudo-inverse is V_ij*2^(e_i + e_j).
+    """(b, (H, e), rank, condition, aliased columns) in packed units; the pseudo-inverse is (2^e H)(2^e H)ᵀ.
 
     The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u.
     """
@@ -50,9 +50,9 @@ def _minimum_norm(equations):
     p = equations.p
     noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
     active = np.flatnonzero(diagonal > noise)
-    b, inverse, exponents = np.zeros_like(equations.c), np.zeros((p, p)), np.zeros(p, np.int64)
+    b, root, exponents = np.zeros_like(equations.c), np.zeros((p, active.size)), np.zeros(p, np.int64)
     if active.size == 0:
-        return b, (inverse, exponents), 0, math.nan, np.arange(p)
+        return b, (root, exponents), 0, math.nan, np.arange(p)
     own = -root_exponents(diagonal[active])
     h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)
@@ -60,10 +60,11 @@ def _minimum_norm(equations):
     keep = values > tolerance * values[-1]
     half = shortest(vectors[:, keep] / np.sqrt(values[keep]), vectors[:, ~keep], own)
     b[active] = np.ldexp(half @ (half.T @ np.ldexp(equations.c[active], own[:, None])), own[:, None])
-    inverse[np.ix_(active, active)] = half @ half.T
+    root = np.zeros((p, half.shape[1]))
+    root[active] = half
     exponents[active] = own
     aliased = np.union1d(np.setdiff1d(np.arange(p), active), active[dependent_columns(h, tolerance)])
-    return b, (inverse, exponents), int(keep.sum()), math.sqrt(values[-1] / values[keep][0]), aliased
+    return b, (root, exponents), int(keep.sum()), math.sqrt(values[-1] / values[keep][0]), aliased
 
 
 def shortest(b, null, exponents):
@@ -83,6 +84,8 @@ def shortest(b, null, exponents):
     scale = exponents[involved][:, None] - exponents[involved[0]]
     q, r, order = qr(np.ldexp(null[involved], scale), mode="economic", pivoting=True)
     z = np.zeros((null.shape[1], b.shape[1]))
+    if not np.diagonal(r).all():  # units too far apart for their product
+        return b
     z[order] = -solve_triangular(r, q.T @ np.ldexp(b[involved], scale))
     return b + null @ z
 
@@ -96,6 +99,34 @@ def aliased_columns(equations, rank):
     h = np.ldexp(equations.m, -(exponents[:, None] + exponents[None, :]))
     found = dependent_columns(h, lib.pivot_noise(equations.p))
     return tuple(int(j) for j in found[: equations.p - rank])
+
+
+def dependent_of(values, right, rank):
+    """Columns of U diag(values) Vᵀ (V = `right`) that depend on earlier ones, as many as the rank leaves out."""
+    rows = values[:rank, None] * right[:, :rank].T
+    missing = right.shape[0] - rank
+    found = np.arange(0)
+    for tolerance in (1e-12, 1e-13, 1e-11, 1e-14, 1e-10, 1e-9, 1e-8, 1e-6):
+        found = _dependent(rows, tolerance)
+        if found.size == missing:
+            break
+    return found[-missing:] if missing else found[:0]
+
+
+def _dependent(rows, tolerance):
+    """Columns whose part outside the span of the independent ones before them is below `tolerance` of their length."""
+    rank, p = rows.shape
+    basis, found = np.zeros((rank, rank), order="F"), []
+    for j in range(p):
+        column, basis_so_far = rows[:, j], basis[:, : j - len(found)]
+        rest = column - basis_so_far @ (basis_so_far.T @ column)
+        rest -= basis_so_far @ (basis_so_far.T @ rest)
+        length = np.linalg.norm(rest)
+        if length <= tolerance * np.linalg.norm(column) or j - len(found) == rank:
+            found.append(j)
+        else:
+            basis[:, j - len(found)] = rest / length
+    return np.array(found, dtype=np.int64)
 
 
 def dependent_columns(h, tolerance):

@@ -17,6 +17,8 @@ from fastlsq.solve.moments import NormalEquations
 
 UNIT_ROUNDOFF = 2.0**-53
 FORWARD_FACTOR = 8.0
+#: columns up to which p x p systems of p right-hand sides are solved by the core
+OWN_SOLVES = 96
 
 
 @dataclass(slots=True)
@@ -28,8 +30,9 @@ class SolveInfo:
     path : str
         'gram': one Gram pass, Cholesky, refinement. 'gram32': the same with the sums of the Gram pass in single
         precision, for many columns. 'preconditioned': a second or third Gram pass, of columns that the factor of the
-        one before has made nearly orthogonal. 'lapack': LAPACK through SciPy. 'empty': nothing to solve.
-        'nonfinite': NaN or infinity in unchecked input. 'moments': from sums alone, without the rows.
+        one before has made nearly orthogonal. 'qr': QR with rows sorted and columns pivoted. 'lapack': LAPACK through
+        SciPy. 'empty': nothing to solve. 'nonfinite': NaN or infinity in unchecked input. 'moments': from sums alone,
+        without the rows.
     reason : str
         Why the fast path was left; '' on it.
     passes : int
@@ -41,10 +44,11 @@ class SolveInfo:
         a sample of the rows lets it be.
     forward_error : float
         Bound of the error of the slopes relative to their size, both in the norm in which the columns (with an
-        intercept: centred) have equal length; largest over the targets.
+        intercept: centred) have equal length; largest over the targets.  NaN where columns depend on each other, where
+        the coefficients are zero, and for answers of LAPACK.
     rank : int
     aliased : tuple of int
-        Columns without a coefficient of their own: zero, or with an intercept constant.
+        Columns that depend on earlier ones, zero and, with an intercept, constant ones among them.
     n_threads : int
     kernel : str
     """
@@ -74,7 +78,7 @@ class Solution:
     y_exponents: np.ndarray | int = 0  # k: sums of squares may leave the range of float64, their ratios need not
     mean: np.ndarray | None = None  # p, weighted
     sum_weights: float = math.nan
-    inverse: Callable[[], tuple] | None = None  # (V, e): (XᵀWX)⁻¹ of the (centred) rows is V_ij*2^(e_i + e_j)
+    root: Callable[[], tuple] | None = None  # (H, e): (XᵀWX)⁻¹ of the (centred) rows is (2^e H)(2^e H)ᵀ
     equations: NormalEquations | None = None
     triangle: tuple | None = None  # (R, e): R 2^e is that of a QR decomposition of the rows in packed units
     singular_values: np.ndarray | None = None
@@ -88,8 +92,8 @@ class Solution:
             return np.ldexp(self.scaled_rss, 2 * self.y_exponents)
 
     @classmethod
-    def from_equations(cls, equations, b, rss, info, inverse, triangle=None):
-        """From b and rss in packed units; inverse() gives (V, e) with M⁻¹ = V_ij*2^(e_i + e_j) in packed units."""
+    def from_equations(cls, equations, b, rss, info, root, triangle=None):
+        """From b and rss in packed units; root() gives (H, e) with M⁻¹ = (2^e H)(2^e H)ᵀ in packed units."""
         p = equations.p
         exponents = equations.units.exponents
         x_exponents, y_exponents = exponents[:p], exponents[equations.lead :]
@@ -103,23 +107,20 @@ class Solution:
                 intercept = np.ldexp(b[p], -y_exponents) + shift[equations.lead :] - shift[:p] @ coef
         return cls(
             coef, intercept, rss, info, equations.intercept, equations.yy, -y_exponents, equations.user_mean()[:p],
-            equations.sum_weights, lambda: _shift_exponents(inverse(), x_exponents), equations, triangle,
+            equations.sum_weights, lambda: _shift_exponents(root(), x_exponents), equations, triangle,
         )
 
 
-def _shift_exponents(inverse, exponents):
-    matrix, own = inverse
+def _shift_exponents(root, exponents):
+    matrix, own = root
     return matrix, own + exponents
 
 
 def factorize(equations, n_threads, kernel=None):
     """(lib.Factor, '') or (None, why not): Cholesky of the equilibrated system with its pivot and condition tests."""
     diagonal = np.diagonal(equations.m)
-    if equations.intercept:
-        # Centring leaves rounding noise of this size where a column is constant to working precision.
-        noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal
-        if ((diagonal != 0) & (diagonal <= noise)).any():
-            return None, "a column is constant up to rounding"
+    if equations.intercept and ((diagonal != 0) & equations.constant()).any():
+        return None, "a column is constant up to rounding"
     if (diagonal > 0).all():
         return lib.factorize(equations.m, None, n_threads, kernel)
     active = np.flatnonzero(diagonal > 0)
@@ -132,15 +133,24 @@ def active_columns(factor, p):
     return (every, every[:0]) if factor.active is None else (factor.active, np.setdiff1d(every, factor.active))
 
 
-def inverse_of(triangle, active, p, kernel=None):
-    """(V, e) with M⁻¹ = V_ij*2^(e_i + e_j), p x p, zero in inactive rows and columns."""
+def inverse_root(triangle, active, p):
+    """(H, e) with M⁻¹ = (2^e H)(2^e H)ᵀ, rows of H by 2^e: H = R⁻¹, zero in the rows of inactive columns."""
     r, own = triangle
-    inverse = np.empty_like(r)
-    lib.cholesky_inverse(r, inverse, kernel)
-    full, exponents = np.zeros((p, p)), np.zeros(p, np.int64)
-    full[np.ix_(active, active)] = inverse
+    root, exponents = np.zeros((p, active.size)), np.zeros(p, np.int64)
+    root[active] = triangular_inverse(r)
     exponents[active] = -own
-    return full, exponents
+    return root, exponents
+
+
+def triangular_inverse(r):
+    """R⁻¹; LAPACK is faster where there is much to do, and slow to start where there is little."""
+    if r.shape[0] > OWN_SOLVES:
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(r, np.eye(r.shape[0]), check_finite=False)
+    inverse = np.eye(r.shape[0])
+    lib.triangular_solve(np.ascontiguousarray(r), inverse, False)
+    return inverse
 
 
 def forward_bound(kappa, norm, size, rss):
@@ -152,6 +162,8 @@ def forward_bound(kappa, norm, size, rss):
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tangent = np.where(rss > 0, np.sqrt(rss) / (norm * size), 0.0)
+    if not np.isfinite(tangent).all():  # relative to nothing
+        return math.nan
     tangent = float(np.max(tangent, initial=0.0))
     return FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent)
 
@@ -167,7 +179,7 @@ def residual_pass(problem, units, b):
 
 
 def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=None):
-    """(Solution, '') or (None, why not): refined with residuals from the rows until the answer proves itself.
+    """(Solution, '', reads) or (None, why not, reads): refined with residuals from the rows until it proves itself.
 
     `reads` of the rows went before.  Where the factor is that of X T: `triangle` as in `Solution`, c = TᵀC.
     """
@@ -180,7 +192,7 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
         equations.lost if own else None, equations.yy, factor, problem.n_threads, problem.kernel,
     )
     if b is None:
-        return None, reason
+        return None, reason, reads + passes
     active, aliased = active_columns(factor, p)
     size = np.linalg.norm(b[active] / factor.scale[:, None], axis=0)
     kappa = math.sqrt(factor.condition)
@@ -193,7 +205,7 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
     if triangle is None:
         triangle = (factor.r, factor.exponents)
     solution = Solution.from_equations(
-        equations, b, rss, info, lambda: inverse_of(triangle, active, p, problem.kernel), triangle
+        equations, b, rss, info, lambda: inverse_root(triangle, active, p), triangle
     )
     solution.packed, solution.newton = b, factor.solve
-    return solution, ""
+    return solution, "", reads + passes

@@ -46,12 +46,11 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
         return _nonfinite(problem)
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
-    factor = None
-    if reason is None or not equations.units.plain or not (np.diagonal(equations.m) > 0).all():
+    factor = solution = None
+    if reason is None or reason == lib.OUT_OF_RANGE or not (np.diagonal(equations.m) > 0).all():
         factor, reason = factorize(equations, problem.n_threads, problem.kernel)
-    solution = None
     if factor is not None:
-        solution, reason = refine(problem, equations, factor)
+        solution, reason, reads = refine(problem, equations, factor)
     if solution is None and (cutoff or p == 0):
         return lapack(problem, equations, reason)
     if solution is None:
@@ -61,10 +60,12 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
 
 def _escalate(problem, equations, reason, reads):
     """By rungs 2 to 4, after as many reads of the rows."""
+    if equations.constant().all():
+        return _level(problem, equations, reads, reason)
     spread = row_spread(problem, equations)
-    if spread > LARGEST_SPREAD:
-        return solve_orthogonal(problem, equations, f"{reason}; a row {spread:.0e} times as long as others")
     reads += 1
+    if spread > LARGEST_SPREAD:
+        return solve_orthogonal(problem, equations, reads, f"{reason}; a row {spread:.0e} times as long as others")
     found = precondition(problem, equations)
     for attempt in range(2):
         total, factor = None, None
@@ -82,11 +83,25 @@ def _escalate(problem, equations, reason, reads):
         else:
             break
     if factor is None:
-        return solve_orthogonal(problem, equations, f"{reason}; no factor of preconditioned columns")
-    solution, why = refine(problem, equations, factor, "preconditioned", reads + found.passes, (total, -found.own), c)
+        why = f"{reason}; no factor of preconditioned columns"
+        return solve_orthogonal(problem, equations, reads + found.passes, why)
+    triangle = total, -found.own
+    solution, why, reads = refine(problem, equations, factor, "preconditioned", reads + found.passes, triangle, c)
     if solution is None:
-        return solve_orthogonal(problem, equations, f"{reason}; preconditioned: {why}")
+        return solve_orthogonal(problem, equations, reads, f"{reason}; preconditioned: {why}")
     solution.info.reason = reason
+    return solution
+
+
+def _level(problem, equations, reads, reason):
+    """No column but constant ones: the targets' means, or nothing."""
+    p, k = equations.c.shape
+    info = SolveInfo(path="gram", reason=reason, passes=reads, backward_error=0.0, aliased=tuple(range(p)),
+                     n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel))
+    b = equations.with_intercept(np.zeros((p, k)))
+    root = np.zeros((p, 0)), np.zeros(p, np.int64)
+    solution = Solution.from_equations(equations, b, np.array(equations.yy), info, lambda: root)
+    solution.packed, solution.newton = b, np.zeros_like
     return solution
 
 
@@ -94,7 +109,9 @@ def row_spread(problem, equations):
     """The longest row over the middle one, columns scaled to equal length, to a factor of two."""
     units, p = equations.units, equations.p
     diagonal = np.diagonal(equations.m)
-    scale = np.ldexp(1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf)), units.exponents[:p])
+    with np.errstate(over="ignore"):  # of subnormal columns, in whose units a row may be longer than float64 can say
+        scale = np.ldexp(1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf)), units.exponents[:p])
+        scale = np.minimum(scale, 2.0**1000)
     return lib.row_spread(problem.x, problem.weights, scale, scale * units.shift[:p], problem.n_threads, problem.kernel)
 
 

@@ -18,7 +18,7 @@ from fastlsq.solve.moments import Problem, Units
 
 
 def lapack_solver(cond=None, lapack_driver=None):
-    """A solver for `driver.solve` with SciPy's cut-off and driver."""
+    """A solver for `ladder.solve` with SciPy's cut-off and driver."""
 
     def solve(problem, equations, reason):
         return lapack_solution(problem, equations, reason, cond, lapack_driver)
@@ -48,7 +48,7 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     )
     return Solution(
         coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", rows.y, rows.y), rows.y_exponents,
-        rows.x_mean, _sum_weights(problem), lambda: _inverse(_right_singular(rows.a), info.rank, -rows.x_exponents),
+        rows.x_mean, _sum_weights(problem), lambda: _root(_right_singular(rows.a), info.rank, -rows.x_exponents),
         equations, None, singular_values,
     )
 
@@ -131,17 +131,17 @@ def _right_singular(a):
     return values, vt
 
 
-def _inverse(basis, rank, exponents):
-    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept)."""
+def _root(basis, rank, exponents):
+    """(H, e): the pseudo-inverse of XᵀWX (centred with an intercept) is (2^e H)(2^e H)ᵀ."""
     values, vt = basis
-    half = shortest(vt[:rank].T / values[:rank], vt[rank:].T, exponents)
-    return half @ half.T, exponents
+    return shortest(vt[:rank].T / values[:rank], vt[rank:].T, exponents), exponents
 
 
 def _condition(singular_values, rank):
     if singular_values is None or rank == 0 or not np.isfinite(singular_values[0]):
         return math.nan
-    return float(singular_values[0] / singular_values[rank - 1])
+    with np.errstate(over="ignore"):
+        return float(singular_values[0] / singular_values[rank - 1])
 
 
 def _judge(a, y, b, problem):
@@ -152,6 +152,6 @@ def _judge(a, y, b, problem):
     g, rss = residual_pass(scaled, Units.starting_at(np.zeros(a.shape[1] + y.shape[1])), np.ascontiguousarray(b))
     norm_a, norm_r = math.sqrt(np.vdot(a, a)), np.sqrt(rss)
     norm_b, norm_g = np.linalg.norm(b, axis=0), np.linalg.norm(g, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         error = np.fmin(norm_g / (norm_a * norm_r), norm_r / (norm_a * norm_b))
     return rss, float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF

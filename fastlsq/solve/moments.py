@@ -106,6 +106,17 @@ class NormalEquations:
         """Weighted means of X without the shift, times 2^exponents."""
         return np.ldexp(self.user_mean()[: self.p], self.units.exponents[: self.p])
 
+    def constant(self):
+        """Which columns are all rounding, as far as the moments tell: centring leaves so much of a constant one."""
+        diagonal = np.diagonal(self.m)
+        return diagonal <= (64 * 2.0**-53 * self.raw_diagonal if self.intercept else 0)
+
+    def centred_units(self):
+        """The same units, shifted by the means: what T makes large of a mean is rounding then, not the mean."""
+        if not self.intercept:
+            return self.units
+        return Units(self.units.exponents, np.insert(self.user_mean(), self.p, 0.0), plain=False)
+
     def user_mean(self):
         """Weighted means of [X | Y] in the user's units."""
         p, lead, units = self.p, self.lead, self.units
@@ -206,16 +217,22 @@ def gather(problem, moments=None):
         units = Units(exponents, units.shift, plain=False)
         moments = _pass(problem, units)
     sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
-    return NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
+    equations = NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
+    if not (problem.intercept and sum_weights > 0 and equations.constant().any()):
+        return equations
+    # constant about the shift, perhaps: the rows it was taken from may weigh nothing
+    units = equations.centred_units()
+    return NormalEquations.from_moments(_pass(problem, units), units, n, sum_weights, problem.n_threads)
 
 
 def gather_transformed(problem, equations, transform):
-    """The normal equations of X T in the units of `equations`, which are of X: one more pass."""
+    """The normal equations of X T, about the means of X: one more pass.  `equations` are those of X."""
     n, p, k = problem.shape
     moments = lib.Moments(p, k, problem.intercept, problem.kernel)
-    scale, offset = equations.units.core_arguments()
+    units = equations.centred_units()
+    scale, offset = units.core_arguments()
     moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads, transform)
-    return NormalEquations.from_moments(moments, equations.units, n, equations.sum_weights, problem.n_threads)
+    return NormalEquations.from_moments(moments, units, n, equations.sum_weights, problem.n_threads)
 
 
 def first_units(problem):

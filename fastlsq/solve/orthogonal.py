@@ -14,14 +14,14 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.solve.deficient import aliased_columns, shortest
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, forward_bound
+from fastlsq.solve.deficient import dependent_of, shortest
+from fastlsq.solve.driver import Solution, SolveInfo, forward_bound
 from fastlsq.solve.lapack import scaled_rows
-from fastlsq.solve.truncated import rank_of
+from fastlsq.solve.truncated import backward_error, rank_of
 
 
-def solve_orthogonal(problem, equations, reason):
-    """Solution by QR, of minimum norm in the user's units where columns depend on each other."""
+def solve_orthogonal(problem, equations, reads, reason):
+    """Solution by QR, of minimum norm in the user's units where columns depend on each other; `reads` went before."""
     from scipy.linalg import qr, svd
 
     if problem.check_finite:
@@ -45,20 +45,21 @@ def solve_orthogonal(problem, equations, reason):
         intercept = rows.y_mean - rows.x_mean @ coef
     kappa = float(values[0] / values[rank - 1]) if rank else math.nan
     info = SolveInfo(
-        path="qr", reason=reason, passes=2, rank=rank, condition=kappa,
-        backward_error=_backward_error(a.T @ residual, residual, b, values, right, rank),
-        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), np.linalg.norm(b, axis=0), rss),
-        aliased=aliased_columns(equations, rank), n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
+        path="qr", reason=reason, passes=reads + 1, rank=rank, condition=kappa,
+        backward_error=backward_error(a.T @ residual, np.linalg.norm(residual, axis=0), b, values, right, rank),
+        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), np.linalg.norm(b, axis=0), rss)
+        if rank == b.shape[0] else math.nan,
+        aliased=tuple(map(int, dependent_of(values, right, rank))), n_threads=problem.n_threads,
+        kernel=lib.kernel_name(problem.kernel),
     )
     half = right[:, :rank] / values[:rank]
 
-    def inverse():
-        short = shortest(half, right[:, rank:], -rows.x_exponents)
-        return short @ short.T, -rows.x_exponents
+    def root():
+        return shortest(half, right[:, rank:], -rows.x_exponents), -rows.x_exponents
 
     solution = Solution(
         coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", y, y), rows.y_exponents, rows.x_mean,
-        equations.sum_weights, inverse, equations,
+        equations.sum_weights, root, equations,
     )
     own = -(rows.x_exponents + equations.units.exponents[: b.shape[0]])
     solution.packed = np.ldexp(b, own[:, None] + (rows.y_exponents + equations.units.exponents[equations.lead :]))
@@ -80,13 +81,3 @@ def _solve(q, r, pivots, u, values, right, rank, y):
     b = np.empty((r.shape[0], y.shape[1]))
     b[pivots] = solve_triangular(r, q.T @ y, check_finite=False)
     return b
-
-
-def _backward_error(g, residual, b, values, right, rank):
-    """The bound of Karlson and Waldén (refine.h), largest over the targets."""
-    size, rest = np.linalg.norm(b, axis=0), np.linalg.norm(residual, axis=0)
-    half = np.linalg.norm((right[:, :rank].T @ g) / values[:rank, None], axis=0)
-    whole = np.linalg.norm(right[:, :rank].T @ g, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.fmin(half / size, whole / rest) / np.linalg.norm(values)
-    return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF

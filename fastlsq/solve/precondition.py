@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlsq._core import lib
+from fastlsq.solve.driver import triangular_inverse
 from fastlsq.solve.moments import gather_transformed, root_exponents
 
 UNIT_ROUNDOFF = 2.0**-53
@@ -21,8 +22,6 @@ UNIT_ROUNDOFF = 2.0**-53
 MOST_RAISES = 3
 #: 1-norm condition number of the moments of X T above which its factor is not worth refining with
 LARGEST_CONDITION = 1e10
-#: columns up to which p x p systems of p right-hand sides are solved by the core
-OWN_SOLVES = 96
 
 
 @dataclass(slots=True)
@@ -56,7 +55,9 @@ class Preconditioned:
         values, vectors = eigh(self.moments, check_finite=False)
         root = np.sqrt(np.maximum(values, 0.0))
         left, sizes, right = svd(root[:, None] * vectors.T @ self.triangle)
-        inverse = np.where(values > values.size * UNIT_ROUNDOFF * values[-1:], 1 / np.where(root > 0, root, 1.0), 0.0)
+        # directions in which X T is rounding have no part in the values that count
+        counts = values > 10 * lib.pivot_noise(values.size) * values[-1:]
+        inverse = np.where(counts, 1 / np.where(root > 0, root, 1.0), 0.0)
         return sizes, right.T, (left.T * inverse) @ vectors.T
 
 
@@ -64,10 +65,8 @@ def precondition(problem, equations, again=None):
     """`Preconditioned` of the problem whose first moments are `equations`; of `again`, with one more shift."""
     p = equations.p
     if again is None:
-        diagonal = np.diagonal(equations.m)
-        noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
-        active = np.flatnonzero(diagonal > noise)
-        own = -root_exponents(diagonal[active])
+        active = np.flatnonzero(~equations.constant())
+        own = -root_exponents(np.diagonal(equations.m)[active])
         triangle, transform = _shifted(np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own))
     else:
         active, own = again.active, again.own
@@ -94,19 +93,8 @@ def _shifted(h):
         r = h + shift * np.eye(p)
         if lib.cholesky(r, 1) is None:
             r = np.triu(r)
-            return r, _inverse(r)
+            return r, triangular_inverse(r)
     raise ArithmeticError("the moments of finite rows have a negative eigenvalue beyond rounding")
-
-
-def _inverse(r):
-    """R⁻¹; LAPACK is faster where there is much to do, and slow to start where there is little."""
-    if r.shape[0] > OWN_SOLVES:
-        from scipy.linalg import solve_triangular
-
-        return solve_triangular(r, np.eye(r.shape[0]), check_finite=False)
-    inverse = np.eye(r.shape[0])
-    lib.triangular_solve(r, inverse, False)
-    return inverse
 
 
 def _embed(transform, active, p):

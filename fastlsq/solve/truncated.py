@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.deficient import dependent_columns, shortest
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, forward_bound, residual_pass
+from fastlsq.solve.deficient import dependent_of, shortest
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
 
 MOST_PASSES = 4
 
@@ -40,72 +40,68 @@ def solve_truncated(problem, equations, found, singular, reads, reason):
     def newton(g):
         return solve(found.transform.T @ np.ldexp(g[active], own[:, None]))
 
-    slopes = solve(found.c[active])
-    b = equations.with_intercept(slopes)
-    reads += found.passes
-    last = np.inf
-    for _ in range(MOST_PASSES):
-        g, _ = residual_pass(problem, equations.units, b)
-        reads += 1
-        slopes = newton(equations.centred_gradient(g))
-        change = float(_sizes(slopes[active], own).max(initial=0.0)) / (
-            float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0
-        )
-        if not change < 0.5 * last:
-            break
-        b += equations.newton_step(slopes, g)
-        if change <= UNIT_ROUNDOFF:
-            break
-        last = change
+    b = equations.with_intercept(solve(found.c[active]))
+    b, used = _settle(problem, equations, newton, b, own, active)
     exponents = own + equations.units.exponents[active]
     null = right[:, rank:]
     before = b[:p].copy()
     b[:p][active] = np.ldexp(shortest(np.ldexp(b[:p][active], -own[:, None]), null, exponents), own[:, None])
     if equations.intercept:
         b[p] += equations.column_mean() @ (before - b[:p])
+    # the null space is known to rounding, and the move along it may have been a long one
+    b, more = _settle(problem, equations, newton, b, own, active)
+    reads += found.passes + used + more
     g, rss = residual_pass(problem, equations.units, b)
+    g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
     kappa = float(values[0] / values[rank - 1]) if rank else math.nan
+    unused = np.setdiff1d(np.arange(p), active)
+    aliased = np.union1d(unused, active[dependent_of(values, right, rank)])
     info = SolveInfo(
         path="preconditioned", reason=reason, passes=reads + 1, condition=kappa, rank=rank,
-        backward_error=_backward_error(equations, found, b, g, rss),
-        forward_error=forward_bound(kappa, float(np.linalg.norm(values)), _sizes(b[:p][active], own), rss),
-        n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel), aliased=_aliased(equations, found, rank),
+        backward_error=backward_error(g, np.sqrt(rss), np.ldexp(b[:p][active], -own[:, None]), values, right, rank),
+        n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel), aliased=tuple(map(int, aliased)),
     )
     solution = Solution.from_equations(
-        equations, b, rss, info, lambda: _inverse(half, null, exponents, active, p, own)
+        equations, b, rss, info, lambda: _root(half, null, exponents, active, p, own)
     )
     solution.packed, solution.newton = b, newton
     return solution
+
+
+def _settle(problem, equations, newton, b, own, active):
+    """(b, reads of the rows): steps until they no longer shrink."""
+    p, last, reads = equations.p, np.inf, 0
+    while reads < MOST_PASSES:
+        reads += 1
+        g, _ = residual_pass(problem, equations.units, b)
+        slopes = newton(equations.centred_gradient(g))
+        length = float(_sizes(slopes[active], own).max(initial=0.0))
+        change = length / (float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0)
+        if not change < 0.5 * last:
+            break
+        b = b + equations.newton_step(slopes, g)
+        if change <= UNIT_ROUNDOFF:
+            break
+        last = change
+    return b, reads
 
 
 def _sizes(b, own):
     return np.linalg.norm(np.ldexp(b, -own[:, None]), axis=0)
 
 
-def _backward_error(equations, found, b, g, rss):
-    """Stewart's min(‖Aᵀr‖/(‖A‖‖r‖), ‖r‖/(‖A‖‖b‖)) for A = X D, largest over the targets."""
-    active, own = found.active, found.own
-    g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
-    norm_a = math.sqrt(float(np.ldexp(np.diagonal(equations.m)[active], 2 * own).sum()))
-    norm_r = np.sqrt(rss)
+def backward_error(g, rest, b, values, right, rank):
+    """The bound of Karlson and Waldén (refine.h) for g = Aᵀr, ‖r‖ = rest, A = U diag(values) Vᵀ, over all targets."""
+    size, projected = np.linalg.norm(b, axis=0), right[:, :rank].T @ g
+    half, whole = np.linalg.norm(projected / values[:rank, None], axis=0), np.linalg.norm(projected, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = _sizes(b[: equations.p][active], own)
-        error = np.fmin(np.linalg.norm(g, axis=0) / (norm_a * norm_r), norm_r / (norm_a * size))
+        error = np.fmin(half / size, whole / rest) / np.linalg.norm(values)
     return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF
 
 
-def _inverse(half, null, exponents, active, p, own):
-    """(V, e): pseudo-inverse V_ij*2^(e_i + e_j) of XᵀWX (centred with an intercept) in packed units."""
-    short = shortest(half, null, exponents)
-    full, places = np.zeros((p, p)), np.zeros(p, np.int64)
-    full[np.ix_(active, active)] = short @ short.T
+def _root(half, null, exponents, active, p, own):
+    """(H, e): the pseudo-inverse of XᵀWX (centred with an intercept) in packed units is (2^e H)(2^e H)ᵀ."""
+    root, places = np.zeros((p, half.shape[1])), np.zeros(p, np.int64)
+    root[active] = shortest(half, null, exponents)
     places[active] = own
-    return full, places
-
-
-def _aliased(equations, found, rank):
-    """Columns that depend on earlier ones, as far as the moments resolve them, and those without a sum of squares."""
-    h = np.ldexp(equations.m[np.ix_(found.active, found.active)], found.own[:, None] + found.own)
-    depend = dependent_columns(h, lib.pivot_noise(equations.p))[: found.active.size - rank]
-    unused = np.setdiff1d(np.arange(equations.p), found.active)
-    return tuple(int(j) for j in np.union1d(unused, found.active[depend]))
+    return root, places

@@ -6,6 +6,7 @@ The coefficients are pairs, so what is left of the error of a step is u*kappa ti
 u²*kappa² (J. Demmel, Y. Hida, X. S. Li and E. J. Riedy, ACM Trans. Math. Softw. 35, 2009, article 28).
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -44,7 +45,8 @@ def refine_fully(problem, solution):
         if change <= _SETTLED:
             break
     error = UNIT_ROUNDOFF + (2 * change if change <= _SETTLED else 8 * min(change, last))
-    info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error,
+    whole = solution.info.rank == p  # the steps say nothing of a part in the null space
+    info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error if whole else math.nan,
                    backward_error=min(solution.info.backward_error, error))
     y_exponents = units.exponents[lead:]
     with np.errstate(over="ignore", under="ignore"):  # coefficients that float64 cannot hold
