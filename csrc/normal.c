@@ -104,23 +104,16 @@ static void column_norms(int64_t n, int64_t k, const double *a, double *norm)
         norm[t] = sqrt(norm[t]);
 }
 
-/* y := Tᵀx and y := T x for T upper triangular, n x k */
-static void transform_transposed(int64_t n, int64_t k, const double *t, const double *x, double *y)
+/* y := T x or Tᵀx for T upper triangular, n x k */
+static void transform(int64_t n, int64_t k, const double *t, int transposed, const double *x, double *y)
 {
     memset(y, 0, (size_t)(n * k) * sizeof(double));
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = i; j < n; j++)
+        for (int64_t j = i; j < n; j++) {
+            const int64_t to = transposed ? j : i, from = transposed ? i : j;
             for (int64_t l = 0; l < k; l++)
-                y[j * k + l] += t[i * n + j] * x[i * k + l];
-}
-
-static void transform(int64_t n, int64_t k, const double *t, const double *x, double *y)
-{
-    memset(y, 0, (size_t)(n * k) * sizeof(double));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = i; j < n; j++)
-            for (int64_t l = 0; l < k; l++)
-                y[i * k + l] += t[i * n + j] * x[j * k + l];
+                y[to * k + l] += t[i * n + j] * x[from * k + l];
+        }
 }
 
 /* Rows of step that no factorized column has; `active` rises. */
@@ -142,7 +135,7 @@ static void solve_transformed(const flsq_kernels *kernels, const flsq_factor *f,
     flsq_triangular_solve_transposed(kernels, n, f->r, n, k, work);
     column_norms(n, k, work, half);
     flsq_triangular_solve(kernels, n, f->r, n, k, work);
-    transform(n, k, f->transform, work, step);
+    transform(n, k, f->transform, 0, work, step);
     for (int64_t i = n - 1; i >= 0 && f->active != NULL; i--) /* to their places, none of which lies before */
         for (int64_t t = 0; t < k; t++)
             step[column(f, i) * k + t] = step[i * k + t];
@@ -177,7 +170,7 @@ void flsq_factor_solve(const flsq_kernels *kernels, const flsq_factor *f, int64_
             for (int64_t t = 0; t < k; t++)
                 work[i * k + t] = step[i * k + t] * f->scale[i];
         column_norms(f->n, k, work, whole);
-        transform_transposed(f->n, k, f->transform, step, work);
+        transform(f->n, k, f->transform, 1, step, work);
         solve_transformed(kernels, f, p, k, step, half, work);
         return;
     }
