@@ -33,6 +33,22 @@ def targets(b, name, n, rows_of):
     return (array[:, None], True) if array.ndim == 1 else (array, False)
 
 
+def is_complex(a):
+    return np.iscomplexobj(a)
+
+
+def complex_pair(a, b):
+    """a (n, p) and b (n,) or (n, k), of which at least one is complex."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.ndim != 2:
+        raise ValueError(f"a must be 2-D when it or b is complex, got {_shape(a)}")
+    if b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
+        raise ValueError(f"b has {_shape(b)}, a has {a.shape[0]} rows: Shape mismatch")
+    if a.dtype.kind not in "fbiuc" or b.dtype.kind not in "fbiuc":
+        raise TypeError(f"a and b must be numeric, got dtypes {a.dtype} and {b.dtype}")
+    return a, b
+
+
 def one_target(y, name, n, rows_of):
     """(n, 1) view of a target given as (n,) or (n, 1)."""
     array, _ = targets(y, name, n, rows_of)

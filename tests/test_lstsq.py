@@ -326,3 +326,27 @@ def test_any_integer_problem_is_as_good_as_scipys(n, p, seed, k):
     assert found.rank == want[2] == np.linalg.matrix_rank(a)
     np.testing.assert_allclose(found.x, want[0], rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(found.s, want[3], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("k", [None, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_complex_input_goes_to_lapack_and_says_so(k, weighted):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((30, 4)) + 1j * rng.standard_normal((30, 4))
+    b = rng.standard_normal((30,) if k is None else (30, k))
+    w = rng.uniform(0.5, 2, 30) if weighted else None
+    root = np.sqrt(w if weighted else np.ones(30))
+    found = fastlsq.lstsq(a, b, weights=w)
+    expected = scipy.linalg.lstsq(a * root[:, None], (b.T * root).T)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    np.testing.assert_allclose(found.rss, expected[1], rtol=1e-12)
+    assert found.info.path == "lapack" and found.info.reason == "complex input" and found.info.rank == 4
+    with pytest.raises(ValueError, match="a must not contain infs or NaNs; row 3, column 2"):
+        bad = a.copy()
+        bad[3, 2] = 1j * np.inf
+        fastlsq.lstsq(bad, b)
+    with pytest.raises(ValueError, match="Shape mismatch"):
+        fastlsq.lstsq(a, b[:-1])
+    with pytest.raises(TypeError, match="X is complex"):
+        fastlsq.ols(a, b if k is None else b[:, 0])

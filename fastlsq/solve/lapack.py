@@ -53,15 +53,18 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     )
 
 
-def _scipy(a, y, cond, lapack_driver):
+def scipy_lstsq():
+    """SciPy's own `lstsq`, also while fastlsq.patch() has put ours in its place."""
     from scipy import linalg
 
-    # SciPy's own, also while fastlsq.patch() has put ours in its place
-    lstsq = getattr(linalg.lstsq, "before_patch", linalg.lstsq)
+    return getattr(linalg.lstsq, "before_patch", linalg.lstsq)
+
+
+def _scipy(a, y, cond, lapack_driver):
     if y.shape[1] == 0:  # LAPACK rejects an empty right-hand side
         coef, rank, singular_values = _scipy(a, np.zeros((a.shape[0], 1)), cond, lapack_driver)
         return coef[:, :0], rank, singular_values
-    coef, _, rank, singular_values = lstsq(a, y, cond, lapack_driver=lapack_driver, check_finite=False)
+    coef, _, rank, singular_values = scipy_lstsq()(a, y, cond, lapack_driver=lapack_driver, check_finite=False)
     return coef, rank, singular_values
 
 

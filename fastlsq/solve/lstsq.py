@@ -14,6 +14,7 @@ import numpy as np
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
+from fastlsq.solve.complex import solve_complex
 from fastlsq.solve.driver import SolveInfo, forward_bound
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
@@ -113,7 +114,8 @@ def lstsq(
     Parameters
     ----------
     a : array_like, shape (n, p) or (..., n, p), real
-        Any numeric dtype, any strides; float64, float32, float16, bool and integers are read without a copy.
+        Any numeric dtype, any strides; float64, float32, float16, bool and integers are read without a copy.  Complex
+        `a` or `b` go to LAPACK through SciPy.
         Leading dimensions are so many problems of one shape, which are solved together, many at a time.
     b : array_like, shape (n,) or (n, k), real
         With leading dimensions (..., n) or (..., n, k): one dimension less than `a`, or as many.  Leading dimensions of
@@ -152,7 +154,7 @@ def lstsq(
     ValueError
         Shapes that do not fit, non-finite values, bad weights or n_threads, an unknown driver.
     TypeError
-        Complex, sparse, masked or non-numeric input.
+        Sparse, masked or non-numeric input.
 
     References
     ----------
@@ -188,6 +190,8 @@ def lstsq(
     _arrays.check_accuracy(accuracy)
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
         raise ValueError(f"cond must be a number or None, got {cond!r}")
+    if _arrays.is_complex(a) or _arrays.is_complex(b):
+        return LstsqResult(*solve_complex(a, b, cond, check_finite, lapack_driver, weights))
     if np.ndim(a) > 2:
         one = _One(cond, check_finite, lapack_driver, accuracy)
         return LstsqResult(*lstsq_batched(a, b, weights, _threads.resolve(n_threads), one))
