@@ -244,7 +244,8 @@ def _in_one_call(a, b, n_threads):
     else:
         s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
     path = "gram32" if factor.is_single else "gram"
-    info = partial(_info_of_one_call, path, factor, x, rss, lib.kernel_name(), *counts)
+    # copies: the result is the user's to change before the bound is asked for
+    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), *counts)
     return LstsqResult(x, residues, p, s, rss, info)
 
 
