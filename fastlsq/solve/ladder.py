@@ -66,8 +66,8 @@ def _escalate(problem, equations, reason, reads):
     reads += 1
     if spread > LARGEST_SPREAD:
         return solve_orthogonal(problem, equations, reads, f"{reason}; a row {spread:.0e} times as long as others")
-    found = precondition(problem, equations)
-    for attempt in range(2):
+    found, first = precondition(problem, equations), None
+    while True:
         total, factor = None, None
         if found.factor is not None:
             total = found.total
@@ -75,13 +75,17 @@ def _escalate(problem, equations, reason, reads):
             if factor.condition <= SUSPECT_CONDITION:
                 break
         singular = found.singular()
-        if rank_of(singular[0]) < found.active.size:
-            return solve_truncated(problem, equations, found, singular, reads, reason)
+        rank = rank_of(singular[0])
+        if rank < found.active.size:
+            reads += found.passes
+            if first is not None and resolves(first[1], rank):  # the second T is too large where X T is nothing
+                found, singular = first
+            return solve_truncated(problem, equations, found, singular, rank, reads, reason)
         # rounding in the first moments of X T leaves values of up to some p*u
-        if attempt == 0 and (factor is None or singular[0][-1] <= RESOLVED * singular[0][0]):
-            found = precondition(problem, equations, found)
-        else:
+        if first is not None or (factor is not None and resolves(singular, rank)):
             break
+        first = found, singular
+        found = precondition(problem, equations, found)
     if factor is None:
         why = f"{reason}; no factor of preconditioned columns"
         return solve_orthogonal(problem, equations, reads + found.passes, why)
@@ -91,6 +95,12 @@ def _escalate(problem, equations, reason, reads):
         return solve_orthogonal(problem, equations, reads, f"{reason}; preconditioned: {why}")
     solution.info.reason = reason
     return solution
+
+
+def resolves(singular, rank):
+    """Whether one pass over X T is sure of the first `rank` values."""
+    values = singular[0]
+    return rank == 0 or values[rank - 1] > RESOLVED * values[0]
 
 
 def _level(problem, equations, reads, reason):

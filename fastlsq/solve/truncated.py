@@ -23,11 +23,10 @@ def rank_of(values):
     return int((values > max(8.0, math.sqrt(values.size)) * 2 * UNIT_ROUNDOFF * values[:1]).sum())
 
 
-def solve_truncated(problem, equations, found, singular, reads, reason):
-    """Solution of minimum norm with the `singular` values and vectors of `found` (precondition.py) that count."""
+def solve_truncated(problem, equations, found, singular, rank, reads, reason):
+    """Solution of minimum norm with the first `rank` `singular` values and vectors of `found` (precondition.py)."""
     p, k = equations.c.shape
     values, right, project = singular
-    rank = rank_of(values)
     active, own = found.active, found.own
     half = right[:, :rank] / values[:rank]  # V_r Σ_r⁻¹
 
@@ -50,7 +49,7 @@ def solve_truncated(problem, equations, found, singular, reads, reason):
         b[p] += equations.column_mean() @ (before - b[:p])
     # the null space is known to rounding, and the move along it may have been a long one
     b, more = _settle(problem, equations, newton, b, own, active)
-    reads += found.passes + used + more
+    reads += used + more
     g, rss = residual_pass(problem, equations.units, b)
     g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
     kappa = float(values[0] / values[rank - 1]) if rank else math.nan
