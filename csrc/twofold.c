@@ -3,8 +3,7 @@
  *
  * The residual pass with about twice the digits: R = Y - [X | 1] B, G = [X | 1]ᵀ W R and rss_t = sum_i w_i r_it².
  *
- * Numbers are pairs, the second below the last digit of the first.  Rows are packed whatever their type: at ten operations
- * an element the copy is no part of the time.
+ * Numbers are pairs, the second below the last digit of the first.  Rows are packed whatever their type.
  */
 #include "blocksizes.h"
 #include "pack.h"

@@ -50,9 +50,9 @@ def _minimum_norm(equations):
     p = equations.p
     noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
     active = np.flatnonzero(diagonal > noise)
-    b, root, exponents = np.zeros_like(equations.c), np.zeros((p, active.size)), np.zeros(p, np.int64)
+    b, exponents = np.zeros_like(equations.c), np.zeros(p, np.int64)
     if active.size == 0:
-        return b, (root, exponents), 0, math.nan, np.arange(p)
+        return b, (np.zeros((p, 0)), exponents), 0, math.nan, np.arange(p)
     own = -root_exponents(diagonal[active])
     h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)

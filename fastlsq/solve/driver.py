@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.moments import NormalEquations
+from fastlsq.solve.moments import UNIT_ROUNDOFF, NormalEquations
 
-UNIT_ROUNDOFF = 2.0**-53
 FORWARD_FACTOR = 8.0
 #: columns up to which p x p systems of p right-hand sides are solved by the core
 OWN_SOLVES = 96

@@ -18,6 +18,7 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 
+UNIT_ROUNDOFF = 2.0**-53
 _SAFE_SHIFT = 450  # exponent of a difference of shifts whose square, times 2^100 rows, stays in range
 
 
@@ -109,7 +110,7 @@ class NormalEquations:
     def constant(self):
         """Which columns are all rounding, as far as the moments tell: centring leaves so much of a constant one."""
         diagonal = np.diagonal(self.m)
-        return diagonal <= (64 * 2.0**-53 * self.raw_diagonal if self.intercept else 0)
+        return diagonal <= (64 * UNIT_ROUNDOFF * self.raw_diagonal if self.intercept else 0)
 
     def centred_units(self):
         """The same units, shifted by the means: what T makes large of a mean is rounding then, not the mean."""
@@ -227,12 +228,9 @@ def gather(problem, moments=None):
 
 def gather_transformed(problem, equations, transform):
     """The normal equations of X T, about the means of X: one more pass.  `equations` are those of X."""
-    n, p, k = problem.shape
-    moments = lib.Moments(p, k, problem.intercept, problem.kernel)
     units = equations.centred_units()
-    scale, offset = units.core_arguments()
-    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads, transform)
-    return NormalEquations.from_moments(moments, units, n, equations.sum_weights, problem.n_threads)
+    moments = _pass(problem, units, transform)
+    return NormalEquations.from_moments(moments, units, problem.x.shape[0], equations.sum_weights, problem.n_threads)
 
 
 def first_units(problem):
@@ -287,9 +285,9 @@ def safe_exponents(problem, units, diagonal):
     return exponents
 
 
-def _pass(problem, units):
-    n, p, k = problem.shape
+def _pass(problem, units, transform=None):
+    _, p, k = problem.shape
     moments = lib.Moments(p, k, problem.intercept, problem.kernel)
     scale, offset = units.core_arguments()
-    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads)
+    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads, transform)
     return moments

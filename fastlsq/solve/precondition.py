@@ -15,9 +15,8 @@ import numpy as np
 
 from fastlsq._core import lib
 from fastlsq.solve.driver import triangular_inverse
-from fastlsq.solve.moments import gather_transformed, root_exponents
+from fastlsq.solve.moments import UNIT_ROUNDOFF, gather_transformed, root_exponents
 
-UNIT_ROUNDOFF = 2.0**-53
 #: a shift that does not make a factor is raised tenfold so many times
 MOST_RAISES = 3
 #: 1-norm condition number of the moments of X T above which its factor is not worth refining with

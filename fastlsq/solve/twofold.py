@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from fastlsq._core import lib
+from fastlsq.solve.moments import UNIT_ROUNDOFF
 
-UNIT_ROUNDOFF = 2.0**-53
 MOST_PASSES = 8
 #: a step smaller than this part of the coefficients no longer moves their last bit
 _SETTLED = UNIT_ROUNDOFF / 16
