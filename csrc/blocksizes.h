@@ -85,6 +85,11 @@
 #define FLSQ_SINGLE_TARGET_COLUMNS 16
 #endif
 
+/* Problems of up to so many entries, rows or columns, and so many multiply-adds, that rung 1 does not certify are solved by QR
+ * on one thread. */
+#define FLSQ_QR_ENTRIES 65536.0
+#define FLSQ_QR_PRODUCTS 4e6
+
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */
 #define FLSQ_LANES_COLUMNS 32

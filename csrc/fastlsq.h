@@ -191,6 +191,23 @@ int flsq_is_small(int64_t n, int64_t p, int64_t k);
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
                        double *b, double *rss, flsq_report *report, flsq_gram **left);
 
+/* What QR with sorted rows and pivoted columns made of a small problem.  With all its columns independent, rank == factor.n
+ * and the factor is as in rung 1; of the others the caller gets factor.scale, condition and trace, and the singular values
+ * and right singular vectors of X D, about the means where there is a unit column. */
+typedef struct flsq_orthogonal {
+    flsq_factor factor; /* n, active, memory: the caller's */
+    int64_t rank;
+    double *values;     /* n, written where rank < n or the condition is near 1/u */
+    double *right;      /* n x n, a vector in each column, likewise */
+} flsq_orthogonal;
+
+/* Whether a problem is small enough for it. */
+int flsq_is_for_qr(int64_t n, int64_t p, int64_t k);
+/* b (lead x k), rss (k): minimum norm in the units that rows->scale comes from; n >= 1, k > 0, any p.  rows->offset goes with
+ * rows->scale.  Certified unless it is not finite. */
+flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b,
+                             double *rss, flsq_report *report);
+
 /* Many problems of one shape: number i lies i*..._step bytes behind the first, which has no scale, offset or unit,
  * n >= p > 0 and k > 0. */
 typedef struct flsq_batch {

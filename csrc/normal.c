@@ -18,8 +18,7 @@ double flsq_smallest_squares(void) { return FLSQ_SMALLEST_SQUARES; }
 double flsq_largest_squares(void) { return FLSQ_LARGEST_SQUARES; }
 double flsq_pivot_noise(int64_t n) { return PIVOT_NOISE * FLSQ_UNIT_ROUNDOFF * (double)n; }
 
-/* e with x near 4^e: dividing by 2^e twice brings x between 1/4 and 1. */
-static int root_exponent(double x)
+int flsq_root_exponent(double x)
 {
     int e;
     frexp(x, &e);
@@ -45,7 +44,7 @@ static flsq_status factorize(const flsq_kernels *kernels, flsq_symmetric *a, int
         if (!(f->scale[j] > 0))
             return FLSQ_OK;
         const double square = f->scale[j];
-        f->scale[j] = ldexp(1.0, -root_exponent(square));
+        f->scale[j] = ldexp(1.0, -flsq_root_exponent(square));
         f->trace += square * f->scale[j] * f->scale[j];
     }
     a->scale = f->scale;

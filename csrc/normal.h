@@ -17,6 +17,9 @@
 
 static inline int flsq_squares_in_range(double sum) { return sum > FLSQ_SMALLEST_SQUARES && sum < FLSQ_LARGEST_SQUARES; }
 
+/* e with x near 4^e: dividing by 2^e twice brings x between 1/4 and 1. */
+int flsq_root_exponent(double x);
+
 /* As flsq_factorize, of the moments of the columns of X. */
 flsq_status flsq_factorize_gram(const flsq_gram *gram, int n_threads, flsq_factor *f, flsq_verdict *verdict);
 

@@ -21,6 +21,19 @@ def kernel(request):
     return request.param
 
 
+@pytest.fixture(params=["qr", "preconditioned"])
+def rung(request, monkeypatch):
+    """The path of what rung 1 refuses: small problems as they are, and as if they were large."""
+    if request.param == "preconditioned":
+        as_if_large(monkeypatch)
+    return request.param
+
+
+def as_if_large(monkeypatch):
+    monkeypatch.setattr("fastlsq.solve.ladder.is_small", lambda problem: False)
+    monkeypatch.setattr("fastlsq.solve.lstsq._in_one_call", lambda a, b, n_threads: None)
+
+
 def integers(rng, shape, low=-8, high=9, dtype=np.float64):
     """Small integers: every sum of products of them is exact in float64."""
     return rng.integers(low, high, shape).astype(dtype)

@@ -178,7 +178,7 @@ def test_norms_that_overflow_are_no_proof():
     a, y = q @ np.diag([1, 1, 1, 1e-6]) @ v, RNG.standard_normal(60)
     want = fastlsq.lstsq(a, y).x
     for found in (fastlsq.lstsq(a, y * 2.0**503).x, fastlsq.lstsq(a[None], y[None] * 2.0**503).x[0]):
-        np.testing.assert_allclose(found * 2.0**-503, want, rtol=0, atol=1e-9 * np.abs(want).max())
+        np.testing.assert_allclose(found * 2.0**-503, want, rtol=0, atol=1e-8 * np.abs(want).max())
 
 
 def test_singular_values_of_a_batch():

@@ -109,12 +109,12 @@ def test_columns_in_another_order_are_refused():
         state.update(Frame(["b", "a"]), Y)
 
 
-def test_dependent_columns_near_the_largest_float64():
+def test_dependent_columns_near_the_largest_float64(rung):
     rng = np.random.default_rng(9)
     x = rng.uniform(-1, 1, (60, 3))
     x[:, 2] = x[:, 0]
     y = 3 + x @ [1.0, 2.0, 0.0]
     want, found = fastlsq.ols(x, y), fastlsq.ols(x * 1.7e308, y)
-    assert found.info.path == "preconditioned"
+    assert found.info.path == rung
     np.testing.assert_allclose(found.coef * 1.7e308, want.coef, rtol=1e-9)
     assert found.intercept == pytest.approx(want.intercept)

@@ -74,10 +74,10 @@ def test_same_answer_as_scipy(shape, k):
 
 
 @pytest.mark.parametrize("shape", [(3, 7), (1, 5), (12, 13)])
-def test_fewer_rows_than_columns(shape):
+def test_fewer_rows_than_columns(shape, rung):
     a, b = gaussian(*shape)
     found = fastlsq.lstsq(a, b)
-    assert found.info.path == "lapack"
+    assert found.info.path == ("qr" if rung == "qr" else "lapack")
     assert_like_scipy(found, a, b)
 
 
@@ -229,10 +229,10 @@ def test_backward_error_whatever_the_condition(kappa, noise):
         assert np.linalg.norm(found.x - exact) <= bound * np.linalg.norm(exact)
 
 
-def test_ill_conditioned_climbs_and_says_why():
+def test_ill_conditioned_climbs_and_says_why(rung):
     a = np.vander(np.linspace(0, 1, 60), 16)
     found = fastlsq.lstsq(a, np.sin(np.linspace(0, 9, 60)))
-    assert found.info.path == "preconditioned"
+    assert found.info.path == rung
     assert found.info.reason
 
 

@@ -170,7 +170,7 @@ def test_covariance_agrees_with_standard_errors():
     np.testing.assert_allclose(np.diagonal(fit.covariance), np.diagonal(want), rtol=1e-7)
 
 
-def test_covariance_of_nearly_dependent_large_columns():
+def test_covariance_of_nearly_dependent_large_columns(rung):
     rng = np.random.default_rng(13)
     x = rng.standard_normal((60, 2))
     x[:, 1] = x[:, 0] + 1e-6 * x[:, 1]

@@ -150,6 +150,18 @@ cdef extern from "fastlsq.h" nogil:
         double *rss, flsq_report *report, flsq_gram **left
     )
 
+    ctypedef struct flsq_orthogonal:
+        flsq_factor factor
+        int64_t rank
+        double *values
+        double *right
+
+    int flsq_is_for_qr(int64_t n, int64_t p, int64_t k)
+    flsq_status flsq_solve_by_qr(
+        const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b, double *rss,
+        flsq_report *report
+    )
+
     ctypedef struct flsq_batch:
         flsq_rows first
         int64_t count

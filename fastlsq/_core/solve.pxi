@@ -198,12 +198,15 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 def lstsq(a, b, threads, resolve):
     """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
-    (Moments, reason, reads of the rows) of what rung 1 does not certify, None for anything that is not of that kind.
+    Where rung 1 does not certify a small problem, (x, rss, Orthogonal, reason, reads of the rows), of a large one
+    (Moments, reason, reads of the rows); None for anything that is not of that kind.
     Where threads is None, resolve() gives their number; it is not asked for a small problem.
     """
     cdef Rows rows = Rows(a, b, None, None, None, False)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns
-    if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or p == 0 or k == 0 or n < p:
+    if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or n == 0 or p == 0 or k == 0:
+        return None
+    if n < p and not flsq_is_for_qr(n, p, k):
         return None
     cdef int n_threads
     if threads is not None:
@@ -211,7 +214,6 @@ def lstsq(a, b, threads, resolve):
     else:
         n_threads = 1 if flsq_is_small(n, p, k) else resolve()
     cdef const flsq_kernels *kernels = select(None)
-    cdef Factor factor = Factor(p)
     cdef flsq_report report
     cdef flsq_status status
     cdef flsq_gram *left = NULL
@@ -222,11 +224,22 @@ def lstsq(a, b, threads, resolve):
         x = new_array(p)
     cdef double *x_out = own_data(x)
     cdef double *rss_out = own_data(rss)
+    if n < p:
+        found = Orthogonal(p)
+        if not (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
+            return None
+        return x, rss, found, "fewer rows than columns", found.passes
+    cdef Factor factor = Factor(p)
     with nogil:
         status = flsq_lstsq(kernels, &rows.view, n_threads, &factor.view, x_out, rss_out, &report, &left)
     check(status)
     if report.verdict != FLSQ_CERTIFIED:
-        return Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1
+        moments, reason, reads = Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1
+        if report.verdict != FLSQ_OUT_OF_RANGE and flsq_is_for_qr(n, p, k):
+            found = Orthogonal(p)
+            if (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
+                return x, rss, found, reason, reads + found.passes
+        return moments, reason, reads
     return x, rss, factor, report.passes, report.backward_error, n_threads
 
 

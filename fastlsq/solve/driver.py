@@ -152,6 +152,12 @@ def triangular_inverse(r):
     return inverse
 
 
+def column_norms(a):
+    """Also where squares of the entries leave the range of float64."""
+    peaks = np.abs(a).max(axis=0, initial=0.0)
+    return peaks * np.linalg.norm(a / np.where(peaks > 0, peaks, 1.0), axis=0)
+
+
 def forward_bound(kappa, norm, size, rss):
     """Bound of the relative error of coefficients of this size with a backward error of a few u, over all targets.
 
@@ -192,19 +198,22 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
     )
     if b is None:
         return None, reason, reads + passes
-    active, aliased = active_columns(factor, p)
-    size = np.linalg.norm(b[active] / factor.scale[:, None], axis=0)
-    kappa = math.sqrt(factor.condition)
-    info = SolveInfo(
-        path=path, passes=passes + reads, condition=kappa, backward_error=backward,
-        forward_error=forward_bound(kappa, math.sqrt(factor.trace), size, rss), rank=active.size,
-        n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel),
-        aliased=tuple(map(int, aliased)),
-    )
+    info = SolveInfo(path=path, passes=passes + reads, backward_error=backward)
+    return solution_of_full_rank(problem, equations, factor, b, rss, info, triangle), "", reads + passes
+
+
+def solution_of_full_rank(problem, equations, factor, b, rss, info, triangle=None):
+    """`Solution` from b and rss in packed units; `info` gets what the factor tells."""
+    active, aliased = active_columns(factor, equations.p)
+    size = column_norms(b[active] / factor.scale[:, None])
+    info.condition = math.sqrt(factor.condition)
+    info.forward_error = forward_bound(info.condition, math.sqrt(factor.trace), size, rss)
+    info.rank, info.aliased = active.size, tuple(map(int, aliased))
+    info.n_threads, info.kernel = problem.n_threads, lib.kernel_name(problem.kernel)
     if triangle is None:
         triangle = (factor.r, factor.exponents)
     solution = Solution.from_equations(
-        equations, b, rss, info, lambda: inverse_root(triangle, active, p), triangle
+        equations, b, rss, info, lambda: inverse_root(triangle, active, equations.p), triangle
     )
     solution.packed, solution.newton = b, factor.solve
-    return solution, "", reads + passes
+    return solution

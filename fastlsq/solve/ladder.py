@@ -15,7 +15,7 @@ import numpy as np
 from fastlsq._core import lib
 from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
 from fastlsq.solve.moments import gather
-from fastlsq.solve.orthogonal import solve_orthogonal
+from fastlsq.solve.orthogonal import solve_orthogonal, solve_small
 from fastlsq.solve.precondition import factor_of, precondition
 from fastlsq.solve.truncated import rank_of, solve_truncated
 from fastlsq.solve.twofold import refine_fully
@@ -35,7 +35,9 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
     `lapack(problem, equations, reason)`.  `refused`: what lib.lstsq has found where rung 1 is not certified.
     """
     n, p, k = problem.shape
-    if n < p + problem.intercept:
+    small = is_small(problem) and not cutoff
+    wide = n < p + problem.intercept
+    if wide and not small:
         arrays = (problem.x, problem.y)
         if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
             return _nonfinite(problem)
@@ -47,15 +49,27 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
     factor = solution = None
-    if reason is None or reason == lib.OUT_OF_RANGE or not (np.diagonal(equations.m) > 0).all():
+    if wide:
+        reason = "fewer rows than columns"
+    elif reason is None or reason == lib.OUT_OF_RANGE or not (np.diagonal(equations.m) > 0).all():
         factor, reason = factorize(equations, problem.n_threads, problem.kernel)
     if factor is not None:
         solution, reason, reads = refine(problem, equations, factor)
     if solution is None and (cutoff or p == 0):
         return lapack(problem, equations, reason)
+    if solution is None and small and not equations.constant().all():
+        solution = solve_small(problem, equations, reads, reason)
+    if solution is None and wide:
+        return lapack(problem, equations, reason)
     if solution is None:
         solution = _escalate(problem, equations, reason, reads)
     return refine_fully(problem, solution) if accuracy == "full" and p > 0 and k > 0 else solution
+
+
+def is_small(problem):
+    """Whether QR of all rows at once is the fastest answer to what rung 1 refuses."""
+    n, p, k = problem.shape
+    return n > 0 and k > 0 and lib.is_for_qr(n, p, k)
 
 
 def _escalate(problem, equations, reason, reads):

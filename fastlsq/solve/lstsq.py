@@ -15,7 +15,8 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
 from fastlsq.solve.complex import solve_complex
-from fastlsq.solve.driver import SolveInfo, forward_bound
+from fastlsq.solve.deficient import dependent_of
+from fastlsq.solve.driver import SolveInfo, column_norms, forward_bound
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -233,6 +234,8 @@ def _in_one_call(a, b, n_threads):
     found = lib.lstsq(a, b, n_threads, _threads.resolve)
     if found is None or len(found) == 3:
         return found
+    if len(found) == 5:
+        return _by_qr(a, b, *found)
     x, rss, factor, *counts = found
     n, p = a.shape
     if b.ndim == 1:
@@ -249,9 +252,30 @@ def _in_one_call(a, b, n_threads):
     return LstsqResult(x, residues, p, s, rss, info)
 
 
+def _by_qr(a, b, x, rss, qr, reason, passes):
+    (n, p), rank = a.shape, qr.rank
+    if b.ndim == 1:
+        rss = rss[0]
+    info = partial(_info_by_qr, qr, x.copy(), rss.copy(), lib.kernel_name(), reason, passes)
+    return LstsqResult(x, rss if n > p and rank == p else np.empty(0), rank, partial(_values_from_rows, a), rss, info)
+
+
+def _info_by_qr(qr, x, rss, kernel, reason, passes):
+    p, rank = x.shape[0], qr.rank
+    condition, error, aliased = math.sqrt(qr.factor.condition), math.nan, ()
+    if rank < p:
+        aliased = tuple(map(int, dependent_of(qr.values, qr.right, rank)))
+    else:
+        size = column_norms(x.reshape(p, -1) / qr.factor.scale[:, None])
+        error = forward_bound(condition, math.sqrt(qr.factor.trace), size, np.atleast_1d(rss))
+    if rank == 0:
+        condition = math.nan
+    return SolveInfo("qr", reason, passes, condition, qr.backward_error, rank, aliased, 1, kernel, error)
+
+
 def _info_of_one_call(path, factor, x, rss, kernel, passes, backward_error, n_threads):
     condition = math.sqrt(factor.condition)
-    size = np.linalg.norm(x.reshape(x.shape[0], -1) / factor.scale[:, None], axis=0)
+    size = column_norms(x.reshape(x.shape[0], -1) / factor.scale[:, None])
     error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
     return SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
 
@@ -317,7 +341,7 @@ def _singular_values(problem, solution, dtype):
         return np.full(min(n, p), np.nan, dtype)
     # those of moments are off by u*kappa/2 of the largest, those of preconditioned ones by u
     if solution.triangle is not None and (
-        solution.info.path == "preconditioned" or solution.info.condition <= _FACTOR_CONDITION
+        solution.info.path in ("preconditioned", "qr") or solution.info.condition <= _FACTOR_CONDITION
     ):
         return lambda: _values_of_triangle(*_own_triangle(solution), p).astype(dtype, copy=False)
     return lambda: _values_from_rows(problem.x, problem.weights).astype(dtype, copy=False)

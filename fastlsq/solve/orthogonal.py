@@ -15,9 +15,25 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_of, shortest
-from fastlsq.solve.driver import Solution, SolveInfo, forward_bound
+from fastlsq.solve.driver import Solution, SolveInfo, forward_bound, solution_of_full_rank
 from fastlsq.solve.lapack import scaled_rows
-from fastlsq.solve.truncated import backward_error, rank_of
+from fastlsq.solve.truncated import backward_error, rank_of, solution_of_lower_rank
+
+
+def solve_small(problem, equations, reads, reason):
+    """Solution of a small problem by the core (csrc/orthogonal.c), or None where that is not finite."""
+    active = np.flatnonzero(~equations.constant())
+    scale, offset = equations.units.core_arguments()
+    found = lib.solve_by_qr(problem.x, problem.y, problem.weights, scale, offset, problem.intercept,
+                            None if active.size == equations.p else active, problem.kernel)
+    if found is None:
+        return None
+    b, rss, qr = found
+    info = SolveInfo(path="qr", reason=reason, passes=reads + qr.passes, backward_error=qr.backward_error)
+    if qr.rank == active.size:
+        return solution_of_full_rank(problem, equations, qr.factor, b, rss, info)
+    basis = qr.values, qr.right, active, -qr.factor.exponents
+    return solution_of_lower_rank(problem, equations, basis, qr.rank, b, rss, info)
 
 
 def solve_orthogonal(problem, equations, reads, reason):

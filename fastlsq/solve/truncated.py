@@ -52,18 +52,37 @@ def solve_truncated(problem, equations, found, singular, rank, reads, reason):
     reads += used + more
     g, rss = residual_pass(problem, equations.units, b)
     g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
-    kappa = float(values[0] / values[rank - 1]) if rank else math.nan
-    unused = np.setdiff1d(np.arange(p), active)
-    aliased = np.union1d(unused, active[dependent_of(values, right, rank)])
     info = SolveInfo(
-        path="preconditioned", reason=reason, passes=reads + 1, condition=kappa, rank=rank,
+        path="preconditioned", reason=reason, passes=reads + 1,
         backward_error=backward_error(g, np.sqrt(rss), np.ldexp(b[:p][active], -own[:, None]), values, right, rank),
-        n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel), aliased=tuple(map(int, aliased)),
     )
+    return solution_of_lower_rank(problem, equations, (values, right, active, own), rank, b, rss, info, newton)
+
+
+def solution_of_lower_rank(problem, equations, basis, rank, b, rss, info, newton=None):
+    """`Solution` from b and rss in packed units; `info` gets what the basis tells.
+
+    `basis` is (values, V, active, e): the active columns times 2^e are U diag(values) Vᵀ.
+    """
+    values, right, active, own = basis
+    p = equations.p
+    half, null = right[:, :rank] / values[:rank], right[:, rank:]
+    info.rank = rank
+    info.condition = float(values[0] / values[rank - 1]) if rank else math.nan
+    unused = np.setdiff1d(np.arange(p), active)
+    info.aliased = tuple(map(int, np.union1d(unused, active[dependent_of(values, right, rank)])))
+    info.n_threads, info.kernel = problem.n_threads, lib.kernel_name(problem.kernel)
+    exponents = own + equations.units.exponents[active]
     solution = Solution.from_equations(
         equations, b, rss, info, lambda: _root(half, null, exponents, active, p, own)
     )
-    solution.packed, solution.newton = b, newton
+
+    def own_newton(g):
+        step = np.zeros((p, g.shape[1]))
+        step[active] = np.ldexp(half @ (half.T @ np.ldexp(g[active], own[:, None])), own[:, None])
+        return step
+
+    solution.packed, solution.newton = b, newton or own_newton
     return solution
 
 
