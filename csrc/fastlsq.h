@@ -197,12 +197,16 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
 typedef struct flsq_orthogonal {
     flsq_factor factor; /* n, active, memory: the caller's */
     int64_t rank;
-    double *values;     /* n, written where rank < n or the condition is near 1/u */
-    double *right;      /* n x n, a vector in each column, likewise */
+    double *values;     /* n, written where rank < n or the condition is near 1/u, but not for rows that are fewer than n and
+                         * independent */
+    double *right;      /* n x n, a vector in each column, where rank < n, likewise; NULL: rows that are fewer and depend on each
+                         * other are not certified */
 } flsq_orthogonal;
 
 /* Whether a problem is small enough for it. */
 int flsq_is_for_qr(int64_t n, int64_t p, int64_t k);
+/* Whether it takes rows that are fewer than its columns and depend on each other. */
+int flsq_qr_takes_dependent_rows(int64_t n, int64_t p);
 /* b (lead x k), rss (k): minimum norm in the units that rows->scale comes from; n >= 1, k > 0, any p.  rows->offset goes with
  * rows->scale.  Certified unless it is not finite. */
 flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b,

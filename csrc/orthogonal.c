@@ -7,52 +7,30 @@
  *     [1 | X D] = Q R;   z from R and Qᵀy;   b = D z;   r = y - [1 | X] b;   z += from R and Qᵀr
  */
 #include "blocksizes.h"
-#include "kernels.h"
 #include "normal.h"
+#include "orthogonal.h"
 #include "pack.h"
-#include "pivoted.h"
 #include <math.h>
 #include <string.h>
 
 /* kappa² from which on singular values are looked at: kappa of some 1e12. */
 #define SUSPECT_CONDITION 1e24
-/* Entries of an orthonormal basis of the null space below this many u*p are no part of a dependence. */
-#define NO_PART 16.0
 
 int flsq_is_for_qr(int64_t n, int64_t p, int64_t k)
 {
-    const double columns = (double)p + (double)k + 1;
-    return (double)n * columns <= FLSQ_QR_ENTRIES && (double)p * columns <= FLSQ_QR_ENTRIES &&
-           (double)n * columns * columns <= FLSQ_QR_PRODUCTS;
+    const double columns = (double)p + (double)k + 1, shorter = FLSQ_MIN((double)n, columns);
+    return (double)n * columns <= FLSQ_QR_ENTRIES && (double)n * columns * shorter <= FLSQ_QR_PRODUCTS;
 }
 
-typedef struct qr_problem {
-    const flsq_kernels *kernels;
-    const flsq_rows *rows;
-    flsq_orthogonal *out;
-    int64_t n, columns, k, lead; /* rows, columns of X in use, targets, p + unit */
-    flsq_pivoted f;              /* [1 | X D] */
-    double *left, *right;        /* W and V of R below the unit column, columns in places; min(n - unit, columns) rows of W */
-    int64_t height;              /* rows of W */
-    double *root;                /* n: square roots of the weights, or NULL */
-    double *y;                   /* n: a target on its way */
-    double *r, *g;               /* n x k, lead x k */
-    double *z, *work;            /* columns each */
-} qr_problem;
-
-static int64_t column(const qr_problem *s, int64_t j) { return s->out->factor.active != NULL ? s->out->factor.active[j] : j; }
-/* e of D = 2^-e, for column j of those in use */
-static int64_t exponent(const qr_problem *s, int64_t j) { return s->f.exponent[s->f.fixed + j]; }
-/* which of the columns in use has this place */
-static int64_t at_place(const qr_problem *s, int64_t place) { return s->f.order[s->f.fixed + place] - s->f.fixed; }
+int flsq_qr_takes_dependent_rows(int64_t n, int64_t p) { return n >= p || p <= FLSQ_QR_WIDE_COLUMNS; }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static flsq_status open_workspace(qr_problem *s, flsq_arena *arena)
+static flsq_status open_workspace(flsq_qr *s, flsq_arena *arena)
 {
     const int64_t unit = s->rows->unit != 0, p = s->columns;
-    const int64_t sizes[] = {s->height * p, p * p, s->n, s->n, s->n * s->k, s->lead * s->k, p, p};
-    double **const pieces[] = {&s->left, &s->right, &s->root, &s->y, &s->r, &s->g, &s->z, &s->work};
+    const int64_t sizes[] = {s->out->right != NULL ? s->height * p : 0, s->n, s->n, s->n * s->k, s->lead * s->k, p, p};
+    double **const pieces[] = {&s->right, &s->root, &s->y, &s->r, &s->g, &s->z, &s->work};
     enum { PIECES = sizeof sizes / sizeof sizes[0] };
     int64_t size = 0;
     flsq_status status = flsq_pivoted_add_bytes(s->n, unit + p, &size);
@@ -73,7 +51,7 @@ static flsq_status open_workspace(qr_problem *s, flsq_arena *arena)
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* out := sqrt(w)*(a[, j]*scale - offset), packed column c of the problem */
-static void read_column(const qr_problem *s, const flsq_matrix *a, int64_t j, int64_t c, double *out)
+static void read_column(const flsq_qr *s, const flsq_matrix *a, int64_t j, int64_t c, double *out)
 {
     flsq_read_column(a, j, 0, s->n, out);
     if (s->rows->scale != NULL)
@@ -83,8 +61,11 @@ static void read_column(const qr_problem *s, const flsq_matrix *a, int64_t j, in
         out[i] *= s->root[i];
 }
 
-static void read_rows(const qr_problem *s)
+void flsq_qr_target(flsq_qr *s, int64_t t) { read_column(s, &s->rows->y, t, s->lead + t, s->y); }
+
+static void read_rows(flsq_qr *s)
 {
+    flsq_pivoted_reset(&s->f);
     if (s->root != NULL)
         flsq_read_column(&s->rows->weights, 0, 0, s->n, s->root);
     for (int64_t i = 0; i < s->n && s->root != NULL; i++)
@@ -92,35 +73,26 @@ static void read_rows(const qr_problem *s)
     for (int64_t i = 0; i < s->n && s->f.fixed; i++)
         s->f.a[i] = s->root != NULL ? s->root[i] : 1.0;
     for (int64_t j = 0; j < s->columns; j++)
-        read_column(s, &s->rows->x, column(s, j), column(s, j), s->f.a + (s->f.fixed + j) * s->f.ld);
+        read_column(s, &s->rows->x, flsq_qr_column(s, j), flsq_qr_column(s, j), s->f.a + (s->f.fixed + j) * s->f.ld);
 }
 
 /* ---- R: condition, rank ------------------------------------------------------------------------------------------ */
 
 /* factor.r := R of the columns in their own order, from that in places, by reflections once more. */
-static void restore_order(qr_problem *s, flsq_arena *arena)
+static void restore_order(flsq_qr *s, flsq_arena *arena)
 {
     const int64_t n = s->columns;
     flsq_pivoted f;
     flsq_pivoted_open(s->kernels, n, n, n, arena, &f);
     memset(f.a, 0, (size_t)(f.ld * n) * sizeof(double));
     for (int64_t place = 0; place < n; place++)
-        memcpy(f.a + at_place(s, place) * f.ld, flsq_pivoted_column(&s->f, s->f.fixed + place) + s->f.fixed,
+        memcpy(f.a + flsq_qr_place(s, place) * f.ld, flsq_pivoted_column(&s->f, s->f.fixed + place) + s->f.fixed,
                (size_t)(place + 1) * sizeof(double));
     for (int64_t j = 0; j < n; j++)
         flsq_pivoted_step(&f, j);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = i; j < n; j++)
             s->out->factor.r[i * n + j] = f.a[i * f.ld + i] < 0 ? -f.a[j * f.ld + i] : f.a[j * f.ld + i];
-}
-
-/* W := R in places */
-static void copy_triangle(qr_problem *s)
-{
-    memset(s->left, 0, (size_t)(s->height * s->columns) * sizeof(double));
-    for (int64_t place = 0; place < s->columns; place++)
-        memcpy(s->left + place * s->height, flsq_pivoted_column(&s->f, s->f.fixed + place) + s->f.fixed,
-               (size_t)FLSQ_MIN(place + 1, s->height) * sizeof(double));
 }
 
 /* Rounding alone leaves a few eps in dependent columns of equal length. */
@@ -133,7 +105,52 @@ static int64_t rank_of(int64_t n, const double *values)
     return rank;
 }
 
-static flsq_status find_rank(qr_problem *s)
+/* The columns of Rᵀ fall in length; made orthogonal they are the right singular vectors of R times its values. */
+static void find_values(flsq_qr *s)
+{
+    const int64_t n = s->columns;
+    memset(s->right, 0, (size_t)(s->height * n) * sizeof(double));
+    for (int64_t place = 0; place < n; place++)
+        for (int64_t i = 0; i < FLSQ_MIN(place + 1, s->height); i++)
+            s->right[i * n + place] = flsq_pivoted_column(&s->f, s->f.fixed + place)[s->f.fixed + i];
+    flsq_jacobi(s->kernels, n, s->height, s->right, s->out->values);
+    for (int64_t i = s->height; i < n; i++)
+        s->out->values[i] = 0;
+}
+
+/* out->right, columns in their own order: the vectors of the values that count, and what is orthogonal to them. */
+static flsq_status find_basis(flsq_qr *s)
+{
+    const int64_t n = s->columns, rank = s->out->rank;
+    flsq_pivoted f;
+    flsq_arena arena;
+    int64_t size = 0;
+    flsq_status status = flsq_pivoted_add_bytes(n, rank, &size);
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    flsq_pivoted_open(s->kernels, n, rank, rank, &arena, &f);
+    for (int64_t i = 0; i < rank; i++) {
+        for (int64_t place = 0; place < n; place++)
+            f.a[i * f.ld + place] = s->right[i * n + place] /= s->out->values[i];
+        for (int64_t place = 0; place < n; place++)
+            s->out->right[flsq_qr_place(s, place) * n + i] = s->right[i * n + place];
+    }
+    for (int64_t i = 0; i < rank; i++)
+        flsq_pivoted_step(&f, i);
+    for (int64_t i = rank; i < n; i++) {
+        memset(s->work, 0, (size_t)n * sizeof(double));
+        s->work[i] = 1;
+        flsq_pivoted_expand(&f, s->work);
+        for (int64_t place = 0; place < n; place++)
+            s->out->right[flsq_qr_place(s, place) * n + i] = s->work[place];
+    }
+    flsq_arena_close(&arena);
+    return FLSQ_OK;
+}
+
+static flsq_status find_rank(flsq_qr *s)
 {
     flsq_factor *const factor = &s->out->factor;
     const int64_t n = s->columns;
@@ -142,10 +159,10 @@ static flsq_status find_rank(qr_problem *s)
     factor->condition = INFINITY;
     s->out->rank = n;
     for (int64_t j = 0; j < n; j++) {
-        factor->scale[j] = ldexp(1.0, -(int)exponent(s, j));
+        factor->scale[j] = ldexp(1.0, -(int)flsq_qr_exponent(s, j));
         const double *const column = s->f.a + (s->f.fixed + j) * s->f.ld + s->f.fixed;
         int64_t place = 0;
-        while (at_place(s, place) != j)
+        while (flsq_qr_place(s, place) != j)
             place++;
         factor->trace += s->kernels->dot(FLSQ_MIN(place + 1, s->height), column, column);
     }
@@ -165,140 +182,72 @@ static flsq_status find_rank(qr_problem *s)
     }
     if (status != FLSQ_OK || factor->condition <= SUSPECT_CONDITION)
         return status;
-    copy_triangle(s);
-    flsq_jacobi(s->kernels, s->height, n, s->left, s->right, s->out->values);
+    find_values(s);
     s->out->rank = rank_of(n, s->out->values);
     const double ratio = s->out->rank > 0 ? s->out->values[0] / s->out->values[s->out->rank - 1] : 1.0;
     factor->condition = ratio * ratio;
-    for (int64_t place = 0; place < n; place++)
-        for (int64_t i = 0; i < n; i++)
-            s->out->right[at_place(s, place) * n + i] = s->right[i * n + place];
-    return FLSQ_OK;
+    return s->out->rank < n ? find_basis(s) : FLSQ_OK;
 }
 
 /* ---- solution ---------------------------------------------------------------------------------------------------- */
 
-/* z, by columns in use, that is closest to the projected c: by R where it has full rank, else Σ v_i (w_i·c)/σ_i². */
-static void solve(qr_problem *s, const double *c)
+/* z, by columns in use, that is closest to the projected c: none for those behind the rank, which pivoting has put last. */
+static void solve(flsq_qr *s, const double *c)
 {
     const int64_t n = s->columns, rank = s->out->rank;
-    if (rank == n) {
-        memcpy(s->work, c + s->f.fixed, (size_t)n * sizeof(double));
-        flsq_pivoted_solve(&s->f, n, s->work);
-    } else
-        memset(s->work, 0, (size_t)n * sizeof(double));
-    for (int64_t i = 0; i < rank && rank < n; i++) {
-        const double value = s->out->values[i];
-        const double part = s->kernels->dot(s->height, s->left + i * s->height, c + s->f.fixed) / value / value;
-        s->kernels->axpy(n, part, s->right + i * n, s->work);
-    }
+    memcpy(s->work, c + s->f.fixed, (size_t)rank * sizeof(double));
+    memset(s->work + rank, 0, (size_t)(n - rank) * sizeof(double));
+    flsq_pivoted_solve(&s->f, rank, s->work);
     for (int64_t place = 0; place < n; place++)
-        s->z[at_place(s, place)] = s->work[place];
+        s->z[flsq_qr_place(s, place)] = s->work[place];
 }
 
 /* What the unit column must take back of z: its share of every column, from the first row of R. */
-static double level_of(const qr_problem *s)
+static double level_of(const flsq_qr *s)
 {
     double level = 0;
     for (int64_t place = 0; place < s->columns; place++)
-        level += flsq_pivoted_column(&s->f, s->f.fixed + place)[0] * s->z[at_place(s, place)];
+        level += flsq_pivoted_column(&s->f, s->f.fixed + place)[0] * s->z[flsq_qr_place(s, place)];
     return level / s->f.a[0];
 }
 
 /* b += D z and, where there is a unit column, the level */
-static void add_solution(qr_problem *s, double level, int64_t t, double *b)
+void flsq_qr_add(flsq_qr *s, double level, int64_t t, double *b)
 {
     for (int64_t j = 0; j < s->columns; j++)
-        b[column(s, j) * s->k + t] += s->z[j] * s->out->factor.scale[j];
+        b[flsq_qr_column(s, j) * s->k + t] += s->z[j] * s->out->factor.scale[j];
     if (s->f.fixed)
         b[(s->lead - 1) * s->k + t] += ldexp(level - level_of(s), -(int)s->f.exponent[0]);
 }
 
 /* b += the solution for s->y, which is overwritten */
-static void step(qr_problem *s, int64_t t, double *b)
+static void step(flsq_qr *s, int64_t t, double *b)
 {
     flsq_pivoted_project(&s->f, s->y);
     solve(s, s->y);
-    add_solution(s, s->f.fixed ? s->y[0] / s->f.a[0] : 0, t, b);
+    flsq_qr_add(s, s->f.fixed ? s->y[0] / s->f.a[0] : 0, t, b);
 }
 
-static flsq_status refine(qr_problem *s, double *b, double *rss)
+void flsq_qr_residual(flsq_qr *s, int64_t t)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        s->y[i] = s->r[i * s->k + t] * (s->root != NULL ? s->root[i] : 1.0);
+}
+
+static flsq_status refine(flsq_qr *s, double *b, double *rss)
 {
     const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, s->r, 1);
     for (int64_t t = 0; status == FLSQ_OK && t < s->k; t++) {
-        for (int64_t i = 0; i < s->n; i++)
-            s->y[i] = s->r[i * s->k + t] * (s->root != NULL ? s->root[i] : 1.0);
+        flsq_qr_residual(s, t);
         step(s, t, b);
     }
     return status;
 }
 
-/* ---- minimum norm ------------------------------------------------------------------------------------------------ */
-
-/* Along the null space N of X D to where U b is shortest, U = 2^e the user's units: min ‖U D (z + N c)‖ by the same QR.  What
- * U D makes of rounding in N is no part of it. */
-static flsq_status shorten(qr_problem *s, double *b)
-{
-    const int64_t n = s->columns, rank = s->out->rank, missing = n - rank;
-    const double least = NO_PART * FLSQ_UNIT_ROUNDOFF * (double)n;
-    flsq_pivoted f;
-    flsq_arena arena;
-    int64_t size = 0, top = INT64_MIN;
-    flsq_status status = flsq_pivoted_add_bytes(n, missing, &size);
-    if (status == FLSQ_OK)
-        status = flsq_size_add(&size, n, 3 * sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
-    if (status != FLSQ_OK)
-        return status;
-    flsq_pivoted_open(s->kernels, n, missing, 0, &arena, &f);
-    double *const units = flsq_arena_take(&arena, n, 3 * sizeof(double)), *const shift = units + n, *const c = shift + n;
-    for (int64_t j = 0; j < n; j++) {
-        int own = 0;
-        int involved = 0;
-        if (s->rows->scale != NULL)
-            frexp(s->rows->scale[column(s, j)], &own);
-        units[j] = (double)(own - exponent(s, j));
-        for (int64_t i = 0; i < missing; i++) {
-            double *const entry = f.a + i * f.ld + j;
-            *entry = s->out->right[j * n + rank + i];
-            if (fabs(*entry) <= least)
-                *entry = 0;
-            involved |= *entry != 0;
-        }
-        if (involved)
-            top = FLSQ_MAX(top, (int64_t)units[j]);
-    }
-    for (int64_t j = 0; j < n; j++) {
-        units[j] = top == INT64_MIN ? 0 : ldexp(1.0, (int)FLSQ_MAX((int64_t)units[j] - top, -1100));
-        for (int64_t i = 0; i < missing; i++)
-            f.a[i * f.ld + j] *= units[j];
-    }
-    int whole = flsq_pivoted_factor(&f);
-    for (int64_t i = 0; i < missing; i++)
-        whole = whole && flsq_pivoted_column(&f, i)[i] != 0;
-    for (int64_t t = 0; whole && t < s->k; t++) { /* not whole: units too far apart for their product */
-        for (int64_t j = 0; j < n; j++)
-            c[j] = b[column(s, j) * s->k + t] / s->out->factor.scale[j] * units[j];
-        flsq_pivoted_project(&f, c);
-        flsq_pivoted_solve(&f, missing, c);
-        memset(s->z, 0, (size_t)n * sizeof(double));
-        for (int64_t place = 0; place < missing; place++)
-            for (int64_t j = 0; j < n; j++) {
-                const double entry = s->out->right[j * n + rank + f.order[place]];
-                if (fabs(entry) > least)
-                    s->z[j] -= entry * ldexp(c[place], -(int)f.exponent[f.order[place]]);
-            }
-        add_solution(s, 0, t, b);
-    }
-    flsq_arena_close(&arena);
-    return FLSQ_OK;
-}
-
 /* ---- judgement --------------------------------------------------------------------------------------------------- */
 
 /* ‖x‖, also where squares of its entries leave the range of float64 */
-static double length(const qr_problem *s, int64_t n, const double *x)
+double flsq_qr_length(const flsq_qr *s, int64_t n, const double *x)
 {
     const double square = s->kernels->dot(n, x, x);
     if (flsq_squares_in_range(square))
@@ -312,7 +261,7 @@ static double length(const qr_problem *s, int64_t n, const double *x)
 }
 
 /* ‖(RᵀR + ω²I)^-½ g‖ for g in places, which is overwritten: by R of [R; ω I], or of R's singular values those that count. */
-static flsq_status damped(qr_problem *s, double omega, double *g, double *norm)
+static flsq_status damped(flsq_qr *s, double omega, double *g, double *norm)
 {
     const int64_t n = s->columns, rank = s->out->rank;
     flsq_pivoted f;
@@ -321,7 +270,7 @@ static flsq_status damped(qr_problem *s, double omega, double *g, double *norm)
     if (rank < n) {
         for (int64_t i = 0; i < rank; i++)
             s->z[i] = s->kernels->dot(n, s->right + i * n, g) / hypot(s->out->values[i], omega);
-        *norm = length(s, rank, s->z);
+        *norm = flsq_qr_length(s, rank, s->z);
         return FLSQ_OK;
     }
     flsq_status status = flsq_pivoted_add_bytes(2 * n, n, &size);
@@ -339,30 +288,30 @@ static flsq_status damped(qr_problem *s, double omega, double *g, double *norm)
     for (int64_t place = 0; place < n; place++)
         flsq_pivoted_step(&f, place);
     flsq_pivoted_solve_transposed(&f, n, g);
-    *norm = length(s, n, g);
+    *norm = flsq_qr_length(s, n, g);
     flsq_arena_close(&arena);
     return FLSQ_OK;
 }
 
 /* Karlson and Waldén's estimate (refine.h) with all of its sum, ‖(M + ω²I)^-½ D g‖/(‖z‖‖X D‖) with ω = ‖r‖/‖z‖: largest over
  * the targets. */
-static flsq_status judge(qr_problem *s, const double *b, const double *rss, double *backward_error)
+static flsq_status judge(flsq_qr *s, const double *b, const double *rss, double *backward_error)
 {
     const int64_t n = s->columns, k = s->k;
     const double norm = sqrt(s->out->factor.trace);
     double largest = 0;
     for (int64_t t = 0; t < k; t++) {
         for (int64_t place = 0; place < n; place++) { /* about the means */
-            const int64_t j = at_place(s, place);
-            s->work[place] = s->g[column(s, j) * k + t] * s->out->factor.scale[j];
+            const int64_t j = flsq_qr_place(s, place);
+            s->work[place] = s->g[flsq_qr_column(s, j) * k + t] * s->out->factor.scale[j];
             if (s->f.fixed)
                 s->work[place] -= flsq_pivoted_column(&s->f, 1 + place)[0] / s->f.a[0] *
                                   ldexp(s->g[(s->lead - 1) * k + t], -(int)s->f.exponent[0]);
-            s->z[j] = b[column(s, j) * k + t] / s->out->factor.scale[j];
+            s->z[j] = b[flsq_qr_column(s, j) * k + t] / s->out->factor.scale[j];
         }
-        const double size = length(s, n, s->z);
+        const double size = flsq_qr_length(s, n, s->z);
         double part = 0;
-        if (!(size > 0) || !(length(s, n, s->work) > 0))
+        if (!(size > 0) || !(flsq_qr_length(s, n, s->work) > 0))
             continue;
         const flsq_status status = damped(s, sqrt(rss[t]) / size, s->work, &part);
         if (status != FLSQ_OK)
@@ -374,34 +323,36 @@ static flsq_status judge(qr_problem *s, const double *b, const double *rss, doub
     return FLSQ_OK;
 }
 
-static int all_finite(int64_t n, const double *x)
+int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return 0;
-    return 1;
+    int finite = 1;
+    for (int64_t i = 0; i < s->lead * s->k; i++)
+        finite &= isfinite(b[i]) != 0;
+    for (int64_t t = 0; t < s->k; t++)
+        finite &= isfinite(rss[t]) != 0;
+    return finite;
 }
 
-static flsq_status solve_and_judge(qr_problem *s, double *b, double *rss, flsq_report *report)
+static flsq_status solve_and_judge(flsq_qr *s, double *b, double *rss, flsq_report *report)
 {
     flsq_status status = find_rank(s);
     if (status != FLSQ_OK)
         return status;
     memset(b, 0, (size_t)(s->lead * s->k) * sizeof(double));
     for (int64_t t = 0; t < s->k; t++) {
-        read_column(s, &s->rows->y, t, s->lead + t, s->y);
+        flsq_qr_target(s, t);
         step(s, t, b);
     }
     const int deficient = s->out->rank < s->columns;
     status = refine(s, b, rss);
     if (status == FLSQ_OK && deficient)
-        status = shorten(s, b);
+        status = flsq_qr_shorten(s, b);
     if (status == FLSQ_OK && deficient) /* the null space is known to rounding, and the move along it may be a long one */
         status = refine(s, b, rss);
     if (status == FLSQ_OK)
         status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, 1);
-    report->passes = deficient ? 4 : 3;
-    if (status == FLSQ_OK && all_finite(s->lead * s->k, b) && all_finite(s->k, rss)) {
+    report->passes += deficient ? 3 : 2;
+    if (status == FLSQ_OK && flsq_qr_is_finite(s, b, rss)) {
         report->verdict = FLSQ_CERTIFIED;
         return judge(s, b, rss, &report->backward_error);
     }
@@ -412,7 +363,7 @@ flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows,
                              double *rss, flsq_report *report)
 {
     const int64_t unit = rows->unit != 0;
-    qr_problem s = {.kernels = kernels, .rows = rows, .out = out, .n = rows->x.rows, .columns = out->factor.n,
+    flsq_qr s = {.kernels = kernels, .rows = rows, .out = out, .n = rows->x.rows, .columns = out->factor.n,
                     .k = rows->y.columns, .lead = rows->x.columns + unit};
     flsq_arena arena;
     s.height = FLSQ_MIN(s.n - unit, s.columns);
@@ -422,10 +373,16 @@ flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows,
     flsq_status status = open_workspace(&s, &arena);
     if (status != FLSQ_OK)
         return status;
-    read_rows(&s);
     report->passes = 1;
-    if (flsq_pivoted_factor(&s.f))
-        status = solve_and_judge(&s, b, rss, report);
+    if (s.height < s.columns) {
+        read_rows(&s);
+        status = flsq_qr_solve_wide(&s, b, rss, report);
+    }
+    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && out->right != NULL) {
+        read_rows(&s);
+        if (flsq_pivoted_factor(&s.f))
+            status = solve_and_judge(&s, b, rss, report);
+    }
     flsq_arena_close(&arena);
     return status;
 }

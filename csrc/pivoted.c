@@ -51,11 +51,17 @@ void flsq_pivoted_open(const flsq_kernels *kernels, int64_t rows, int64_t column
     f->order = f->exponent + columns;
     f->work = flsq_arena_take(arena, rows, sizeof(double) + sizeof(int64_t));
     f->row = (int64_t *)(f->work + rows);
-    for (int64_t j = 0; j < columns; j++) {
+    flsq_pivoted_reset(f);
+}
+
+void flsq_pivoted_reset(flsq_pivoted *f)
+{
+    for (int64_t j = 0; j < f->columns; j++) {
         f->order[j] = j;
         f->exponent[j] = 0;
+        f->tau[j] = 0;
     }
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < f->rows; i++)
         f->row[i] = i;
 }
 
@@ -116,6 +122,8 @@ static void sort_rows(flsq_pivoted *f)
 /* y := (I - tau v vᵀ) y for the reflector at this place: v = (1, column below it). */
 static void reflect(const flsq_pivoted *f, int64_t place, double *y)
 {
+    if (f->tau[place] == 0)
+        return;
     const double *const v = flsq_pivoted_column(f, place) + place + 1;
     const int64_t below = f->rows - place - 1;
     const double part = f->tau[place] * (y[place] + f->kernels->dot(below, v, y + place + 1));
@@ -193,6 +201,15 @@ void flsq_pivoted_project(const flsq_pivoted *f, double *y)
         reflect(f, place, y);
 }
 
+void flsq_pivoted_expand(const flsq_pivoted *f, double *y)
+{
+    for (int64_t place = f->steps - 1; place >= 0; place--)
+        reflect(f, place, y);
+    memcpy(f->work, y, (size_t)f->rows * sizeof(double));
+    for (int64_t i = 0; i < f->rows; i++)
+        y[f->row[i]] = f->work[i];
+}
+
 void flsq_pivoted_solve(const flsq_pivoted *f, int64_t count, double *z)
 {
     for (int64_t i = count - 1; i >= 0; i--) {
@@ -234,13 +251,10 @@ static void swap(int64_t n, double *x, double *y)
  * t² + 2 t (b - a)/(2 g) - 1 = 0 with a, b their squares and g their product, until none is left to make (M. R. Hestenes,
  * J. SIAM 6, 1958, 51-90).  What is orthogonal to rounding stays, and so do columns of rounding alone: more of them than
  * there are rows are never orthogonal. */
-void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, double *w, double *v, double *values)
+void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, double *w, double *values)
 {
     const double tolerance = FLSQ_UNIT_ROUNDOFF * (double)FLSQ_MAX(rows, 4);
     const double rounding = ROUNDING * FLSQ_UNIT_ROUNDOFF;
-    memset(v, 0, (size_t)(columns * columns) * sizeof(double));
-    for (int64_t j = 0; j < columns; j++)
-        v[j * columns + j] = 1;
     int rotated = 1;
     for (int sweep = 0; sweep < MOST_SWEEPS && rotated; sweep++) {
         double largest = 0;
@@ -260,7 +274,6 @@ void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, dou
                 const double t = (zeta >= 0 ? 1.0 : -1.0) / (fabs(zeta) + sqrt(1 + zeta * zeta));
                 const double c = 1 / sqrt(1 + t * t);
                 rotate(rows, c, c * t, x, y);
-                rotate(columns, c, c * t, v + i * columns, v + j * columns);
                 values[i] = FLSQ_MAX(values[i] - t * g, 0.0);
                 values[j] += t * g;
                 rotated = 1;
@@ -276,7 +289,6 @@ void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, dou
         if (largest == i)
             continue;
         swap(rows, w + i * rows, w + largest * rows);
-        swap(columns, v + i * columns, v + largest * columns);
         swap(1, values + i, values + largest);
     }
 }

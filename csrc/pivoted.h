@@ -26,6 +26,8 @@ flsq_status flsq_pivoted_add_bytes(int64_t rows, int64_t columns, int64_t *total
 /* Takes its memory from the arena and points f->a at it; the caller fills in A. */
 void flsq_pivoted_open(const flsq_kernels *kernels, int64_t rows, int64_t columns, int64_t fixed, flsq_arena *arena,
                        flsq_pivoted *f);
+/* For another A in the same memory: nothing sorted, swapped or scaled. */
+void flsq_pivoted_reset(flsq_pivoted *f);
 static inline double *flsq_pivoted_column(const flsq_pivoted *f, int64_t place)
 {
     return f->a + f->order[place] * f->ld;
@@ -36,13 +38,15 @@ int flsq_pivoted_factor(flsq_pivoted *f);
 void flsq_pivoted_step(flsq_pivoted *f, int64_t place);
 /* y := QᵀP y */
 void flsq_pivoted_project(const flsq_pivoted *f, double *y);
+/* y := Pᵀ Q y */
+void flsq_pivoted_expand(const flsq_pivoted *f, double *y);
 /* z := R⁻¹z for the places [fixed, fixed + count); z[0] is that of place `fixed`. */
 void flsq_pivoted_solve(const flsq_pivoted *f, int64_t count, double *z);
 /* z := R⁻ᵀz, likewise */
 void flsq_pivoted_solve_transposed(const flsq_pivoted *f, int64_t count, double *z);
 
-/* W (rows x columns, one column after the other) := W V with orthogonal columns, V (columns x columns, likewise) too; values
- * := their lengths, falling, V and W in the same order.  One-sided Jacobi: absolute accuracy, V orthogonal whatever W is. */
-void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, double *w, double *v, double *values);
+/* W (rows x columns, one column after the other) := W V with orthogonal columns and V orthogonal; values := their lengths,
+ * falling.  One-sided Jacobi: quick where the columns fall in length. */
+void flsq_jacobi(const flsq_kernels *kernels, int64_t rows, int64_t columns, double *w, double *values);
 
 #endif

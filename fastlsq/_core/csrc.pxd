@@ -157,6 +157,7 @@ cdef extern from "fastlsq.h" nogil:
         double *right
 
     int flsq_is_for_qr(int64_t n, int64_t p, int64_t k)
+    int flsq_qr_takes_dependent_rows(int64_t n, int64_t p)
     flsq_status flsq_solve_by_qr(
         const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b, double *rss,
         flsq_report *report

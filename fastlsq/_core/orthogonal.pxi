@@ -8,7 +8,8 @@ cdef class Orthogonal:
     """QR of all rows: a Factor, of which only `scale`, `condition` and `trace` are known where the rank is less.
 
     `values` and `right` are singular values and right singular vectors (columns) of X D, D = diag(factor.scale), about the
-    means where there is an intercept; NaN where the condition did not ask for them.
+    means where there is an intercept; NaN where the condition did not ask for them, None where rows are fewer than columns and
+    these are many.
     """
 
     cdef flsq_orthogonal view
@@ -16,15 +17,21 @@ cdef class Orthogonal:
     cdef readonly Factor factor
     cdef readonly object values, right
 
-    def __cinit__(self, int64_t n, active=None):
-        self.factor = Factor(n, active)
-        self.values, self.right = numpy.full(n, numpy.nan), numpy.full((n, n), numpy.nan)
+    def __cinit__(self, int64_t rows, int64_t n, active=None):
+        self.factor = Factor(n, active, rows >= n)
         self.view.factor = self.factor.view
-        self.view.values, self.view.right = own_data(self.values), own_data(self.right)
+        if flsq_qr_takes_dependent_rows(rows, n):
+            self.values, self.right = numpy.full(n, numpy.nan), numpy.full((n, n), numpy.nan)
+            self.view.values, self.view.right = own_data(self.values), own_data(self.right)
 
     @property
     def rank(self):
         return self.view.rank
+
+    @property
+    def is_wide(self):
+        """Whether the rows are fewer than the columns and independent: there are no singular values then."""
+        return self.view.rank < self.view.factor.n and (self.values is None or numpy.isnan(self.values).any())
 
     @property
     def passes(self):
@@ -59,6 +66,6 @@ def solve_by_qr(x, y, weights, scale, offset, bint unit, active, kernel=None):
         raise ValueError("needs rows, targets, and scale and offset together")
     if active is not None and len(active) > 0 and max(active) >= p:
         raise ValueError("active names a column that does not exist")
-    cdef Orthogonal found = Orthogonal(p if active is None else len(active), active)
+    cdef Orthogonal found = Orthogonal(rows.view.x.rows - unit, p if active is None else len(active), active)
     b, rss = new_array((p + unit, k)), new_array(k)
     return (b, rss, found) if found.solve(kernels, &rows.view, own_data(b), own_data(rss)) else None

@@ -46,14 +46,14 @@ cdef class Factor:
     cdef readonly object scale, active, transform
     cdef const int64_t[::1] indices
 
-    def __cinit__(self, int64_t n, active=None):
+    def __cinit__(self, int64_t n, active=None, bint has_r=True):
         self.scale = new_array(n)
         self.view.pivot = -1
         self.view.n = n
         self.view.scale = own_data(self.scale)
         # not an array: of those NumPy asks for pages of 2 MiB, and half of the square is never touched
-        self.view.r = <double *> malloc(n * n * sizeof(double)) if n < MOST_COLUMNS else NULL
-        if self.view.r == NULL and n > 0:
+        self.view.r = <double *> malloc(n * n * sizeof(double)) if has_r and n < MOST_COLUMNS else NULL
+        if self.view.r == NULL and has_r and n > 0:
             raise MemoryError(f"no memory for a factor of {n} columns")
         self.active = active
         if active is not None and n > 0:
@@ -69,6 +69,8 @@ cdef class Factor:
     def r(self):
         """R as a new array, upper triangular."""
         cdef int64_t n = self.view.n, i
+        if self.view.r == NULL and n > 0:
+            raise ValueError("fewer rows than columns have no R")
         array = numpy.zeros((n, n))
         cdef double *data = own_data(array)
         for i in range(n):
@@ -225,7 +227,7 @@ def lstsq(a, b, threads, resolve):
     cdef double *x_out = own_data(x)
     cdef double *rss_out = own_data(rss)
     if n < p:
-        found = Orthogonal(p)
+        found = Orthogonal(n, p)
         if not (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
             return None
         return x, rss, found, "fewer rows than columns", found.passes
@@ -236,7 +238,7 @@ def lstsq(a, b, threads, resolve):
     if report.verdict != FLSQ_CERTIFIED:
         moments, reason, reads = Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1
         if report.verdict != FLSQ_OUT_OF_RANGE and flsq_is_for_qr(n, p, k):
-            found = Orthogonal(p)
+            found = Orthogonal(n, p)
             if (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
                 return x, rss, found, reason, reads + found.passes
         return moments, reason, reads

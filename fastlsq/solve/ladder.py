@@ -59,8 +59,8 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
         return lapack(problem, equations, reason)
     if solution is None and small and not equations.constant().all():
         solution = solve_small(problem, equations, reads, reason)
-    if solution is None and wide:
-        return lapack(problem, equations, reason)
+    if wide:
+        return solution or lapack(problem, equations, reason)
     if solution is None:
         solution = _escalate(problem, equations, reason, reads)
     return refine_fully(problem, solution) if accuracy == "full" and p > 0 and k > 0 else solution

@@ -48,7 +48,7 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     )
     return Solution(
         coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", rows.y, rows.y), rows.y_exponents,
-        rows.x_mean, _sum_weights(problem), lambda: _root(_right_singular(rows.a), info.rank, -rows.x_exponents),
+        rows.x_mean, _sum_weights(problem), lambda: root_of_rows(rows, info.rank),
         equations, None, singular_values,
     )
 
@@ -134,9 +134,10 @@ def _right_singular(a):
     return values, vt
 
 
-def _root(basis, rank, exponents):
+def root_of_rows(rows, rank):
     """(H, e): the pseudo-inverse of XᵀWX (centred with an intercept) is (2^e H)(2^e H)ᵀ."""
-    values, vt = basis
+    values, vt = _right_singular(rows.a)
+    exponents = -rows.x_exponents
     return shortest(vt[:rank].T / values[:rank], vt[rank:].T, exponents), exponents
 
 

@@ -263,9 +263,9 @@ def _by_qr(a, b, x, rss, qr, reason, passes):
 def _info_by_qr(qr, x, rss, kernel, reason, passes):
     p, rank = x.shape[0], qr.rank
     condition, error, aliased = math.sqrt(qr.factor.condition), math.nan, ()
-    if rank < p:
+    if rank < p and not qr.is_wide:
         aliased = tuple(map(int, dependent_of(qr.values, qr.right, rank)))
-    else:
+    elif rank == p:
         size = column_norms(x.reshape(p, -1) / qr.factor.scale[:, None])
         error = forward_bound(condition, math.sqrt(qr.factor.trace), size, np.atleast_1d(rss))
     if rank == 0:

@@ -16,7 +16,7 @@ from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_of, shortest
 from fastlsq.solve.driver import Solution, SolveInfo, forward_bound, solution_of_full_rank
-from fastlsq.solve.lapack import scaled_rows
+from fastlsq.solve.lapack import root_of_rows, scaled_rows
 from fastlsq.solve.truncated import backward_error, rank_of, solution_of_lower_rank
 
 
@@ -32,8 +32,22 @@ def solve_small(problem, equations, reads, reason):
     info = SolveInfo(path="qr", reason=reason, passes=reads + qr.passes, backward_error=qr.backward_error)
     if qr.rank == active.size:
         return solution_of_full_rank(problem, equations, qr.factor, b, rss, info)
+    if qr.is_wide:
+        return _solution_of_wide(problem, equations, qr, b, rss, info)
     basis = qr.values, qr.right, active, -qr.factor.exponents
     return solution_of_lower_rank(problem, equations, basis, qr.rank, b, rss, info)
+
+
+def _solution_of_wide(problem, equations, qr, b, rss, info):
+    info.condition, info.rank = math.sqrt(qr.factor.condition), qr.rank
+    info.n_threads, info.kernel = problem.n_threads, lib.kernel_name(problem.kernel)
+
+
+    def root():
+        matrix, exponents = root_of_rows(scaled_rows(problem), qr.rank)
+        return matrix, exponents - equations.units.exponents[: equations.p]
+
+    return Solution.from_equations(equations, b, rss, info, root)
 
 
 def solve_orthogonal(problem, equations, reads, reason):
