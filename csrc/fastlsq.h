@@ -192,15 +192,15 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
                        double *b, double *rss, flsq_report *report, flsq_gram **left);
 
 /* What QR with sorted rows and pivoted columns made of a small problem.  With all its columns independent, rank == factor.n
- * and the factor is as in rung 1; of the others the caller gets factor.scale, condition and trace, and the singular values
- * and right singular vectors of X D, about the means where there is a unit column. */
+ * and the factor is as in rung 1.  Else the caller gets factor.scale, condition and trace, and unless the rows are fewer than
+ * the columns and independent what is known of X D, about the means where there is a unit column. */
 typedef struct flsq_orthogonal {
     flsq_factor factor; /* n, active, memory: the caller's */
     int64_t rank;
-    double *values;     /* n, written where rank < n or the condition is near 1/u, but not for rows that are fewer than n and
-                         * independent */
-    double *right;      /* n x n, a vector in each column, where rank < n, likewise; NULL: rows that are fewer and depend on each
-                         * other are not certified */
+    double *null;       /* room for n x n, n x (n - rank) written: an orthonormal basis of the null space; NULL: rows that are
+                         * fewer and depend on each other are not certified */
+    double *range;      /* room for n x n, n x rank written: X D times it has orthonormal columns */
+    int8_t *dependent;  /* n: columns that depend on earlier ones */
 } flsq_orthogonal;
 
 /* Whether a problem is small enough for it. */
@@ -247,6 +247,31 @@ flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int6
 /* One fit for every group: rows without scale and offset, one target, finite weights or none. */
 flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
                              int n_threads, const flsq_group_answers *answers);
+
+/* ---- rungs 2 and 3: columns that may depend on each other ------------------------------------------------------- */
+
+/* Of X D with (X D)ᵀX D = triangleᵀ moments triangle: R of a pivoted QR, cut at its rank. */
+typedef struct flsq_truncated flsq_truncated;
+/* moments and triangle (upper): n x n */
+flsq_status flsq_truncated_create(const flsq_kernels *kernels, int64_t n, const double *moments, const double *triangle,
+                                  flsq_truncated **truncated);
+void flsq_truncated_destroy(flsq_truncated *truncated);
+int64_t flsq_truncated_rank(const flsq_truncated *truncated);
+/* In the 2-norm, of what counts: an estimate. */
+double flsq_truncated_condition(const flsq_truncated *truncated);
+/* Another rank. */
+flsq_status flsq_truncated_cut(flsq_truncated *truncated, int64_t rank);
+/* z (n x k) with X D z closest to what X T sees as h = (X T)ᵀ.. (n x k); not the shortest */
+void flsq_truncated_solve(flsq_truncated *truncated, int64_t k, const double *h, double *z);
+/* norm[k] := ‖(X D)⁺ᵀg‖ for g (n x k) in the range of (X D)ᵀ */
+void flsq_truncated_norms(flsq_truncated *truncated, int64_t k, const double *g, double *norm);
+/* As in flsq_orthogonal. */
+flsq_status flsq_truncated_null(const flsq_truncated *truncated, double *null);
+void flsq_truncated_range(const flsq_truncated *truncated, double *range);
+flsq_status flsq_truncated_dependent(const flsq_truncated *truncated, int8_t *dependent);
+
+/* product := A B (n x n each, upper triangular, row-major; the lower triangle of the product becomes 0). */
+void flsq_triangular_product(const flsq_kernels *kernels, int64_t n, const double *a, const double *b, double *product);
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 

@@ -36,7 +36,7 @@ flsq_status flsq_qr_shorten(flsq_qr *s, double *b)
         units[j] = (double)(own - flsq_qr_exponent(s, j));
         for (int64_t i = 0; i < missing; i++) {
             double *const entry = f.a + i * f.ld + j;
-            *entry = s->out->right[j * n + rank + i];
+            *entry = s->out->null[j * missing + i];
             if (fabs(*entry) <= least)
                 *entry = 0;
             involved |= *entry != 0;
@@ -60,7 +60,7 @@ flsq_status flsq_qr_shorten(flsq_qr *s, double *b)
         memset(s->z, 0, (size_t)n * sizeof(double));
         for (int64_t place = 0; place < missing; place++)
             for (int64_t j = 0; j < n; j++) {
-                const double entry = s->out->right[j * n + rank + f.order[place]];
+                const double entry = s->out->null[j * missing + f.order[place]];
                 if (fabs(entry) > least)
                     s->z[j] -= entry * ldexp(c[place], -(int)f.exponent[f.order[place]]);
             }

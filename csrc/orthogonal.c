@@ -7,6 +7,7 @@
  *     [1 | X D] = Q R;   z from R and Qᵀy;   b = D z;   r = y - [1 | X] b;   z += from R and Qᵀr
  */
 #include "blocksizes.h"
+#include "dependent.h"
 #include "normal.h"
 #include "orthogonal.h"
 #include "pack.h"
@@ -29,8 +30,8 @@ int flsq_qr_takes_dependent_rows(int64_t n, int64_t p) { return n >= p || p <= F
 static flsq_status open_workspace(flsq_qr *s, flsq_arena *arena)
 {
     const int64_t unit = s->rows->unit != 0, p = s->columns;
-    const int64_t sizes[] = {s->out->right != NULL ? s->height * p : 0, s->n, s->n, s->n * s->k, s->lead * s->k, p, p};
-    double **const pieces[] = {&s->right, &s->root, &s->y, &s->r, &s->g, &s->z, &s->work};
+    const int64_t sizes[] = {s->n, s->n, s->n * s->k, s->lead * s->k, p, p};
+    double **const pieces[] = {&s->root, &s->y, &s->r, &s->g, &s->z, &s->work};
     enum { PIECES = sizeof sizes / sizeof sizes[0] };
     int64_t size = 0;
     flsq_status status = flsq_pivoted_add_bytes(s->n, unit + p, &size);
@@ -95,59 +96,28 @@ static void restore_order(flsq_qr *s, flsq_arena *arena)
             s->out->factor.r[i * n + j] = f.a[i * f.ld + i] < 0 ? -f.a[j * f.ld + i] : f.a[j * f.ld + i];
 }
 
-/* Rounding alone leaves a few eps in dependent columns of equal length. */
-static int64_t rank_of(int64_t n, const double *values)
-{
-    const double cut = FLSQ_MAX(8.0, sqrt((double)n)) * 2 * FLSQ_UNIT_ROUNDOFF;
-    int64_t rank = 0;
-    while (rank < n && values[rank] > cut * values[0])
-        rank++;
-    return rank;
-}
-
-/* The columns of Rᵀ fall in length; made orthogonal they are the right singular vectors of R times its values. */
-static void find_values(flsq_qr *s)
+/* The rank by singular values, and what follows of columns that depend on others. */
+static flsq_status look_at_dependence(flsq_qr *s)
 {
     const int64_t n = s->columns;
-    memset(s->right, 0, (size_t)(s->height * n) * sizeof(double));
-    for (int64_t place = 0; place < n; place++)
-        for (int64_t i = 0; i < FLSQ_MIN(place + 1, s->height); i++)
-            s->right[i * n + place] = flsq_pivoted_column(&s->f, s->f.fixed + place)[s->f.fixed + i];
-    flsq_jacobi(s->kernels, n, s->height, s->right, s->out->values);
-    for (int64_t i = s->height; i < n; i++)
-        s->out->values[i] = 0;
-}
-
-/* out->right, columns in their own order: the vectors of the values that count, and what is orthogonal to them. */
-static flsq_status find_basis(flsq_qr *s)
-{
-    const int64_t n = s->columns, rank = s->out->rank;
-    flsq_pivoted f;
     flsq_arena arena;
     int64_t size = 0;
-    flsq_status status = flsq_pivoted_add_bytes(n, rank, &size);
+    flsq_status status = flsq_size_add(&size, n * (s->height + 1), sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
         return status;
-    flsq_pivoted_open(s->kernels, n, rank, rank, &arena, &f);
-    for (int64_t i = 0; i < rank; i++) {
-        for (int64_t place = 0; place < n; place++)
-            f.a[i * f.ld + place] = s->right[i * n + place] /= s->out->values[i];
-        for (int64_t place = 0; place < n; place++)
-            s->out->right[flsq_qr_place(s, place) * n + i] = s->right[i * n + place];
-    }
-    for (int64_t i = 0; i < rank; i++)
-        flsq_pivoted_step(&f, i);
-    for (int64_t i = rank; i < n; i++) {
-        memset(s->work, 0, (size_t)n * sizeof(double));
-        s->work[i] = 1;
-        flsq_pivoted_expand(&f, s->work);
-        for (int64_t place = 0; place < n; place++)
-            s->out->right[flsq_qr_place(s, place) * n + i] = s->work[place];
-    }
+    double *const values = flsq_arena_take(&arena, n * (s->height + 1), sizeof(double));
+    flsq_triangle_values(&s->f, values + n, values);
+    s->out->rank = flsq_rank_of(n, values);
+    const double ratio = s->out->rank > 0 ? values[0] / values[s->out->rank - 1] : 1.0;
+    s->out->factor.condition = ratio * ratio;
     flsq_arena_close(&arena);
-    return FLSQ_OK;
+    if (s->out->rank == n)
+        return FLSQ_OK;
+    status = flsq_triangle_null(&s->f, s->out->rank, s->out->null);
+    flsq_triangle_range(&s->f, s->out->rank, s->out->range);
+    return status == FLSQ_OK ? flsq_triangle_dependent(&s->f, s->out->rank, s->out->dependent) : status;
 }
 
 static flsq_status find_rank(flsq_qr *s)
@@ -182,11 +152,7 @@ static flsq_status find_rank(flsq_qr *s)
     }
     if (status != FLSQ_OK || factor->condition <= SUSPECT_CONDITION)
         return status;
-    find_values(s);
-    s->out->rank = rank_of(n, s->out->values);
-    const double ratio = s->out->rank > 0 ? s->out->values[0] / s->out->values[s->out->rank - 1] : 1.0;
-    factor->condition = ratio * ratio;
-    return s->out->rank < n ? find_basis(s) : FLSQ_OK;
+    return look_at_dependence(s);
 }
 
 /* ---- solution ---------------------------------------------------------------------------------------------------- */
@@ -260,19 +226,12 @@ double flsq_qr_length(const flsq_qr *s, int64_t n, const double *x)
     return peak * sqrt(sum);
 }
 
-/* ‖(RᵀR + ω²I)^-½ g‖ for g in places, which is overwritten: by R of [R; ω I], or of R's singular values those that count. */
-static flsq_status damped(flsq_qr *s, double omega, double *g, double *norm)
+/* ‖(RᵀR + ω²I)^-½ g‖ for the n leading columns of R and entries of g, which is overwritten: by the triangle of [R; ω I]. */
+static flsq_status damped(const flsq_qr *s, int64_t n, double omega, double *g, double *norm)
 {
-    const int64_t n = s->columns, rank = s->out->rank;
     flsq_pivoted f;
     flsq_arena arena;
     int64_t size = 0;
-    if (rank < n) {
-        for (int64_t i = 0; i < rank; i++)
-            s->z[i] = s->kernels->dot(n, s->right + i * n, g) / hypot(s->out->values[i], omega);
-        *norm = flsq_qr_length(s, rank, s->z);
-        return FLSQ_OK;
-    }
     flsq_status status = flsq_pivoted_add_bytes(2 * n, n, &size);
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
@@ -310,13 +269,14 @@ static flsq_status judge(flsq_qr *s, const double *b, const double *rss, double 
             s->z[j] = b[flsq_qr_column(s, j) * k + t] / s->out->factor.scale[j];
         }
         const double size = flsq_qr_length(s, n, s->z);
+        const double whole = flsq_qr_length(s, n, s->work), leading = flsq_qr_length(s, s->out->rank, s->work);
         double part = 0;
-        if (!(size > 0) || !(flsq_qr_length(s, n, s->work) > 0))
+        if (!(size > 0) || !(leading > 0))
             continue;
-        const flsq_status status = damped(s, sqrt(rss[t]) / size, s->work, &part);
+        const flsq_status status = damped(s, s->out->rank, sqrt(rss[t]) / size, s->work, &part);
         if (status != FLSQ_OK)
             return status;
-        part /= norm * size;
+        part *= whole / leading / (norm * size); /* the others' share of g: they depend on these */
         largest = FLSQ_MAX(largest, isnan(part) ? 0.0 : FLSQ_MIN(part, 1.0));
     }
     *backward_error = largest + FLSQ_UNIT_ROUNDOFF;
@@ -378,7 +338,7 @@ flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows,
         read_rows(&s);
         status = flsq_qr_solve_wide(&s, b, rss, report);
     }
-    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && out->right != NULL) {
+    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && out->null != NULL) {
         read_rows(&s);
         if (flsq_pivoted_factor(&s.f))
             status = solve_and_judge(&s, b, rss, report);

@@ -15,8 +15,6 @@ typedef struct flsq_qr {
     int64_t n, columns, k, lead; /* rows, columns of X in use, targets, p + unit */
     flsq_pivoted f;              /* [1 | X D] */
     int64_t height;              /* rows of R below the unit's */
-    double *right;               /* of R where the rank is lower: its right singular vectors one after the other, entries in
-                                  * places; height x columns */
     double *root;                /* n: square roots of the weights, or NULL */
     double *y;                   /* n: a target on its way */
     double *r, *g;               /* n x k, lead x k */

@@ -75,7 +75,7 @@ static int scale_columns(flsq_pivoted *f, int64_t first, int64_t above)
         const double square = f->kernels->dot(f->rows - above, column + above, column + above);
         if (!isfinite(square))
             return 0;
-        const int e = square > 0 ? flsq_root_exponent(square) : 0;
+        const int e = square > 0 && !f->as_is ? flsq_root_exponent(square) : 0;
         f->exponent[f->order[j]] += e;
         const double factor = ldexp(1.0, -e);
         for (int64_t i = 0; i < f->rows && e != 0; i++)

@@ -107,6 +107,14 @@ flsq_status flsq_inverse_norm_estimate(const flsq_kernels *kernels, int64_t n, c
     return FLSQ_OK;
 }
 
+void flsq_triangular_product(const flsq_kernels *kernels, int64_t n, const double *a, const double *b, double *product)
+{
+    memset(product, 0, (size_t)(n * n) * sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t l = i; l < n; l++)
+            kernels->axpy(n - l, a[i * n + l], b + l * (n + 1), product + i * n + l);
+}
+
 void flsq_cholesky_inverse(const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, double *inverse)
 {
     memset(inverse, 0, (size_t)(n * n) * sizeof(double));

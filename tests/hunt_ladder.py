@@ -3,7 +3,7 @@
 """A long hunt for a false promise of `lstsq`, for a night: exact answers of random problems of every kind.
 
     python tests/hunt_ladder.py 10000          # problems; 8 ms each
-    python tests/hunt_ladder.py 500 --seed 7
+    python tests/hunt_ladder.py 500 --seed 7 --large
 
 Exit status 1 if a backward error is above 4u or an error above its bound; prints how useful the bound is.
 """
@@ -13,6 +13,8 @@ import sys
 from collections import Counter
 
 import numpy as np
+import pytest
+from conftest import as_if_large
 from test_ladder import U, backward_error, exact_solution, randsvd, relative_error
 
 import fastlsq
@@ -71,7 +73,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("problems", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--large", action="store_true", help="climb as problems do that are too large for QR at once")
     options = parser.parse_args(arguments)
+    if options.large:
+        as_if_large(pytest.MonkeyPatch())
     failures, ratios, worst, paths = 0, {"qr": [], "full": [], "ols": []}, 0.0, Counter()
     for number in range(options.problems):
         rng = np.random.default_rng([options.seed, number])

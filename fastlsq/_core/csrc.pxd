@@ -153,14 +153,35 @@ cdef extern from "fastlsq.h" nogil:
     ctypedef struct flsq_orthogonal:
         flsq_factor factor
         int64_t rank
-        double *values
-        double *right
+        double *null
+        double *range
+        int8_t *dependent
 
     int flsq_is_for_qr(int64_t n, int64_t p, int64_t k)
     int flsq_qr_takes_dependent_rows(int64_t n, int64_t p)
     flsq_status flsq_solve_by_qr(
         const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b, double *rss,
         flsq_report *report
+    )
+
+    ctypedef struct flsq_truncated:
+        pass
+
+    flsq_status flsq_truncated_create(
+        const flsq_kernels *kernels, int64_t n, const double *moments, const double *triangle,
+        flsq_truncated **truncated
+    )
+    void flsq_truncated_destroy(flsq_truncated *truncated)
+    int64_t flsq_truncated_rank(const flsq_truncated *truncated)
+    double flsq_truncated_condition(const flsq_truncated *truncated)
+    flsq_status flsq_truncated_cut(flsq_truncated *truncated, int64_t rank)
+    void flsq_truncated_solve(flsq_truncated *truncated, int64_t k, const double *h, double *z)
+    void flsq_truncated_norms(flsq_truncated *truncated, int64_t k, const double *g, double *norm)
+    flsq_status flsq_truncated_null(const flsq_truncated *truncated, double *null)
+    void flsq_truncated_range(const flsq_truncated *truncated, double *range)
+    flsq_status flsq_truncated_dependent(const flsq_truncated *truncated, int8_t *dependent)
+    void flsq_triangular_product(
+        const flsq_kernels *kernels, int64_t n, const double *a, const double *b, double *product
     )
 
     ctypedef struct flsq_batch:

@@ -17,7 +17,7 @@ from fastlsq.solve.moments import UNIT_ROUNDOFF, NormalEquations
 
 FORWARD_FACTOR = 8.0
 #: columns up to which p x p systems of p right-hand sides are solved by the core
-OWN_SOLVES = 96
+OWN_SOLVES = 256
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
 from fastlsq.solve.moments import gather
 from fastlsq.solve.orthogonal import solve_orthogonal, solve_small
 from fastlsq.solve.precondition import factor_of, precondition
-from fastlsq.solve.truncated import rank_of, solve_truncated
+from fastlsq.solve.truncated import solve_truncated
 from fastlsq.solve.twofold import refine_fully
 
 #: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
@@ -88,17 +88,17 @@ def _escalate(problem, equations, reason, reads):
             factor, c = factor_of(found, total, equations)
             if factor.condition <= SUSPECT_CONDITION:
                 break
-        singular = found.singular()
-        rank = rank_of(singular[0])
-        if rank < found.active.size:
+        truncated = found.truncated()
+        if truncated.rank < found.active.size:
             reads += found.passes
-            if first is not None and resolves(first[1], rank):  # the second T is too large where X T is nothing
-                found, singular = first
-            return solve_truncated(problem, equations, found, singular, rank, reads, reason)
+            if first is not None:  # the second T is too large where X T is nothing
+                first[1].cut(truncated.rank)
+                found, truncated = first if resolves(first[1]) else (found, truncated)
+            return solve_truncated(problem, equations, found, truncated, reads, reason)
         # rounding in the first moments of X T leaves values of up to some p*u
-        if first is not None or (factor is not None and resolves(singular, rank)):
+        if first is not None or (factor is not None and resolves(truncated)):
             break
-        first = found, singular
+        first = found, truncated
         found = precondition(problem, equations, found)
     if factor is None:
         why = f"{reason}; no factor of preconditioned columns"
@@ -111,10 +111,9 @@ def _escalate(problem, equations, reason, reads):
     return solution
 
 
-def resolves(singular, rank):
-    """Whether one pass over X T is sure of the first `rank` values."""
-    values = singular[0]
-    return rank == 0 or values[rank - 1] > RESOLVED * values[0]
+def resolves(truncated):
+    """Whether one pass over X T is sure of what counts."""
+    return truncated.condition * RESOLVED < 1
 
 
 def _level(problem, equations, reads, reason):

@@ -15,7 +15,6 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
 from fastlsq.solve.complex import solve_complex
-from fastlsq.solve.deficient import dependent_of
 from fastlsq.solve.driver import SolveInfo, column_norms, forward_bound
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
@@ -264,7 +263,7 @@ def _info_by_qr(qr, x, rss, kernel, reason, passes):
     p, rank = x.shape[0], qr.rank
     condition, error, aliased = math.sqrt(qr.factor.condition), math.nan, ()
     if rank < p and not qr.is_wide:
-        aliased = tuple(map(int, dependent_of(qr.values, qr.right, rank)))
+        aliased = tuple(map(int, np.flatnonzero(qr.dependent)))
     elif rank == p:
         size = column_norms(x.reshape(p, -1) / qr.factor.scale[:, None])
         error = forward_bound(condition, math.sqrt(qr.factor.trace), size, np.atleast_1d(rss))

@@ -15,9 +15,9 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import dependent_of, shortest
-from fastlsq.solve.driver import Solution, SolveInfo, forward_bound, solution_of_full_rank
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, forward_bound, solution_of_full_rank
 from fastlsq.solve.lapack import root_of_rows, scaled_rows
-from fastlsq.solve.truncated import backward_error, rank_of, solution_of_lower_rank
+from fastlsq.solve.truncated import backward_error, solution_of_lower_rank
 
 
 def solve_small(problem, equations, reads, reason):
@@ -34,8 +34,9 @@ def solve_small(problem, equations, reads, reason):
         return solution_of_full_rank(problem, equations, qr.factor, b, rss, info)
     if qr.is_wide:
         return _solution_of_wide(problem, equations, qr, b, rss, info)
-    basis = qr.values, qr.right, active, -qr.factor.exponents
-    return solution_of_lower_rank(problem, equations, basis, qr.rank, b, rss, info)
+    info.condition = math.sqrt(qr.factor.condition)
+    basis = qr.null, qr.range, qr.dependent, active, -qr.factor.exponents
+    return solution_of_lower_rank(problem, equations, basis, b, rss, info)
 
 
 def _solution_of_wide(problem, equations, qr, b, rss, info):
@@ -61,7 +62,7 @@ def solve_orthogonal(problem, equations, reads, reason):
     a, y = rows.a[order], rows.y[order]
     q, r, pivots = qr(a, mode="economic", pivoting=True, check_finite=False)
     u, values, vt = svd(r, check_finite=False)
-    rank = rank_of(values)
+    rank = _rank_of(values)
     right = np.empty_like(vt.T)
     right[pivots] = vt.T
     b = _solve(q, r, pivots, u, values, right, rank, y)
@@ -76,7 +77,7 @@ def solve_orthogonal(problem, equations, reads, reason):
     kappa = float(values[0] / values[rank - 1]) if rank else math.nan
     info = SolveInfo(
         path="qr", reason=reason, passes=reads + 1, rank=rank, condition=kappa,
-        backward_error=backward_error(a.T @ residual, np.linalg.norm(residual, axis=0), b, values, right, rank),
+        backward_error=_backward_error(a.T @ residual, np.linalg.norm(residual, axis=0), b, values, right, rank),
         forward_error=forward_bound(kappa, float(np.linalg.norm(values)), np.linalg.norm(b, axis=0), rss)
         if rank == b.shape[0] else math.nan,
         aliased=tuple(map(int, dependent_of(values, right, rank))), n_threads=problem.n_threads,
@@ -100,6 +101,17 @@ def solve_orthogonal(problem, equations, reads, reason):
         triangle = np.triu(qr(r[:, np.argsort(pivots)], mode="r", check_finite=False)[0])
         solution.triangle = (triangle, -own)
     return solution
+
+
+def _rank_of(values):
+    """How many singular values of columns of equal length count: rounding alone leaves a few eps in dependent ones."""
+    return int((values > max(8.0, math.sqrt(values.size)) * 2 * UNIT_ROUNDOFF * values[:1]).sum())
+
+
+def _backward_error(g, rest, b, values, right, rank):
+    projected = right[:, :rank].T @ g
+    half, whole = np.linalg.norm(projected / values[:rank, None], axis=0), np.linalg.norm(projected, axis=0)
+    return backward_error(half, whole, rest, np.linalg.norm(b, axis=0), np.linalg.norm(values))
 
 
 def _solve(q, r, pivots, u, values, right, rank, y):

@@ -39,25 +39,11 @@ class Preconditioned:
     @property
     def total(self):
         """R in X D = Q R, Q of orthonormal columns; asks for a factor."""
-        return np.triu((self.factor.r / self.factor.scale) @ self.triangle)
+        return lib.triangular_product(self.factor.r / self.factor.scale, self.triangle)
 
-    def singular(self):
-        """(values, V, P): X D = U diag(values) Vᵀ to absolute accuracy, and Uᵀz = P (X T)ᵀz.
-
-        By the eigenvalues of the moments, (X T)ᵀX T = W Λ Wᵀ:  X D = (X T W Λ^-½) (Λ^½ Wᵀ R₁), of which the first has
-        orthonormal columns and the second is small.  With R₁, not by a solve with its inverse: where columns depend on
-        each other the inverse has lost half of the digits, but R₁ makes little of what belongs to these.
-        """
-        from scipy.linalg import eigh, svd
-
-        # not scaled first: what rounding leaves of dependent columns must stay as small as it is
-        values, vectors = eigh(self.moments, check_finite=False)
-        root = np.sqrt(np.maximum(values, 0.0))
-        left, sizes, right = svd(root[:, None] * vectors.T @ self.triangle)
-        # directions in which X T is rounding have no part in the values that count
-        counts = values > 10 * lib.pivot_noise(values.size) * values[-1:]
-        inverse = np.where(counts, 1 / np.where(root > 0, root, 1.0), 0.0)
-        return sizes, right.T, (left.T * inverse) @ vectors.T
+    def truncated(self):
+        """X D with columns that may depend on each other."""
+        return lib.Truncated(np.ascontiguousarray(self.moments), self.triangle)
 
 
 def precondition(problem, equations, again=None):
@@ -70,7 +56,8 @@ def precondition(problem, equations, again=None):
     else:
         active, own = again.active, again.own
         r, inverse = _shifted(again.moments)
-        triangle, transform = r @ again.triangle, again.transform @ inverse
+        triangle = lib.triangular_product(r, again.triangle)
+        transform = lib.triangular_product(again.transform, inverse)
     transformed = gather_transformed(problem, equations, _embed(np.ldexp(transform, own[:, None]), active, p))
     moments = transformed.m[np.ix_(active, active)]
     places = None if active.size == p else active
@@ -111,8 +98,8 @@ def factor_of(found, total, equations):
     `total` is found.total.
     """
     trace = float(np.ldexp(np.diagonal(equations.m)[found.active], 2 * found.own).sum())
-    norm = float(np.abs(total.T @ total).sum(axis=0).max())
-    condition = norm * lib.inverse_norm_estimate(np.ascontiguousarray(total))
+    # the sum of eigenvalues for the largest: at most as many times too large as there are columns
+    condition = float(np.einsum("ij,ij->", total, total)) * lib.inverse_norm_estimate(total)
     transform, scale = np.ldexp(found.transform, found.own[:, None]), np.ldexp(1.0, found.own)
     c = np.array(found.c)
     c[found.active] *= found.factor.scale[:, None]
