@@ -123,7 +123,7 @@ static void solve_alone(batched *s, workspace *w, int64_t number)
     const flsq_rows rows = problem(s->batch, number);
     const int64_t p = rows.x.columns, k = rows.y.columns;
     flsq_report report;
-    const flsq_status status = flsq_lstsq(s->kernels, &rows, 1, &w->factor, s->out.b + number * p * k,
+    const flsq_status status = flsq_lstsq(s->kernels, &rows, 0, 1, &w->factor, s->out.b + number * p * k,
                                           s->out.rss + number * k, &report, NULL);
     if (status != FLSQ_OK)
         __atomic_store_n(&s->status, status, __ATOMIC_RELAXED);

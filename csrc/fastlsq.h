@@ -154,10 +154,11 @@ typedef struct flsq_equations {
     int64_t ldc;
     const double *mean; /* p + k weighted means of X and Y in packed units, or NULL: no intercept */
     double sum_weights; /* used with an intercept */
+    const double *yy;   /* k, sums of squares of Y, about the means with an intercept; for the two below, else NULL */
+    int unrefined;      /* whether well-conditioned equations may stand without a residual */
     /* for the certificate of a single read, or NULL: */
     const double *zz;   /* p x (p + 1), XᵀWX and XᵀWy as summed, without an intercept */
     const double *lost; /* as zz, what rounding the sums to double has lost */
-    const double *yy;   /* 1 */
 } flsq_equations;
 
 typedef struct flsq_report {
@@ -187,9 +188,10 @@ double flsq_largest_squares(void);
 /* Whether a problem of this size is solved on one thread, however many are offered. */
 int flsq_is_small(int64_t n, int64_t p, int64_t k);
 /* The whole of rung 1 for rows without scale, offset, unit or weights, n >= p > 0, k > 0: b (p x k), rss (k).  *left, unless
- * left is NULL: NULL, or where the verdict is not FLSQ_CERTIFIED the moments of the rows, which are the caller's. */
-flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
-                       double *b, double *rss, flsq_report *report, flsq_gram **left);
+ * left is NULL: NULL, or where the verdict is not FLSQ_CERTIFIED the moments of the rows, which are the caller's.  unrefined:
+ * as in flsq_equations. */
+flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads,
+                       flsq_factor *factor, double *b, double *rss, flsq_report *report, flsq_gram **left);
 
 /* What QR with sorted rows and pivoted columns made of a small problem.  With all its columns independent, rank == factor.n
  * and the factor is as in rung 1.  Else the caller gets factor.scale, condition and trace, and unless the rows are fewer than

@@ -79,11 +79,11 @@ static flsq_status first_pass(const flsq_kernels *kernels, const flsq_rows *rows
     return status;
 }
 
-static flsq_status refine(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, const moments *m,
-                          const flsq_factor *factor, double *b, double *rss, flsq_report *report)
+static flsq_status refine(const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads,
+                          const moments *m, const flsq_factor *factor, double *b, double *rss, flsq_report *report)
 {
     const flsq_equations equations = {.c = m->c, .ldc = rows->y.columns, .zz = m->zz, .lost = m->lost,
-                                      .yy = m->diagonal + rows->x.columns};
+                                      .yy = m->diagonal + rows->x.columns, .unrefined = unrefined};
     return flsq_refine(kernels, rows, &equations, factor, n_threads, b, rss, report);
 }
 
@@ -97,13 +97,13 @@ static flsq_status in_single(const flsq_kernels *kernels, const flsq_rows *rows,
         return status;
     report->verdict = FLSQ_OUT_OF_RANGE;
     if (in_range(rows->x.columns + rows->y.columns, m->diagonal))
-        status = refine(kernels, rows, n_threads, m, factor, b, rss, report);
+        status = refine(kernels, rows, 0, n_threads, m, factor, b, rss, report);
     *reads += report->passes;
     return status;
 }
 
-flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor,
-                       double *b, double *rss, flsq_report *report, flsq_gram **left)
+flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads,
+                       flsq_factor *factor, double *b, double *rss, flsq_report *report, flsq_gram **left)
 {
     const int64_t p = rows->x.columns, k = rows->y.columns;
     flsq_arena arena;
@@ -121,7 +121,7 @@ flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int n
     if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED) {
         status = first_pass(kernels, rows, n_threads, &m, factor, &gram, &report->verdict);
         if (status == FLSQ_OK && report->verdict == FLSQ_CERTIFIED)
-            status = refine(kernels, rows, n_threads, &m, factor, b, rss, report);
+            status = refine(kernels, rows, unrefined, n_threads, &m, factor, b, rss, report);
         report->passes += reads;
     }
     if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && left != NULL)

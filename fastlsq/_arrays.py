@@ -70,8 +70,8 @@ def row_weights(weights, n, rows_of):
 
 def check_accuracy(accuracy):
     """Raise ValueError unless it is one there is."""
-    if accuracy not in ("qr", "full"):
-        raise ValueError(f"accuracy must be 'qr' or 'full', got {accuracy!r}")
+    if accuracy not in ("fast", "qr", "full"):
+        raise ValueError(f"accuracy must be 'fast', 'qr' or 'full', got {accuracy!r}")
 
 
 def check_weights(array):

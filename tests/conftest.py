@@ -31,7 +31,7 @@ def rung(request, monkeypatch):
 
 def as_if_large(monkeypatch):
     monkeypatch.setattr("fastlsq.solve.ladder.is_small", lambda problem: False)
-    monkeypatch.setattr("fastlsq.solve.lstsq._in_one_call", lambda a, b, n_threads: None)
+    monkeypatch.setattr("fastlsq.solve.lstsq._in_one_call", lambda *arguments: None)
 
 
 def integers(rng, shape, low=-8, high=9, dtype=np.float64):

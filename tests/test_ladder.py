@@ -333,10 +333,41 @@ def test_a_preconditioned_problem_of_many_columns():
     assert found.info.backward_error <= 4 * U
 
 
-@pytest.mark.parametrize("bad", ["fast", "", None, 1])
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("p", [1, 5, 40, 130])
+def test_fast_accuracy_reads_once(p, k):
+    rng = np.random.default_rng(p)
+    a = rng.standard_normal((40 * p + 30, p)) * 2.0 ** rng.integers(-40, 41, p)
+    b = a @ (rng.standard_normal((p, k)) / np.linalg.norm(a, axis=0)[:, None])
+    b += 0.1 * np.linalg.norm(b) / np.sqrt(len(b)) * rng.standard_normal(b.shape)
+    weights = rng.uniform(0.5, 2, len(a))
+    for options in ({}, {"weights": weights}):
+        best, found = fastlsq.lstsq(a, b, accuracy="full", **options), fastlsq.lstsq(a, b, accuracy="fast", **options)
+        assert found.info.passes == 1 and found.info.path == "gram"
+        for t in range(k):
+            error = relative_error(a, found.x[:, t], best.x[:, t])
+            assert error <= min(found.info.forward_error, 1e-13 * p)
+        np.testing.assert_allclose(found.rss, best.rss, rtol=1e-9)
+    fits = [fastlsq.ols(a + np.linalg.norm(a, axis=0), b[:, 0], accuracy=accuracy) for accuracy in ("fast", "full")]
+    assert fits[0].info.passes == 1
+    np.testing.assert_allclose(fits[0].coef, fits[1].coef, atol=1e-12 * np.abs(fits[1].coef).max(), rtol=1e-9)
+
+
+def test_fast_accuracy_refines_where_one_read_says_too_little():
+    rng = np.random.default_rng(1)
+    a = rng.standard_normal((200, 4))
+    exact = a @ [1.0, 2, 3, 4]
+    found = fastlsq.lstsq(a, exact + 1e-9 * rng.standard_normal(200), accuracy="fast")
+    assert found.info.passes > 1
+    a[:, 3] = a[:, 2] + 1e-3 * a[:, 3]
+    found = fastlsq.lstsq(a, exact, accuracy="fast")
+    assert found.info.passes > 1 and found.info.backward_error <= 4 * U
+
+
+@pytest.mark.parametrize("bad", ["quick", "", None, 1])
 def test_unknown_accuracy_is_named(bad):
     for call in (fastlsq.lstsq, fastlsq.ols):
-        with pytest.raises(ValueError, match="accuracy must be 'qr' or 'full'"):
+        with pytest.raises(ValueError, match="accuracy must be 'fast', 'qr' or 'full'"):
             call(np.eye(3), np.ones(3), accuracy=bad)
 
 

@@ -119,9 +119,10 @@ cdef extern from "fastlsq.h" nogil:
         int64_t ldc
         const double *mean
         double sum_weights
+        const double *yy
+        int unrefined
         const double *zz
         const double *lost
-        const double *yy
 
     ctypedef struct flsq_report:
         flsq_verdict verdict
@@ -146,7 +147,7 @@ cdef extern from "fastlsq.h" nogil:
     double flsq_largest_squares()
     int flsq_is_small(int64_t n, int64_t p, int64_t k)
     flsq_status flsq_lstsq(
-        const flsq_kernels *kernels, const flsq_rows *rows, int n_threads, flsq_factor *factor, double *b,
+        const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads, flsq_factor *factor, double *b,
         double *rss, flsq_report *report, flsq_gram **left
     )
 

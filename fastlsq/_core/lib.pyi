@@ -121,13 +121,14 @@ def refine(
     sum_weights: float,
     zz: _Floats | None,
     lost: _Floats | None,
-    yy: _Floats | None,
+    yy: _Floats,
     factor: Factor,
     n_threads: int,
     kernel: str | None = None,
+    unrefined: bool = False,
 ) -> tuple[_Floats | None, _Floats | None, int, float, str]: ...
 def lstsq(
-    a: Any, b: Any, threads: int | None, resolve: Callable[[], int]
+    a: Any, b: Any, threads: int | None, resolve: Callable[[], int], unrefined: bool = False
 ) -> (
     tuple[_Floats, _Floats, Factor, int, float, int]
     | tuple[_Floats, _Floats, Orthogonal, str, int]

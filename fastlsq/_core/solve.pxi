@@ -159,9 +159,10 @@ def factorize(const double[:, :] m, active, int n_threads, kernel=None):
 
 def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1] mean, double sum_weights,
            const double[:, ::1] zz, const double[:, ::1] lost, const double[::1] yy,
-           Factor factor, int n_threads, kernel=None):
-    """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY], lost and yy as collected, or
-    None.
+           Factor factor, int n_threads, kernel=None, bint unrefined=False):
+    """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY] and lost as collected, or None.
+
+    With `unrefined`, well-conditioned equations may stand as they are.
 
     Returns (b, rss, passes, backward_error, '') or (None, None, passes, nan, why not).
     """
@@ -182,11 +183,15 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     equations.ldc = c.strides[0] // <int64_t> sizeof(double) if p > 0 and k > 0 else 0
     equations.mean = &mean[0] if mean is not None and mean.shape[0] > 0 else NULL
     equations.sum_weights = sum_weights
-    equations.zz = equations.lost = equations.yy = NULL
+    if yy.shape[0] != k:
+        raise ValueError("sizes differ")
+    equations.yy = &yy[0] if k > 0 else NULL
+    equations.zz = equations.lost = NULL
+    equations.unrefined = unrefined
     if lost is not None and p > 0 and k > 0:
-        if zz.shape[0] != p or zz.shape[1] != p + k or lost.shape[0] != p or lost.shape[1] != p + k or yy.shape[0] != k:
+        if zz.shape[0] != p or zz.shape[1] != p + k or lost.shape[0] != p or lost.shape[1] != p + k:
             raise ValueError("sizes differ")
-        equations.zz, equations.lost, equations.yy = &zz[0, 0], &lost[0, 0], &yy[0]
+        equations.zz, equations.lost = &zz[0, 0], &lost[0, 0]
     cdef double *b_out = own_data(b)
     cdef double *rss_out = own_data(rss)
     with nogil:
@@ -197,7 +202,7 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     return b, rss, report.passes, report.backward_error, ""
 
 
-def lstsq(a, b, threads, resolve):
+def lstsq(a, b, threads, resolve, bint unrefined=False):
     """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
 
     Where rung 1 does not certify a small problem, (x, rss, Orthogonal, reason, reads of the rows), of a large one
@@ -233,7 +238,7 @@ def lstsq(a, b, threads, resolve):
         return x, rss, found, "fewer rows than columns", found.passes
     cdef Factor factor = Factor(p)
     with nogil:
-        status = flsq_lstsq(kernels, &rows.view, n_threads, &factor.view, x_out, rss_out, &report, &left)
+        status = flsq_lstsq(kernels, &rows.view, unrefined, n_threads, &factor.view, x_out, rss_out, &report, &left)
     check(status)
     if report.verdict != FLSQ_CERTIFIED:
         moments, reason, reads = Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1

@@ -28,7 +28,7 @@ def ols(
     weights: ArrayLike | None = None,
     intercept: bool = True,
     names: Sequence[str] | None = None,
-    accuracy: Literal["qr", "full"] = "qr",
+    accuracy: Literal["fast", "qr", "full"] = "qr",
     n_threads: int | None = None,
 ) -> OLSResult:
     """Fit y = intercept + X coef by (weighted) least squares.
@@ -47,7 +47,7 @@ def ols(
     intercept : bool
     names : sequence of str, optional
         Column names; by default those of the data frame, else x0, x1, ...
-    accuracy : {'qr', 'full'}
+    accuracy : {'fast', 'qr', 'full'}
         As in `lstsq`: 'full' settles the last bit of the coefficients.
     n_threads : int, optional
 

@@ -35,7 +35,8 @@ class SolveInfo:
     reason : str
         Why the fast path was left; '' on it.
     passes : int
-        Reads of the rows by fastlsq.  1 on the path 'gram': the first was enough, as a sample of the rows shows.
+        Reads of the rows by fastlsq.  1 on the path 'gram': the first was enough, as a sample of the rows shows, or
+        with accuracy='fast' the condition number.
     condition : float
         Estimate of the 2-norm condition number of the column-equilibrated (with an intercept: centred) rows.
     backward_error : float
@@ -173,6 +174,14 @@ def forward_bound(kappa, norm, size, rss):
     return FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent)
 
 
+def unrefined_bound(p, condition):
+    """Of the relative error of coefficients straight from moments of this 1-norm condition number.
+
+    Sums over 128 rows at a time are off by some sqrt(128) u of the product of the lengths, all p x p of them by p times that.
+    """
+    return 16.0 * p * UNIT_ROUNDOFF * condition
+
+
 def residual_pass(problem, units, b):
     """(gradient [X | 1]ᵀW r, sum of squares) at b (lead x k) in packed units: one read of the rows."""
     lead, k = b.shape
@@ -183,8 +192,10 @@ def residual_pass(problem, units, b):
     return g, rss
 
 
-def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=None):
+def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=None, unrefined=False):
     """(Solution, '', reads) or (None, why not, reads): refined with residuals from the rows until it proves itself.
+
+    Not refined if `unrefined` allows that and the equations are well-conditioned.
 
     `reads` of the rows went before.  Where the factor is that of X T: `triangle` as in `Solution`, c = TᵀC.
     """
@@ -195,11 +206,15 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
         problem.x, problem.y, problem.weights, scale, offset, equations.c if c is None else c,
         equations.mean if equations.intercept else None, equations.sum_weights, equations.zz if own else None,
         equations.lost if own else None, equations.yy, factor, problem.n_threads, problem.kernel,
+        unrefined,
     )
     if b is None:
         return None, reason, reads + passes
     info = SolveInfo(path=path, passes=passes + reads, backward_error=backward)
-    return solution_of_full_rank(problem, equations, factor, b, rss, info, triangle), "", reads + passes
+    solution = solution_of_full_rank(problem, equations, factor, b, rss, info, triangle)
+    if unrefined and passes == 0:
+        info.forward_error = unrefined_bound(equations.p, factor.condition)
+    return solution, "", reads + passes
 
 
 def solution_of_full_rank(problem, equations, factor, b, rss, info, triangle=None):

@@ -29,7 +29,9 @@ RESOLVED = 1e-13
 
 
 def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
-    """Solution of the problem by the first rung that proves its answer; with 'full' accuracy refined to its last bit.
+    """Solution of the problem by the first rung that proves its answer.
+
+    With 'full' accuracy refined to its last bit; 'fast' takes the first rung's word where it is well-conditioned.
 
     With fewer rows than columns, or a `cutoff` for singular values that rung 1 does not clear, it is
     `lapack(problem, equations, reason)`.  `refused`: what lib.lstsq has found where rung 1 is not certified.
@@ -54,7 +56,7 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
     elif reason is None or reason == lib.OUT_OF_RANGE or not (np.diagonal(equations.m) > 0).all():
         factor, reason = factorize(equations, problem.n_threads, problem.kernel)
     if factor is not None:
-        solution, reason, reads = refine(problem, equations, factor)
+        solution, reason, reads = refine(problem, equations, factor, unrefined=accuracy == "fast")
     if solution is None and (cutoff or p == 0):
         return lapack(problem, equations, reason)
     if solution is None and small and not equations.constant().all():

@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.solve.batched import BatchInfo, lstsq_batched
 from fastlsq.solve.complex import solve_complex
-from fastlsq.solve.driver import SolveInfo, column_norms, forward_bound
+from fastlsq.solve.driver import SolveInfo, column_norms, forward_bound, unrefined_bound
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -102,7 +102,7 @@ def lstsq(
     lapack_driver: Literal["gelsd", "gelsy", "gelss"] | None = None,
     *,
     weights: ArrayLike | None = None,
-    accuracy: Literal["qr", "full"] = "qr",
+    accuracy: Literal["fast", "qr", "full"] = "qr",
     n_threads: int | None = None,
 ) -> LstsqResult:
     """Least-squares solution of ``a x = b``: minimise sum_i w_i (b_i - a_i x)² for every column of b.
@@ -134,8 +134,9 @@ def lstsq(
     weights : array_like, shape (n,), optional
         Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.  With leading
         dimensions shape (..., n), those of `a`.
-    accuracy : {'qr', 'full'}
-        'qr': a backward error of at most 4u, as Householder QR has or better.  'full': residuals and gradients are then
+    accuracy : {'fast', 'qr', 'full'}
+        'fast': one read of the rows where the condition number is below 10 and the residual not tiny, with an error of some
+        100u for every column, else as 'qr'.  'qr': a backward error of at most 4u, as Householder QR has or better.  'full': residuals and gradients are then
         summed with twice the digits until the last bit of the coefficients is settled (up to a condition number of some
         1e8; above, the error is at most about u² times its square), for a few more passes over the rows.
     n_threads : int, optional
@@ -180,8 +181,8 @@ def lstsq(
     if n_threads is not None:
         n_threads = _threads.resolve(n_threads)
     refused = None
-    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None and accuracy == "qr":
-        result = _in_one_call(a, b, n_threads)
+    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None and accuracy in ("fast", "qr"):
+        result = _in_one_call(a, b, n_threads, accuracy == "fast")
         if isinstance(result, LstsqResult):
             return result
         refused = result
@@ -217,7 +218,7 @@ class _One:
     def __init__(self, cond, check_finite, lapack_driver, accuracy):
         self.options = {"cond": cond, "check_finite": check_finite, "lapack_driver": lapack_driver,
                         "accuracy": accuracy, "n_threads": 1}
-        self.fast = cond is None and accuracy == "qr"  # else problem by problem
+        self.fast = cond is None and accuracy != "full"  # else problem by problem
 
     def __call__(self, a, b, weights, place):
         try:
@@ -226,11 +227,11 @@ class _One:
             raise ValueError(f"problem {place[0] if len(place) == 1 else place}: {error}") from None
 
 
-def _in_one_call(a, b, n_threads):
+def _in_one_call(a, b, n_threads, unrefined=False):
     """The answer for plain float64 arrays that rung 1 certifies at once, else what the attempt has left, or None."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
         return None
-    found = lib.lstsq(a, b, n_threads, _threads.resolve)
+    found = lib.lstsq(a, b, n_threads, _threads.resolve, unrefined)
     if found is None or len(found) == 3:
         return found
     if len(found) == 5:
@@ -247,7 +248,7 @@ def _in_one_call(a, b, n_threads):
         s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
     path = "gram32" if factor.is_single else "gram"
     # copies: the result is the user's to change before the bound is asked for
-    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), *counts)
+    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), unrefined, *counts)
     return LstsqResult(x, residues, p, s, rss, info)
 
 
@@ -272,10 +273,12 @@ def _info_by_qr(qr, x, rss, kernel, reason, passes):
     return SolveInfo("qr", reason, passes, condition, qr.backward_error, rank, aliased, 1, kernel, error)
 
 
-def _info_of_one_call(path, factor, x, rss, kernel, passes, backward_error, n_threads):
+def _info_of_one_call(path, factor, x, rss, kernel, unrefined, passes, backward_error, n_threads):
     condition = math.sqrt(factor.condition)
     size = column_norms(x.reshape(x.shape[0], -1) / factor.scale[:, None])
     error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
+    if unrefined and passes == 0:
+        error = unrefined_bound(x.shape[0], factor.condition)
     return SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
 
 

@@ -165,7 +165,7 @@ void test_one_call(const flsq_kernels *kernels)
             double rss;
             flsq_report report;
             CASE("n = %lld, p = %lld", (long long)n, (long long)p);
-            CHECK(flsq_lstsq(kernels, &rows, 2, &factor, b, &rss, &report, NULL) == FLSQ_OK);
+            CHECK(flsq_lstsq(kernels, &rows, 0, 2, &factor, b, &rss, &report, NULL) == FLSQ_OK);
             /* a square-ish matrix may be left to others, never answered wrongly */
             CHECK(report.verdict == FLSQ_CERTIFIED ? solves(&a, b, rss) : n < p + 40);
             free(b), free(factor.r), free(factor.scale), problem_free(&a);
@@ -184,10 +184,10 @@ void test_one_pass(const flsq_kernels *kernels)
             flsq_factor factor = {.r = r, .scale = scale};
             flsq_report report;
             CASE("n = %lld, flags %d", (long long)n, flags);
-            CHECK(flsq_lstsq(kernels, &rows, 1, &factor, b, rss, &report, NULL) == FLSQ_OK);
+            CHECK(flsq_lstsq(kernels, &rows, 0, 1, &factor, b, rss, &report, NULL) == FLSQ_OK);
             CHECK(report.verdict == FLSQ_CERTIFIED && solves(&a, b, rss[0]));
             CHECK(report.passes == (n < enough));
-            CHECK(flsq_lstsq(kernels, &rows, 3, &factor, again, rss, &report, NULL) == FLSQ_OK);
+            CHECK(flsq_lstsq(kernels, &rows, 0, 3, &factor, again, rss, &report, NULL) == FLSQ_OK);
             CHECK(same_bits(p, b, again));
             problem_free(&a);
         }

@@ -168,7 +168,7 @@ static void try_problem(const flsq_kernels *kernels, problem *a, int expect_sing
     flsq_factor factor = {.r = oracle_doubles(p * p), .scale = oracle_doubles(p)};
     flsq_report report;
     CHECK(flsq_single_is_worth_it(a->n, p, k));
-    CHECK(flsq_lstsq(kernels, &rows, 1, &factor, b, rss, &report, NULL) == FLSQ_OK);
+    CHECK(flsq_lstsq(kernels, &rows, 0, 1, &factor, b, rss, &report, NULL) == FLSQ_OK);
     CHECK(report.verdict != FLSQ_CERTIFIED || (factor.roundoff > FLSQ_UNIT_ROUNDOFF) == expect_single);
     CHECK(report.verdict == FLSQ_CERTIFIED || !expect_single);
     if (report.verdict == FLSQ_CERTIFIED) {
@@ -189,7 +189,7 @@ static void try_problem(const flsq_kernels *kernels, problem *a, int expect_sing
                 }
                 CHECK(fabs(g[j * k + t]) <= 1e-14 * sqrt(length * size));
             }
-        CHECK(flsq_lstsq(kernels, &rows, 3, &factor, again, rss, &report, NULL) == FLSQ_OK);
+        CHECK(flsq_lstsq(kernels, &rows, 0, 3, &factor, again, rss, &report, NULL) == FLSQ_OK);
         CHECK(same_bits(p * k, b, again));
     }
     free(b), free(again), free(rss), free(g), free(r), free(left), free(factor.r), free(factor.scale);
