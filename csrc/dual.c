@@ -8,7 +8,7 @@
  *
  * A column of ones is no part of the norm: one reflection takes it and the first row away.
  */
-#include "normal.h"
+#include "damped.h"
 #include "orthogonal.h"
 #include <math.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static double backward_error(const dual *d, const double *b, const double *rss)
     for (int64_t t = 0; t < s->k; t++) {
         for (int64_t j = 0; j < s->columns; j++)
             d->z[j] = d->units[j] > 0 ? b[flsq_qr_column(s, j) * s->k + t] / d->units[j] : 0;
-        const double size = sqrt(squares) / 2 * flsq_qr_length(s, s->columns, d->z);
+        const double size = sqrt(squares) / 2 * flsq_length(s->kernels, s->columns, d->z);
         largest = FLSQ_MAX(largest, rss[t] > 0 && size > 0 ? FLSQ_MIN(sqrt(rss[t]) / size, 1.0) : 0.0);
     }
     return largest + FLSQ_UNIT_ROUNDOFF;

@@ -34,6 +34,13 @@ typedef struct flsq_matrix {
     flsq_dtype dtype;
 } flsq_matrix;
 
+/* Rows by the binary exponents of their squared lengths, column j counting as often as factor[j]. */
+enum { FLSQ_LENGTHS = 2047 };
+typedef struct flsq_lengths {
+    const double *factor; /* p */
+    int64_t count[FLSQ_LENGTHS];
+} flsq_lengths;
+
 /* One block of observations as the passes see it: the columns Z = [X | 1 | Y], p + unit + k of them.
  * Column c enters as z = x*scale[c] - offset[c]; the unit column stays 1.  weights.data may be NULL.  To a Gram pass X may
  * then enter as X T with T upper triangular: T preconditions the columns, and X T is never stored. */
@@ -45,6 +52,7 @@ typedef struct flsq_rows {
     const double *offset; /* p + unit + k, or NULL for all 0 */
     int unit;             /* 1: a column of ones between X and Y */
     const double *transform; /* T, p x p, or NULL */
+    flsq_lengths *lengths;   /* rows of X that enter a Gram pass with a T are counted here, as they are before T; or NULL */
 } flsq_rows;
 
 /* ---- machine -------------------------------------------------------------------------------------------------- */
@@ -83,6 +91,9 @@ void flsq_column_max_abs(const flsq_matrix *a, double *largest);
 /* Moments of Z = [X | 1 | Y] as a stack of partial sums over row blocks (see tree.h). */
 typedef struct flsq_gram flsq_gram;
 
+/* How many times longer the longest row is than the middle one, to a factor of two; a row's square counts as often as it
+ * weighs, rows of no length do not count. */
+double flsq_lengths_spread(const flsq_lengths *lengths);
 /* Rows of one block of the summation grid, for p columns of X. */
 int64_t flsq_gram_block_rows(int64_t p);
 flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **gram);
@@ -114,11 +125,6 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
 flsq_status flsq_residual_twofold(const flsq_kernels *kernels, const flsq_rows *rows, const double *b,
                                   const double *b_low, double *g, double *g_low, double *rss, int n_threads);
 
-/* *ratio := how many times longer the longest row of X is than the middle one, to a factor of two; column j counts as
- * x*factor[j] - shift[j], a row's square as often as it weighs; rows of no length do not count. */
-flsq_status flsq_row_spread(const flsq_kernels *kernels, const flsq_rows *rows, const double *factor,
-                            const double *shift, int n_threads, double *ratio);
-
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */
@@ -141,7 +147,8 @@ typedef struct flsq_factor {
     int64_t n;
     double *r;                     /* n x n, upper triangle */
     double *scale;                 /* n */
-    const double *transform;       /* T, n x n, or NULL */
+    const double *transform;       /* T, n x n, or NULL; */
+    const double *whole;           /* with it R of the rows, of D M D; n x n */
     const int64_t *active;         /* n: which columns of the problem were factorized; NULL: all */
     double norm1, trace, condition; /* of D M D; the condition number in the 1-norm is an estimate */
     double roundoff;               /* unit roundoff of the sums in M: of double or of single precision */

@@ -100,6 +100,8 @@ static void pack_transformed(const flsq_gram_pass *pass, const flsq_chunk *c, in
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &raw, 0); /* lanes past the last column stay zero */
     for (int64_t J = 0; J < gram->x_panels; J++)
         flsq_shape_panel(kernels, J, count, panel_columns(gram, J), &raw, &affine);
+    if (pass->factor != NULL)
+        flsq_count_lengths(pass, &raw, count, shaping->w);
     for (int64_t J = 0; J < gram->x_panels; J++) {
         double *const panel = target.base + J * target.stride;
         memset(panel, 0, (size_t)(padded * nr) * sizeof(double));

@@ -14,6 +14,7 @@ typedef struct flsq_gram_pass {
     const flsq_rows *rows;
     const double *scale, *offset;
     const double *transform; /* -T by columns of blocks, zero in the padding (NULL for none): flsq_transform_pack */
+    const double *factor;    /* with rows->lengths its factor, zero in the padding */
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
@@ -44,6 +45,9 @@ void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c);
 /* -T for a pass: its size in doubles, its blocks. */
 flsq_status flsq_transform_size(const flsq_gram *gram, int64_t *doubles);
 void flsq_transform_pack(const flsq_gram *gram, const double *transform, double *blocks);
+
+/* Counts rows of X in panels, before T. */
+void flsq_count_lengths(const flsq_gram_pass *pass, const flsq_panels *raw, int64_t count, const double *weights);
 
 /* Packs rows [row, row + count) into chunk rows [at, at + count): user values, then scale and offset, the transform, then
  * weights.  With a transform `at` is a multiple of FLSQ_ROW_PADDING, up to the next of which rows are written. */

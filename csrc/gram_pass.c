@@ -227,10 +227,13 @@ static flsq_status pad_affine(const flsq_gram *gram, const flsq_rows *rows, flsq
 
 static flsq_status pack_transform(const flsq_gram *gram, const flsq_rows *rows, flsq_arena *arena, flsq_gram_pass *pass)
 {
+    const int64_t columns = gram->x_panels * gram->kernels->nr;
     int64_t size = 0, doubles;
     flsq_status status = flsq_transform_size(gram, &doubles);
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, doubles, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, columns, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(arena, size);
     if (status != FLSQ_OK)
@@ -238,6 +241,12 @@ static flsq_status pack_transform(const flsq_gram *gram, const flsq_rows *rows, 
     double *const blocks = flsq_arena_take(arena, doubles, sizeof(double));
     flsq_transform_pack(gram, rows->transform, blocks);
     pass->transform = blocks;
+    if (rows->lengths == NULL)
+        return FLSQ_OK;
+    double *const factor = flsq_arena_take(arena, columns, sizeof(double));
+    memset(factor, 0, (size_t)columns * sizeof(double));
+    memcpy(factor, rows->lengths->factor, (size_t)gram->p * sizeof(double));
+    pass->factor = factor;
     return FLSQ_OK;
 }
 

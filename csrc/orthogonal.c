@@ -7,6 +7,7 @@
  *     [1 | X D] = Q R;   z from R and Qᵀy;   b = D z;   r = y - [1 | X] b;   z += from R and Qᵀr
  */
 #include "blocksizes.h"
+#include "damped.h"
 #include "dependent.h"
 #include "normal.h"
 #include "orthogonal.h"
@@ -212,44 +213,23 @@ static flsq_status refine(flsq_qr *s, double *b, double *rss)
 
 /* ---- judgement --------------------------------------------------------------------------------------------------- */
 
-/* ‖x‖, also where squares of its entries leave the range of float64 */
-double flsq_qr_length(const flsq_qr *s, int64_t n, const double *x)
+/* ‖(RᵀR + ω²I)^-½ g‖ for the n leading columns of R and entries of g. */
+static flsq_status damped(const flsq_qr *s, int64_t n, double omega, const double *g, double *norm)
 {
-    const double square = s->kernels->dot(n, x, x);
-    if (flsq_squares_in_range(square))
-        return sqrt(square);
-    double peak = 0, sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        peak = FLSQ_MAX(peak, fabs(x[i]));
-    for (int64_t i = 0; i < n && peak > 0; i++)
-        sum += x[i] / peak * (x[i] / peak);
-    return peak * sqrt(sum);
-}
-
-/* ‖(RᵀR + ω²I)^-½ g‖ for the n leading columns of R and entries of g, which is overwritten: by the triangle of [R; ω I]. */
-static flsq_status damped(const flsq_qr *s, int64_t n, double omega, double *g, double *norm)
-{
-    flsq_pivoted f;
     flsq_arena arena;
     int64_t size = 0;
-    flsq_status status = flsq_pivoted_add_bytes(2 * n, n, &size);
+    flsq_status status = flsq_size_add(&size, n * n, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
         return status;
-    flsq_pivoted_open(s->kernels, 2 * n, n, 0, &arena, &f);
-    memset(f.a, 0, (size_t)(f.ld * n) * sizeof(double));
-    for (int64_t place = 0; place < n; place++) {
-        memcpy(f.a + place * f.ld, flsq_pivoted_column(&s->f, s->f.fixed + place) + s->f.fixed,
-               (size_t)(place + 1) * sizeof(double));
-        f.a[place * f.ld + n + place] = omega;
-    }
+    double *const r = flsq_arena_take(&arena, n * n, sizeof(double));
     for (int64_t place = 0; place < n; place++)
-        flsq_pivoted_step(&f, place);
-    flsq_pivoted_solve_transposed(&f, n, g);
-    *norm = flsq_qr_length(s, n, g);
+        for (int64_t i = 0; i <= place; i++)
+            r[i * n + place] = flsq_pivoted_column(&s->f, s->f.fixed + place)[s->f.fixed + i];
+    status = flsq_damped_norm(s->kernels, n, r, n, omega, g, norm);
     flsq_arena_close(&arena);
-    return FLSQ_OK;
+    return status;
 }
 
 /* Karlson and Waldén's estimate (refine.h) with all of its sum, ‖(M + ω²I)^-½ D g‖/(‖z‖‖X D‖) with ω = ‖r‖/‖z‖: largest over
@@ -268,8 +248,8 @@ static flsq_status judge(flsq_qr *s, const double *b, const double *rss, double 
                                   ldexp(s->g[(s->lead - 1) * k + t], -(int)s->f.exponent[0]);
             s->z[j] = b[flsq_qr_column(s, j) * k + t] / s->out->factor.scale[j];
         }
-        const double size = flsq_qr_length(s, n, s->z);
-        const double whole = flsq_qr_length(s, n, s->work), leading = flsq_qr_length(s, s->out->rank, s->work);
+        const double size = flsq_length(s->kernels, n, s->z);
+        const double whole = flsq_length(s->kernels, n, s->work), leading = flsq_length(s->kernels, s->out->rank, s->work);
         double part = 0;
         if (!(size > 0) || !(leading > 0))
             continue;

@@ -35,8 +35,6 @@ void flsq_qr_target(flsq_qr *s, int64_t t);
 /* s->y := the residual of target t from the last pass, times the roots of the weights */
 void flsq_qr_residual(flsq_qr *s, int64_t t);
 int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss);
-/* ‖x‖, also where squares of its entries leave the range of float64 */
-double flsq_qr_length(const flsq_qr *s, int64_t n, const double *x);
 /* b += D z and, where there is a unit column, the level */
 void flsq_qr_add(flsq_qr *s, double level, int64_t t, double *b);
 

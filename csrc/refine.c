@@ -11,6 +11,7 @@
  * section 6.6, for the corrected seminormal equations).
  */
 #include "refine.h"
+#include "damped.h"
 #include "kernels.h"
 #include "normal.h"
 #include "sample.h"
@@ -64,7 +65,7 @@ int flsq_judge(int pass, const flsq_system *system, double size, double step_siz
     /* ‖r - X step‖² = rss - stepᵀg; below (4u‖X‖‖b‖)² the residual itself is rounding */
     const int sharp = fabs(correction) * delta <= RSS_ACCURACY * *rss || *rss <= noise * noise;
     *progress = (flsq_progress){.first = pass == 1 ? delta : progress->first, .delta = delta, .contraction = contraction,
-                                .measured = *rss};
+                                .measured = *rss, .settled = settled};
     *rss = FLSQ_MAX(*rss - correction, 0.0);
     return !(settled && (sharp || pass == MAX_PASSES));
 }
@@ -152,6 +153,67 @@ static void newton_step(refinement *s)
     }
 }
 
+/* half_t := ‖(D M D + ω²)^-½ D g_t‖, ω = ‖r‖/‖D⁻¹b‖, of which half and whole/ω are upper bounds, sometimes poor ones. */
+static flsq_status sharpen(refinement *s, const double *size)
+{
+    const flsq_factor *const f = s->factor;
+    const double *const r = f->transform != NULL ? f->whole : f->r;
+    flsq_status status = FLSQ_OK;
+    for (int64_t t = 0; t < s->k && status == FLSQ_OK; t++) {
+        for (int64_t i = 0; i < f->n; i++) {
+            const int64_t j = f->active != NULL ? f->active[i] : i;
+            s->work[i] = s->g[j * s->k + t];
+            if (s->equations->mean != NULL)
+                s->work[i] -= s->equations->mean[j] * s->g[s->p * s->k + t];
+            s->work[i] *= f->scale[i];
+        }
+        if (size[t] > 0 && s->progress[t].measured > 0)
+            status = flsq_damped_norm(s->kernels, f->n, r, f->n, sqrt(s->progress[t].measured) / size[t], s->work,
+                                      &s->half[t]);
+    }
+    return status;
+}
+
+/* Whether that costs less than another pass. */
+static int worth_sharpening(const refinement *s)
+{
+    return (double)s->factor->n * (double)s->factor->n < 6.0 * (double)s->rows->x.rows;
+}
+
+/* Largest over the targets, after the step or without it. */
+static double backward_error_of(const refinement *s, const flsq_system *system, int with_step)
+{
+    double largest = 0;
+    for (int64_t t = 0; t < s->k; t++) {
+        flsq_progress progress = s->progress[t];
+        if (!with_step)
+            progress.first = progress.contraction = 1;
+        largest = FLSQ_MAX(largest, flsq_backward_error(system, s->size[t], s->whole[t], s->half[t], &progress));
+    }
+    return largest;
+}
+
+/* Where steps are rounding already, but large enough to leave the sum of squares in doubt: whether b may stay as it is,
+ * whose sum the pass has measured. */
+static flsq_status stay(refinement *s, const flsq_system *system, double *rss, flsq_report *report, int *stays)
+{
+    *stays = 0;
+    for (int64_t t = 0; t < s->k; t++)
+        if (!s->progress[t].settled)
+            return FLSQ_OK;
+    if (!worth_sharpening(s))
+        return FLSQ_OK;
+    const flsq_status status = sharpen(s, s->size);
+    const double error = backward_error_of(s, system, 0);
+    if (status != FLSQ_OK || error > FLSQ_BACKWARD_GOAL)
+        return status;
+    for (int64_t t = 0; t < s->k; t++)
+        rss[t] = s->progress[t].measured;
+    report->backward_error = error;
+    *stays = 1;
+    return FLSQ_OK;
+}
+
 static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss, flsq_report *report)
 {
     const int64_t entries = s->lead * s->k;
@@ -159,7 +221,7 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
                                 .roundoff = s->factor->roundoff};
     first_solution(s, b);
     for (int pass = 1; pass <= MAX_PASSES; pass++) {
-        const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, n_threads);
+        flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, n_threads);
         if (status != FLSQ_OK)
             return status;
         report->passes = pass;
@@ -178,11 +240,20 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
                                report);
         if (report->verdict != FLSQ_CERTIFIED)
             return FLSQ_OK;
+        int stays = 0;
+        if (more)
+            status = stay(s, &system, rss, report, &stays);
+        if (status != FLSQ_OK || stays)
+            return status;
         for (int64_t i = 0; i < entries; i++)
             b[i] += s->step[i];
-        for (int64_t t = 0; t < s->k; t++)
-            report->backward_error = FLSQ_MAX(report->backward_error, flsq_backward_error(&system, s->size[t], s->whole[t],
-                                                                                          s->half[t], &s->progress[t]));
+        report->backward_error = backward_error_of(s, &system, 1);
+        if (!more && report->backward_error > FLSQ_BACKWARD_GOAL && worth_sharpening(s)) {
+            status = sharpen(s, s->size);
+            if (status != FLSQ_OK)
+                return status;
+            report->backward_error = backward_error_of(s, &system, 1);
+        }
         if (!more && (report->backward_error <= FLSQ_BACKWARD_GOAL || pass == MAX_PASSES))
             return FLSQ_OK;
     }

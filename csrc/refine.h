@@ -17,6 +17,7 @@ typedef struct flsq_progress {
     double delta;       /* and of the last */
     double contraction; /* of the last step against the one before; after the first pass, delta */
     double measured;    /* sum of squared residuals that the last pass found */
+    int settled;        /* whether further steps would be rounding */
 } flsq_progress;
 
 /* Backward errors up to this are no worse than those of Householder QR: no further pass is made for less. */

@@ -157,6 +157,18 @@ def test_nist_with_an_intercept(name, rung):
         assert errors >= (7 if name == "Filip" else 10.5)
 
 
+@pytest.mark.parametrize("kappa", [1e1, 1e3, 1e5, 3e5, 1e7, 1e9, 1e11, 1e13])
+@pytest.mark.parametrize("mode", ["geometric", "one small"])
+def test_reads_of_the_rows(kappa, mode, monkeypatch):
+    """Two up to a condition number of 3e5, three up to 1e13, as if the rows were too many for QR at once."""
+    as_if_large(monkeypatch)
+    rng = np.random.default_rng(3)
+    a = randsvd(rng, 2000, 12, kappa, mode)
+    found = fastlsq.lstsq(a, a @ rng.standard_normal(12) + rng.standard_normal(2000) / 100)
+    assert found.info.passes <= (2 if kappa <= 3e5 else 3)
+    assert found.info.backward_error <= 4 * U
+
+
 # ---- dependent columns ------------------------------------------------------------------------------------------
 
 
@@ -380,14 +392,19 @@ def test_full_accuracy_of_a_batch_and_without_targets():
     assert fastlsq.lstsq(a[0], np.empty((40, 0)), accuracy="full").x.shape == (3, 0)
 
 
+def spread_of(x, weights, n_threads):
+    p = x.shape[1]
+    state = lib.Moments(p, 0, False)
+    return state.update(x, None, weights, None, None, n_threads, np.eye(p), np.ones(p))
+
+
 def test_row_spread():
     x = np.ones((1000, 3))
     x[5] *= 2.0**30
-    ones, zeros = np.ones(3), np.zeros(3)
-    assert lib.row_spread(x, None, ones, zeros, 2) == 2.0**30
+    assert spread_of(x, None, 2) == 2.0**30
     weights = np.ones(1000)
     weights[5] = 0
-    assert lib.row_spread(x, weights, ones, zeros, 1) == 1.0
+    assert spread_of(x, weights, 1) == 1.0
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

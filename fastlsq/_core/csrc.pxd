@@ -35,6 +35,9 @@ cdef extern from "fastlsq.h" nogil:
         int64_t col_stride
         flsq_dtype dtype
 
+    ctypedef struct flsq_lengths:
+        const double *factor
+
     ctypedef struct flsq_rows:
         flsq_matrix x
         flsq_matrix y
@@ -43,6 +46,7 @@ cdef extern from "fastlsq.h" nogil:
         const double *offset
         int unit
         const double *transform
+        flsq_lengths *lengths
 
     ctypedef struct flsq_kernels:
         pass
@@ -66,6 +70,7 @@ cdef extern from "fastlsq.h" nogil:
     void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
     void flsq_column_max_abs(const flsq_matrix *a, double *largest)
 
+    double flsq_lengths_spread(const flsq_lengths *lengths)
     int64_t flsq_gram_block_rows(int64_t p)
     flsq_status flsq_gram_create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, flsq_gram **gram)
     flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threads)
@@ -80,10 +85,6 @@ cdef extern from "fastlsq.h" nogil:
     flsq_status flsq_residual(
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
         double *r, int n_threads
-    )
-    flsq_status flsq_row_spread(
-        const flsq_kernels *kernels, const flsq_rows *rows, const double *factor, const double *shift, int n_threads,
-        double *ratio
     )
     flsq_status flsq_residual_twofold(
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, const double *b_low, double *g,
@@ -107,6 +108,7 @@ cdef extern from "fastlsq.h" nogil:
         double *r
         double *scale
         const double *transform
+        const double *whole
         const int64_t *active
         double norm1
         double trace

@@ -2,25 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The Gram pass.
-
-
-def row_spread(x, weights, const double[::1] factor, const double[::1] shift, int n_threads, kernel=None):
-    """How many times longer the longest row is than the middle one, to a factor of two, of x*factor - shift."""
-    cdef const flsq_kernels *kernels = select(kernel)
-    cdef Rows rows = Rows(x, None, weights, None, None, False)
-    cdef int64_t p = rows.view.x.columns
-    cdef double ratio = 1
-    cdef flsq_status status
-    if factor.shape[0] != p or shift.shape[0] != p:
-        raise ValueError("factor and shift need one entry per column")
-    if p == 0 or n_threads < 1:
-        return 1.0
-    cdef const double *factors = &factor[0]
-    cdef const double *shifts = &shift[0]
-    with nogil:
-        status = flsq_row_spread(kernels, &rows.view, factors, shifts, n_threads, &ratio)
-    check(status)
-    return ratio
+from libc.string cimport memset
 
 
 def block_rows(int64_t p):
@@ -65,20 +47,33 @@ cdef class Moments:
         check(flsq_gram_copy(self.gram, &other.gram))
         return other
 
-    def update(self, x, y, weights, scale, offset, int n_threads, const double[:, ::1] transform=None):
+    def update(self, x, y, weights, scale, offset, int n_threads, const double[:, ::1] transform=None,
+               const double[::1] factor=None):
         """Add rows; column c of [X | 1 | Y] enters as value*scale[c] - offset[c], then X as X @ transform (p x p, upper
-        triangular)."""
+        triangular).
+
+        With a transform and a factor, returns how many times longer the longest row of X @ diag(factor) is than the middle
+        one, to a factor of two.
+        """
         cdef Rows rows = Rows(x, y, weights, scale, offset, self.unit)
         if transform is not None:
             if transform.shape[0] != self.p or transform.shape[1] != self.p:
                 raise ValueError("transform must be p x p")
             rows.view.transform = read_dense(transform)
+        cdef flsq_lengths lengths
+        if factor is not None:
+            if factor.shape[0] != self.p:
+                raise ValueError("factor needs one entry per column")
+            memset(&lengths, 0, sizeof(lengths))
+            lengths.factor = &factor[0] if self.p > 0 else NULL
+            rows.view.lengths = &lengths
         cdef flsq_status status
         if rows.view.x.columns != self.p or rows.view.y.columns != self.k:
             raise ValueError("x or y differ in columns from the state")
         with nogil:
             status = flsq_gram_update(self.gram, &rows.view, n_threads)
         check(status)
+        return None if factor is None else flsq_lengths_spread(&lengths)
 
     def rescale(self, const int64_t[::1] exponents):
         """As if every column c had entered multiplied by 2**exponents[c]."""

@@ -43,7 +43,7 @@ cdef class Factor:
     """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
 
     cdef flsq_factor view
-    cdef readonly object scale, active, transform
+    cdef readonly object scale, active, transform, whole
     cdef const int64_t[::1] indices
 
     def __cinit__(self, int64_t n, active=None, bint has_r=True):
@@ -97,19 +97,21 @@ cdef class Factor:
         """e with scale = 2**-e."""
         return 1 - numpy.frexp(self.scale)[1].astype(numpy.int64)
 
-    def preconditioned(self, transform, scale, double trace, double condition):
+    def preconditioned(self, transform, whole, scale, double trace, double condition):
         """The same R, of RᵀR = Tᵀ M T for T = transform @ diag(self.scale).
 
-        `scale` equilibrates M; `trace` and `condition` number are those of the equilibrated M.  The rows and columns of
-        `transform` (n x n, upper triangular) are the factorized ones.
+        `scale` equilibrates M; `whole` (n x n, upper triangular) is the triangle, `trace` and `condition` number are those of
+        the equilibrated M.  The rows and columns of `transform` (n x n, upper triangular) are the factorized ones.
         """
         cdef Factor other = Factor(self.view.n, self.active)
         cdef int64_t n = self.view.n
-        if transform.shape != (n, n) or scale.shape != (n,):
+        if transform.shape != (n, n) or whole.shape != (n, n) or scale.shape != (n,):
             raise ValueError("sizes differ")
         memcpy(other.view.r, self.view.r, n * n * sizeof(double))
         other.transform = numpy.ascontiguousarray(transform * self.scale)
         other.view.transform = own_data(other.transform)
+        other.whole = numpy.array(whole, order="C")
+        other.view.whole = own_data(other.whole)
         numpy.copyto(other.scale, scale)
         other.view.norm1, other.view.trace, other.view.condition = self.view.norm1, trace, condition
         other.view.roundoff, other.view.pivot = self.view.roundoff, -1

@@ -22,10 +22,10 @@ from fastlsq.solve.twofold import refine_fully
 
 #: the longest row over the median one, columns scaled to equal length, above which only row-wise stable methods do
 LARGEST_SPREAD = 1e6
-#: 1-norm condition number of the moments, kappa², from which on the rank is looked at: kappa of some 1e12
+#: estimate of the condition number of the moments, kappa² and up to p times that, from which on the rank is looked at
 SUSPECT_CONDITION = 1e24
 #: smallest singular value over the largest that one pass over X T is sure to tell from zero
-RESOLVED = 1e-13
+RESOLVED = 2e-14
 
 
 def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
@@ -78,11 +78,10 @@ def _escalate(problem, equations, reason, reads):
     """By rungs 2 to 4, after as many reads of the rows."""
     if equations.constant().all():
         return _level(problem, equations, reads, reason)
-    spread = row_spread(problem, equations)
-    reads += 1
-    if spread > LARGEST_SPREAD:
-        return solve_orthogonal(problem, equations, reads, f"{reason}; a row {spread:.0e} times as long as others")
     found, first = precondition(problem, equations), None
+    if found.spread > LARGEST_SPREAD:
+        why = f"{reason}; a row {found.spread:.0e} times as long as others"
+        return solve_orthogonal(problem, equations, reads + found.passes, why)
     while True:
         total, factor = None, None
         if found.factor is not None:
@@ -128,16 +127,6 @@ def _level(problem, equations, reads, reason):
     solution = Solution.from_equations(equations, b, np.array(equations.yy), info, lambda: root)
     solution.packed, solution.newton = b, np.zeros_like
     return solution
-
-
-def row_spread(problem, equations):
-    """The longest row over the middle one, columns scaled to equal length, to a factor of two."""
-    units, p = equations.units, equations.p
-    diagonal = np.diagonal(equations.m)
-    with np.errstate(over="ignore"):  # of subnormal columns, in whose units a row may be longer than float64 can say
-        scale = np.ldexp(1 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf)), units.exponents[:p])
-        scale = np.minimum(scale, 2.0**1000)
-    return lib.row_spread(problem.x, problem.weights, scale, scale * units.shift[:p], problem.n_threads, problem.kernel)
 
 
 def _nonfinite(problem):

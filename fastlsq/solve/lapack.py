@@ -28,12 +28,12 @@ def lapack_solver(cond=None, lapack_driver=None):
 
 def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     """Solution by SciPy, with one residual pass of our own for rss and the backward error."""
-    p = problem.x.shape[1]
     if problem.check_finite:
         _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
     rows = scaled_rows(problem)
-    # rounding alone leaves singular values of a few eps in dependent columns
-    cut = max(8.0, math.sqrt(p)) * 2 * UNIT_ROUNDOFF if cond is None else cond
+    # rounding alone leaves singular values of a few eps in dependent columns, and centring leaves more
+    noise = max(8.0, math.sqrt(max(problem.x.shape))) * (4 if problem.intercept else 1)
+    cut = noise * 2 * UNIT_ROUNDOFF if cond is None else cond
     coef, rank, singular_values = _scipy(np.ldexp(rows.a, rows.x_exponents), rows.y, cut, lapack_driver)
     scaled = np.ldexp(coef, rows.x_exponents[:, None])
     rss, backward_error = _judge(rows.a, rows.y, scaled, problem)

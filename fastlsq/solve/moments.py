@@ -226,11 +226,14 @@ def gather(problem, moments=None):
     return NormalEquations.from_moments(_pass(problem, units), units, n, sum_weights, problem.n_threads)
 
 
-def gather_transformed(problem, equations, transform):
-    """The normal equations of X T, about the means of X: one more pass.  `equations` are those of X."""
+def gather_transformed(problem, equations, transform, factor):
+    """(spread, normal equations of X T): about the means of X, in one more pass.  `equations` are those of X.
+
+    The spread is that of the lengths of the rows of X diag(factor): the longest over the middle one, to a factor of two.
+    """
     units = equations.centred_units()
-    moments = _pass(problem, units, transform)
-    return NormalEquations.from_moments(moments, units, problem.x.shape[0], equations.sum_weights, problem.n_threads)
+    moments, spread = _moments_of(problem, units, transform, factor)
+    return spread, NormalEquations.from_moments(moments, units, problem.x.shape[0], equations.sum_weights, problem.n_threads)
 
 
 def first_units(problem):
@@ -285,9 +288,14 @@ def safe_exponents(problem, units, diagonal):
     return exponents
 
 
-def _pass(problem, units, transform=None):
+def _pass(problem, units):
+    return _moments_of(problem, units)[0]
+
+
+def _moments_of(problem, units, transform=None, factor=None):
     _, p, k = problem.shape
     moments = lib.Moments(p, k, problem.intercept, problem.kernel)
     scale, offset = units.core_arguments()
-    moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads, transform)
-    return moments
+    spread = moments.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads,
+                            transform, factor)
+    return moments, spread

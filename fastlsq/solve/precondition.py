@@ -20,7 +20,7 @@ from fastlsq.solve.moments import UNIT_ROUNDOFF, gather_transformed, root_expone
 #: a shift that does not make a factor is raised tenfold so many times
 MOST_RAISES = 3
 #: 1-norm condition number of the moments of X T above which its factor is not worth refining with
-LARGEST_CONDITION = 1e10
+LARGEST_CONDITION = 1e12
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class Preconditioned:
     c: np.ndarray  # (X T)ᵀWY, p x k
     factor: lib.Factor | None  # of the moments; None where they are singular to working precision
     passes: int
+    spread: float  # the longest row of X D over the middle one, to a factor of two
 
     @property
     def total(self):
@@ -58,7 +59,10 @@ def precondition(problem, equations, again=None):
         r, inverse = _shifted(again.moments)
         triangle = lib.triangular_product(r, again.triangle)
         transform = lib.triangular_product(again.transform, inverse)
-    transformed = gather_transformed(problem, equations, _embed(np.ldexp(transform, own[:, None]), active, p))
+    factor = np.zeros(p)
+    factor[active] = np.ldexp(1.0, own)
+    embedded = _embed(np.ldexp(transform, own[:, None]), active, p)
+    spread, transformed = gather_transformed(problem, equations, embedded, factor)
     moments = transformed.m[np.ix_(active, active)]
     places = None if active.size == p else active
     factor = None
@@ -67,7 +71,8 @@ def precondition(problem, equations, again=None):
     if factor is not None and factor.condition > LARGEST_CONDITION:
         factor = None
     passes = 1 if again is None else again.passes + 1
-    return Preconditioned(active, own, triangle, transform, moments, transformed.c, factor, passes)
+    return Preconditioned(active, own, triangle, transform, moments, transformed.c, factor, passes,
+                          spread)
 
 
 def _shifted(h):
@@ -103,4 +108,4 @@ def factor_of(found, total, equations):
     transform, scale = np.ldexp(found.transform, found.own[:, None]), np.ldexp(1.0, found.own)
     c = np.array(found.c)
     c[found.active] *= found.factor.scale[:, None]
-    return found.factor.preconditioned(transform, scale, trace, condition), c
+    return found.factor.preconditioned(transform, total, scale, trace, condition), c

@@ -148,18 +148,24 @@ void test_row_spread(const flsq_kernels *kernels)
         for (int e = 0; e <= 40; e += 20)
             for (int n_threads = 1; n_threads <= 3; n_threads++) {
                 problem a = problem_make(FLSQ_F64, F_ORDER, 101, p, 0, 0, INTEGERS);
-                double *const factor = oracle_doubles(p), *const shift = oracle_doubles(p), ratio;
+                double *const factor = oracle_doubles(p), *const transform = oracle_doubles(p * p);
+                flsq_lengths lengths = {.factor = factor};
+                flsq_gram *gram;
                 for (int64_t i = 0; i < a.n; i++)
                     for (int64_t j = 0; j < p; j++)
-                        array_set(&a.x, i, j, (i == 70 ? ldexp(4.0, e) : 4.0) + 8 * (double)j);
+                        array_set(&a.x, i, j, i == 70 ? ldexp(4.0, e) : 4.0);
                 for (int64_t j = 0; j < p; j++) {
                     factor[j] = 0.25;
-                    shift[j] = 2 * (double)j;
+                    transform[j * p + j] = 1;
                 }
-                const flsq_rows rows = problem_rows(&a, 0, a.n);
+                flsq_rows rows = problem_rows(&a, 0, a.n);
+                rows.transform = transform;
+                rows.lengths = &lengths;
                 CASE("p = %lld, 2^%d, %d threads", (long long)p, e, n_threads);
-                CHECK(flsq_row_spread(kernels, &rows, factor, shift, n_threads, &ratio) == FLSQ_OK);
-                CHECK(ratio == ldexp(1.0, e));
-                problem_free(&a), free(factor), free(shift);
+                CHECK(flsq_gram_create(kernels, p, 0, 0, &gram) == FLSQ_OK);
+                CHECK(flsq_gram_update(gram, &rows, n_threads) == FLSQ_OK);
+                CHECK(flsq_lengths_spread(&lengths) == ldexp(1.0, e));
+                flsq_gram_destroy(gram);
+                problem_free(&a), free(factor), free(transform);
             }
 }
