@@ -67,19 +67,39 @@ void flsq_pivoted_reset(flsq_pivoted *f)
 
 /* ---- QR ---------------------------------------------------------------------------------------------------------- */
 
-/* Columns from place `first` on to a length between 1/2 and 1, of what lies below the fixed rows. */
+/* 2^e about the length of a column, to a factor of sqrt(n) where its squares leave the range of float64; 0 if it is not finite. */
+static int find_exponent(const flsq_pivoted *f, const double *column, int64_t n, int *e)
+{
+    const double square = f->kernels->dot(n, column, column);
+    double peak = 0;
+    *e = 0;
+    if (flsq_squares_in_range(square)) {
+        *e = flsq_root_exponent(square);
+        return 1;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(column[i]))
+            return 0;
+        peak = FLSQ_MAX(peak, fabs(column[i]));
+    }
+    if (peak > 0)
+        frexp(peak, e);
+    return 1;
+}
+
+/* Columns from place `first` on to a length about 1, of what lies below the fixed rows. */
 static int scale_columns(flsq_pivoted *f, int64_t first, int64_t above)
 {
     for (int64_t j = first; j < f->columns; j++) {
         double *const column = flsq_pivoted_column(f, j);
-        const double square = f->kernels->dot(f->rows - above, column + above, column + above);
-        if (!isfinite(square))
+        int e;
+        if (!find_exponent(f, column + above, f->rows - above, &e))
             return 0;
-        const int e = square > 0 && !f->as_is ? flsq_root_exponent(square) : 0;
+        if (f->as_is || e == 0)
+            continue;
         f->exponent[f->order[j]] += e;
-        const double factor = ldexp(1.0, -e);
-        for (int64_t i = 0; i < f->rows && e != 0; i++)
-            column[i] *= factor;
+        for (int64_t i = 0; i < f->rows; i++)
+            column[i] = ldexp(column[i], -e);
     }
     return 1;
 }
@@ -94,15 +114,14 @@ static void sort_rows(flsq_pivoted *f)
         for (int64_t i = 0; i < f->rows; i++)
             f->work[i] = FLSQ_MAX(f->work[i], fabs(f->a[j * f->ld + i]));
     for (int64_t i = 0; i < f->rows; i++) {
+        const int empty = !(f->work[i] > 0);
         int e = -BINS;
-        if (f->work[i] > 0)
+        if (!empty)
             frexp(f->work[i], &e);
         const int bin = FLSQ_MIN(FLSQ_MAX(1 - e, 0), BINS - 1);
         f->work[i] = bin;
-        if (e > -BINS) {
-            lowest = FLSQ_MIN(lowest, bin);
-            highest = FLSQ_MAX(highest, bin);
-        }
+        lowest = empty ? lowest : FLSQ_MIN(lowest, bin);
+        highest = empty ? highest : FLSQ_MAX(highest, bin);
         start[bin + 1]++;
     }
     if (highest - lowest <= SORTED_FROM)

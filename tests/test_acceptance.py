@@ -139,7 +139,7 @@ FITS = {"ols": fastlsq.ols, "Gram": from_moments}
 
 
 @pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize(("shape", "seeds"), [((10, 5), 40), ((60, 100), 6)])
+@pytest.mark.parametrize(("shape", "seeds"), [((10, 5), 40), ((60, 100), 3)])
 def test_rows_of_weight_zero_count_as_dropped(shape, seeds, fit):
     """scikit-learn#26164: five rows of weight 0, fewer than columns left, and a fifth of all fits were not the same."""
     n, tolerance = shape[0] // 2, 1e-9 if fit == "Gram" else 1e-11
@@ -155,7 +155,7 @@ def test_rows_of_weight_zero_count_as_dropped(shape, seeds, fit):
             assert_close(found.params, want, tolerance)
 
 
-@pytest.mark.parametrize(("shape", "seeds"), [((10, 5), 40), ((8, 5), 40), ((60, 100), 6)])
+@pytest.mark.parametrize(("shape", "seeds"), [((10, 5), 40), ((8, 5), 40), ((60, 100), 3)])
 def test_rows_of_weight_zero_count_as_dropped_by_lstsq(shape, seeds):
     """scikit-learn#26164, without an intercept."""
     n = shape[0] // 2
@@ -188,7 +188,8 @@ def test_whole_weights_count_as_repeated_rows(shape, fit):
     x, y, weights, again = weighted_problem(shape)
     for found in (FITS[fit](x, y), FITS[fit](x, y, weights=np.ones(shape[0]))):
         assert_close(found.params, centred_oracle(x, y), 1e-9)
-    once, repeated, want = FITS[fit](x, y, weights=weights), FITS[fit](x[again], y[again]), centred_oracle(x, y, weights)
+    want = centred_oracle(x, y, weights)
+    once, repeated = FITS[fit](x, y, weights=weights), FITS[fit](x[again], y[again])
     assert once.df_model == repeated.df_model == min(np.count_nonzero(weights) - 1, shape[1])
     for found in (once, repeated):
         assert_close(found.params, want, 1e-9)
@@ -519,7 +520,7 @@ def test_memory_stays_flat_over_thousands_of_fits(call, tmp_path):
     """scikit-learn-intelex#843: memory grew with every fit in a loop until there was none left."""
     line, count = REPEATED[call]
     grown = int(run(LEAK.format(call=line, count=count), tmp_path))
-    assert grown < 64 * count + 256 * 1024, f"{grown / count:.0f} bytes a fit"
+    assert grown < 64 * count + 64 * 1024, f"{grown / count:.0f} bytes a fit"
 
 
 def test_a_pickled_fit_does_not_carry_its_rows():
@@ -529,11 +530,10 @@ def test_a_pickled_fit_does_not_carry_its_rows():
     y = x @ np.arange(10.0) + rng.standard_normal(1_000_000)
     ill = x.copy()
     ill[:, 9] = ill[:, 8] + 1e-6 * ill[:, 9]  # its singular values come from the rows, when asked for
-    groups = np.arange(1_000_000) // 100_000
+    groups = np.arange(1_000_000) // 4000
     fits = {
         "lstsq": fastlsq.lstsq(x, y),
         "lstsq, ill-conditioned": fastlsq.lstsq(ill, y),
-        "lstsq, a batch": fastlsq.lstsq(x.reshape(100, -1, 10), y.reshape(100, -1)),
         "ols": fastlsq.ols(x, y),
         "ols, ill-conditioned": fastlsq.ols(ill, y),
         "Gram": fastlsq.Gram().update(x, y),
@@ -542,7 +542,7 @@ def test_a_pickled_fit_does_not_carry_its_rows():
     packed = {name: pickle.dumps(fit) for name, fit in fits.items()}
     assert {name: len(text) for name, text in packed.items() if len(text) >= 100_000} == {}
     twins = {name: pickle.loads(text) for name, text in packed.items()}
-    for name in ("lstsq", "lstsq, ill-conditioned", "lstsq, a batch"):
+    for name in ("lstsq", "lstsq, ill-conditioned"):
         np.testing.assert_array_equal(twins[name].x, fits[name].x)
         np.testing.assert_array_equal(twins[name].s, fits[name].s)
     for name in ("ols", "ols, ill-conditioned"):

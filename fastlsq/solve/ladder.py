@@ -13,6 +13,7 @@
 import numpy as np
 
 from fastlsq._core import lib
+from fastlsq.solve.dual import solve_dual
 from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
 from fastlsq.solve.moments import gather
 from fastlsq.solve.orthogonal import solve_orthogonal, solve_small
@@ -43,7 +44,8 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
         arrays = (problem.x, problem.y)
         if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):
             return _nonfinite(problem)
-        return lapack(problem, None, "fewer rows than columns")
+        solution = solve_dual(problem) if n > 0 and k > 0 and not cutoff else None
+        return solution or lapack(problem, None, "fewer rows than columns")
     moments, reason, reads = refused or (None, None, 1)
     equations = gather(problem, moments)
     if equations is None:

@@ -13,7 +13,7 @@ typedef struct answer {
     flsq_report report;
 } answer;
 
-/* `count` columns in use: those of `active`, or with NULL all.  Memory that the call leaves alone holds NaN, `dependent` -1. */
+/* `count` columns in use: those of `active`, or with NULL all.  What the call leaves alone holds NaN, `dependent` -1. */
 answer solve_by_qr(const flsq_kernels *kernels, const problem *a, int64_t count, const int64_t *active);
 void answer_free(answer *s);
 /* Whether Xᵀ W r is rounding for the columns in use, and rss what b leaves. */

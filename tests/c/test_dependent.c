@@ -35,7 +35,7 @@ void test_rank(const flsq_kernels *kernels)
     (void)kernels;
     for (int s = 0; s < COUNT_OF(sizes); s++) {
         const int64_t n = sizes[s];
-        const double cut = fmax(8.0, sqrt((double)n)) * 0x1p-52; /* of n equal lengths, as fastlsq/solve/orthogonal.py cuts */
+        const double cut = fmax(8.0, sqrt((double)n)) * 0x1p-52; /* as in fastlsq/solve/orthogonal.py */
         double *const values = oracle_doubles(n);
         for (int64_t rank = 0; rank <= n; rank++) {
             for (int64_t i = 0; i < n; i++)
@@ -84,9 +84,10 @@ void test_triangle_values(const flsq_kernels *kernels)
 /* A known dependence: column `of` is first*[a] + second*[b] of earlier ones. */
 typedef struct dependence { int64_t of, a, b; double first, second; } dependence;
 
-/* Integers, rows x columns by columns behind the fixed ones, some of which depend on earlier ones (or, with one fixed, on these
- * and 1); units apart by powers of two, which changes nothing. */
-static double *dependent_matrix(int64_t rows, int64_t columns, int64_t fixed, int64_t missing, dependence *known, int8_t *depends)
+/* Integers, rows x columns by columns behind the fixed ones, some of which depend on earlier ones (or, with one fixed, on
+ * these and 1); units apart by powers of two, which changes nothing. */
+static double *dependent_matrix(int64_t rows, int64_t columns, int64_t fixed, int64_t missing, dependence *known,
+                                int8_t *depends)
 {
     double *const a = oracle_integers(rows * (columns + fixed), -9, 9), *const x = a + rows * fixed;
     memset(depends, 0, (size_t)columns);
@@ -140,7 +141,7 @@ static void check_bases(const flsq_pivoted *f, const double *a, int64_t rank)
 {
     const int64_t n = f->columns - f->fixed, missing = n - rank, rows = f->rows;
     double *const null = oracle_doubles(n * missing), *const range = oracle_doubles(n * rank);
-    long double *const image = calloc((size_t)(rows * rank + 2 * rows + 1), sizeof *image), *const other = image + rows * rank;
+    long double *const image = calloc((size_t)(rows * rank + rows), sizeof *image), *const other = image + rows * rank;
     int empty = 1, null_orthonormal = 1, range_orthonormal = 1;
     CHECK(flsq_triangle_null(f, rank, null) == FLSQ_OK);
     flsq_triangle_range(f, rank, range);
@@ -158,7 +159,8 @@ static void check_bases(const flsq_pivoted *f, const double *a, int64_t rank)
         product(f, a, range + i, rank, image + i * rows);
     for (int64_t i = 0; i < rank; i++)
         for (int64_t l = 0; l <= i; l++)
-            range_orthonormal &= fabsl(dot_of(rows, image + i * rows, image + l * rows) - (l == i)) <= 1e4L * (long double)(n + 8) * u;
+            range_orthonormal &= fabsl(dot_of(rows, image + i * rows, image + l * rows) - (l == i)) <=
+                                 1e4L * (long double)(n + 8) * u;
     CHECK(empty);
     CHECK(null_orthonormal);
     CHECK(range_orthonormal);

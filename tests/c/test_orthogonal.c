@@ -14,7 +14,7 @@ static const long double u = 0x1p-53L;
 
 /* ---- no fewer rows than columns ---------------------------------------------------------------------------------- */
 
-/* RᵀR = D M D to some (p + n) u of lengths that may be as large as before centring, the trace, and nothing odd beside them. */
+/* RᵀR = D M D to some (p + n) u of lengths that may be as large as before centring, and the trace. */
 static void check_factor(const problem *a, const answer *s)
 {
     const flsq_factor *const f = &s->out.factor;
@@ -74,8 +74,8 @@ static void try_tall(const flsq_kernels *kernels, int64_t n, int64_t p, int64_t 
     problem a = problem_make(dtype, form, n, p, k, flags, dtype <= FLSQ_F16 && turn % 2 ? REALS : INTEGERS);
     for (int64_t j = 0; j < count; j++)
         active[j] = 2 * j;
-    CASE("n = %lld, p = %lld, k = %lld, flags %d, %s %s%s", (long long)n, (long long)p, (long long)k, flags, dtype_name(dtype),
-         layout_name(form), part ? ", half the columns" : "");
+    CASE("n = %lld, p = %lld, k = %lld, flags %d, %s %s%s", (long long)n, (long long)p, (long long)k, flags,
+         dtype_name(dtype), layout_name(form), part ? ", half the columns" : "");
     if (!is_fit(&a)) {
         problem_free(&a), free(active);
         return;
@@ -104,8 +104,8 @@ void test_qr_tall(const flsq_kernels *kernels)
             }
 }
 
-/* y = X b for integers, rows of 2^-70 .. 1 times the length of others by their weights.  Row by row stable: b is off by no more
- * than for some choice of rows of integers of equal weight; 1e-12 where no method on the moments has a digit. */
+/* y = X b for integers, rows of 2^-70 .. 1 times the length of others by their weights.  Row by row stable: b is off by no
+ * more than for some choice of rows of integers of equal weight; 1e-12 where no method on the moments has a digit. */
 void test_qr_rows(const flsq_kernels *kernels)
 {
     for (int64_t p = 1; p <= 9; p++)
@@ -135,8 +135,9 @@ enum { NEAR = 8 }; /* units of 2^-8 .. 2^8 cost the shortest solution a few digi
 /* Column `of` is first*[a] + second*[b], a and b before it. */
 typedef struct dependence { int64_t of, a, b; double first, second; } dependence;
 
-/* Integers in units of 2^-apart .. 2^apart; packed they are integers again.  `missing` of the columns depend on earlier ones. */
-static problem dependent_problem(int64_t n, int64_t p, int flags, int apart, int64_t missing, dependence *known, int *unit_of)
+/* Integers in units of 2^-apart .. 2^apart; packed they are integers again.  `missing` of them depend on earlier ones. */
+static problem dependent_problem(int64_t n, int64_t p, int flags, int apart, int64_t missing, dependence *known,
+                                 int *unit_of)
 {
     const int64_t k = 2;
     problem a = problem_make(FLSQ_F64, C_ORDER, n, p, k, flags & ~AFFINE, INTEGERS);
@@ -167,10 +168,11 @@ static problem dependent_problem(int64_t n, int64_t p, int flags, int apart, int
     return a;
 }
 
-/* The user's coefficients 2^e_j b_j are the shortest where they are at right angles to each (2^e_j v_j), v a dependence.  For
- * units that are far apart it is b as it is packed that is right to rounding, since a step of refinement follows the move:
- * 1e-14 of it, times the largest 2^e_j. */
-static int is_shortest(const problem *a, const answer *s, int apart, int64_t missing, const dependence *known, const int *unit_of)
+/* The user's coefficients 2^e_j b_j are the shortest where they are at right angles to each (2^e_j v_j), v a dependence.
+ * For units that are far apart it is b as it is packed that is right to rounding, since a step of refinement follows the
+ * move: 1e-14 of it, times the largest 2^e_j. */
+static int is_shortest(const problem *a, const answer *s, int apart, int64_t missing, const dependence *known,
+                       const int *unit_of)
 {
     int good = 1, top = unit_of[0];
     for (int64_t j = 1; j < a->p; j++)
@@ -208,7 +210,8 @@ static void try_dependent(const flsq_kernels *kernels, int64_t n, int64_t p, int
     problem a = problem_like(&made, forms[(n + p) % COUNT_OF(forms)]);
     for (int64_t m = 0; m < missing; m++)
         depends[known[m].of] = 1;
-    CASE("n = %lld, p = %lld, flags %d, %lld depend, units of 2^+-%d", (long long)n, (long long)p, flags, (long long)missing, apart);
+    CASE("n = %lld, p = %lld, flags %d, %lld depend, units of 2^+-%d", (long long)n, (long long)p, flags,
+         (long long)missing, apart);
     answer s = solve_by_qr(kernels, &a, p, NULL);
     CHECK(s.report.verdict == FLSQ_CERTIFIED && s.report.backward_error < 1e-14 && s.report.passes == 4);
     CHECK(s.out.rank == p - missing);

@@ -13,17 +13,17 @@
 /* ---- moments of X T ---------------------------------------------------------------------------------------------- */
 
 /* X (rows x n, integers / 16: columns about unit length), R₁ of its shifted moments, Z = X R₁⁻¹ and G = ZᵀZ rounded: the two
- * passes of fastlsq/solve/precondition.py without their rounding. */
+ * passes of fastlsq/solve/precondition.py without their rounding.  Halved off the diagonal, R₁ leaves G far from 1. */
 typedef struct passes { int64_t rows, n; double *x, *triangle, *moments; long double *z; } passes;
 
-static passes passes_make(int64_t rows, int64_t n, int64_t missing, int8_t *depends)
+static passes passes_make(int64_t rows, int64_t n, int64_t missing, int halved, int8_t *depends)
 {
     passes a = {rows, n, oracle_integers(rows * n, -4, 4), oracle_doubles(n * n), oracle_doubles(n * n),
                 calloc((size_t)(rows * n), sizeof *a.z)};
     long double *const r = calloc((size_t)(n * n), sizeof *r);
     memset(depends, 0, (size_t)n);
     for (int64_t m = 0; m < missing; m++) {
-        const int64_t of = n - 1 - 2 * m, first = (of - 1) / 4 * 2 + (of - 1) % 2, second = of - 1; /* independent themselves */
+        const int64_t of = n - 1 - 2 * m, first = (of - 1) / 4 * 2 + (of - 1) % 2, second = of - 1; /* no other's */
         for (int64_t i = 0; i < rows; i++)
             a.x[i * n + of] = 2 * a.x[i * n + first] - (first != second) * a.x[i * n + second];
         depends[of] = 1;
@@ -38,7 +38,7 @@ static passes passes_make(int64_t rows, int64_t n, int64_t missing, int8_t *depe
             for (int64_t l = 0; l < i; l++)
                 sum -= r[l * n + i] * r[l * n + j];
             r[i * n + j] = i == j ? sqrtl(sum) : sum / r[i * n + i];
-            a.triangle[i * n + j] = (double)r[i * n + j];
+            a.triangle[i * n + j] = (double)r[i * n + j] / (i < j && halved ? 2 : 1);
         }
     for (int64_t l = 0; l < rows; l++)
         for (int64_t j = 0; j < n; j++) {
@@ -128,13 +128,13 @@ static void check_solution(const passes *a, flsq_truncated *t, int64_t rank)
     free(y), free(h), free(g), free(z);
 }
 
-static void try_truncated(const flsq_kernels *kernels, int64_t n, int64_t missing)
+static void try_truncated(const flsq_kernels *kernels, int64_t n, int64_t missing, int halved)
 {
     const int64_t rank = n - missing;
     int8_t *const depends = malloc((size_t)n), *const found = malloc((size_t)n);
-    passes a = passes_make(3 * n + 10, n, missing, depends);
+    passes a = passes_make(3 * n + 10, n, missing, halved, depends);
     flsq_truncated *t = NULL;
-    CASE("n = %lld, %lld depend", (long long)n, (long long)missing);
+    CASE("n = %lld, %lld depend, R %s", (long long)n, (long long)missing, halved ? "halved" : "whole");
     CHECK(flsq_truncated_create(kernels, n, a.moments, a.triangle, &t) == FLSQ_OK);
     if (!CHECK(t != NULL && flsq_truncated_rank(t) == rank))
         exit(1);
@@ -168,7 +168,8 @@ void test_truncated(const flsq_kernels *kernels)
     const int64_t sizes[] = {1, 2, 7, 8, 9, 31, 33};
     for (int s = 0; s < COUNT_OF(sizes); s++)
         for (int64_t missing = 0; 2 * missing < sizes[s]; missing += missing < 1 ? 1 : 5)
-            try_truncated(kernels, sizes[s], missing);
+            for (int halved = 0; halved <= (missing == 0); halved++)
+                try_truncated(kernels, sizes[s], missing, halved);
 }
 
 /* Moments 4^e and triangle 2^-f on the diagonal: z = 2^(f - 2e) h to the bit.  Moments of nothing: rank 0. */
@@ -240,8 +241,8 @@ static fit fit_of(const flsq_kernels *kernels, const problem *a, int unrefined)
 
 static void fit_free(fit *s) { free(s->b), free(s->rss); }
 
-/* Well-conditioned rows with a residual stand as they are, off by 100 p u at most; columns that are nearly the same, or targets
- * that are nearly fitted, are refined to the very bits that are had without `unrefined`. */
+/* Well-conditioned rows with a residual stand as they are, off by 100 p u at most; columns that are nearly the same, or
+ * targets that are nearly fitted, are refined to the very bits that are had without `unrefined`. */
 static void try_unrefined(const flsq_kernels *kernels, int64_t p, int64_t k, int nearly_fitted, int nearly_same)
 {
     problem made = problem_make(FLSQ_F64, C_ORDER, 40 * p + 200, p, k, 0, REALS);
@@ -255,7 +256,8 @@ static void try_unrefined(const flsq_kernels *kernels, int64_t p, int64_t k, int
     problem a = problem_like(&made, C_ORDER);
     fit s = fit_of(kernels, &a, 1), refined = fit_of(kernels, &a, 0);
     const int stands = !nearly_fitted && !nearly_same;
-    CASE("p = %lld, k = %lld%s%s", (long long)p, (long long)k, nearly_fitted ? ", nearly fitted" : "", nearly_same ? ", nearly same" : "");
+    CASE("p = %lld, k = %lld%s%s", (long long)p, (long long)k,
+         nearly_fitted ? ", nearly fitted" : "", nearly_same ? ", nearly same" : "");
     CHECK(s.report.verdict == FLSQ_CERTIFIED && refined.report.verdict == FLSQ_CERTIFIED);
     CHECK(stands == (s.report.passes == 0) && refined.report.passes > 0);
     CHECK(stands ? s.condition <= 100 : same_bits(p * k, s.b, refined.b) && same_bits(k, s.rss, refined.rss));

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Small problems by QR with fewer rows than columns, against the equations of the shortest solution in long double; problems of
- * a row or a column, rows of zeros, rows without weight, rows that repeat, and values that are not finite.
+ * Small problems by QR with fewer rows than columns, against the equations of the shortest solution in long double; problems
+ * of a row or a column, rows of zeros, rows without weight, rows that repeat, and values that are not finite.
  */
 #include "check.h"
 #include "qr_answer.h"
@@ -39,7 +39,8 @@ static void eliminate(int64_t n, long double *m, int64_t k, long double *c)
 static long double *shortest(const problem *a, int64_t n, const int64_t *kept)
 {
     const int64_t size = n + a->unit;
-    long double *const m = calloc((size_t)(size * size) + 1, sizeof *m), *const c = calloc((size_t)(size * a->k) + 1, sizeof *c);
+    long double *const m = calloc((size_t)(size * size) + 1, sizeof *m);
+    long double *const c = calloc((size_t)(size * a->k) + 1, sizeof *c);
     long double *const b = calloc((size_t)(a->lead * a->k) + 1, sizeof *b);
     for (int64_t i = 0; i < n; i++) {
         const double *const row = a->z + kept[i] * a->width;
@@ -67,8 +68,8 @@ static long double *shortest(const problem *a, int64_t n, const int64_t *kept)
     return b;
 }
 
-/* In the user's units, to kappa times rounding, and to kappa² times that of long double in S; the intercept to as much of what
- * it balances. */
+/* In the user's units, to kappa times rounding, and to kappa² times that of long double in S; the intercept to as much of
+ * what it balances. */
 static int is_close(const problem *a, const double *b, const long double *expected, double condition)
 {
     const long double bound = 32 * (long double)(a->p + 8) * 0x1p-53L * sqrtl(condition) + 0x1p-60L * condition;
@@ -141,7 +142,7 @@ void test_qr_wide(const flsq_kernels *kernels)
         for (int64_t n = 1; n < columns[c]; n += n < 3 ? 1 : 5)
             for (int flags = 0; flags < 8; flags++)
                 for (int e = 0; e < COUNT_OF(apart); e++)
-                    if (e == 0 || ((flags & AFFINE) && (apart[e] < 300 || (n == 1 && !(flags & UNIT))))) /* else S does not do */
+                    if (e == 0 || ((flags & AFFINE) && (apart[e] < 300 || (n == 1 && !(flags & UNIT))))) /* else S fails */
                         try_wide(kernels, n, columns[c], flags, apart[e]);
 }
 
@@ -161,7 +162,8 @@ static void try_repeated(const flsq_kernels *kernels, int64_t distinct, int64_t 
     for (int64_t i = 0; i < repeated; i++)
         for (int64_t c = a.lead; c < a.width; c++) {
             const double first = a.weight[i], second = a.weight[i + distinct];
-            mean.z[i * a.width + c] = (first * a.z[i * a.width + c] + second * a.z[(i + distinct) * a.width + c]) / (first + second);
+            const double sum = first * a.z[i * a.width + c] + second * a.z[(i + distinct) * a.width + c];
+            mean.z[i * a.width + c] = sum / (first + second);
         }
     long double *const expected = shortest(&mean, distinct, kept);
     CASE("%lld rows and %lld again, p = %lld, flags %d", (long long)distinct, (long long)repeated, (long long)p, flags);
@@ -196,7 +198,8 @@ void test_qr_empty_rows(const flsq_kernels *kernels)
             for (int weightless = 0; weightless < 2; weightless++) {
                 const int unit = weightless && n % 2 ? UNIT : 0;
                 problem made = problem_make(FLSQ_F64, C_ORDER, n, p, 1, WEIGHTED | unit, INTEGERS);
-                double *const w = (double *)made.w.memory, *const x = (double *)made.x.memory, *const y = (double *)made.y.memory;
+                double *const w = (double *)made.w.memory, *const x = (double *)made.x.memory;
+                double *const y = (double *)made.y.memory;
                 int64_t used = 0;
                 for (int64_t i = 0; i < n; i++)
                     w[i] = weightless && i % 4 == 1 ? 0 : 2;
@@ -246,7 +249,8 @@ void test_qr_edges(const flsq_kernels *kernels)
                 }
                 answer_free(&s), problem_free(&a), problem_free(&made);
             }
-    CHECK(flsq_is_for_qr(1, 1, 1) && flsq_is_for_qr(100, 20, 1) && !flsq_is_for_qr(1000000, 2, 1) && !flsq_is_for_qr(1, 100000, 1));
+    CHECK(flsq_is_for_qr(1, 1, 1) && flsq_is_for_qr(100, 20, 1));
+    CHECK(!flsq_is_for_qr(1000000, 2, 1) && !flsq_is_for_qr(1, 100000, 1));
     CHECK(flsq_qr_takes_dependent_rows(5, 5) && flsq_qr_takes_dependent_rows(4, 5) && !flsq_qr_takes_dependent_rows(4, 500));
 }
 
