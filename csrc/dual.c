@@ -15,6 +15,8 @@
 
 /* kappa² of the rows up to which they are clearly independent. */
 #define INDEPENDENT 1e22
+/* Of a row that is an average of others a reflection leaves rounding: less than this part of the longest row. */
+#define NO_AVERAGE 1e-10
 enum { REFINEMENTS = 2 };
 
 typedef struct dual {
@@ -45,7 +47,7 @@ static flsq_status open_workspace(dual *d, flsq_arena *arena)
     return FLSQ_OK;
 }
 
-static void transpose(dual *d)
+static void find_units(dual *d)
 {
     const flsq_qr *const s = d->s;
     int smallest = INT32_MAX, own = 0;
@@ -56,9 +58,28 @@ static void transpose(dual *d)
             smallest = FLSQ_MIN(smallest, own);
             d->units[j] = ldexp(1.0, FLSQ_MAX(smallest - own, -1100));
         }
+}
+
+static void transpose(dual *d)
+{
+    const flsq_qr *const s = d->s;
     for (int64_t i = 0; i < s->height; i++)
         for (int64_t j = 0; j < s->columns; j++)
             d->t.a[i * d->t.ld + j] = s->f.a[(s->f.fixed + j) * s->f.ld + s->f.fixed + i] * d->units[j];
+}
+
+/* The largest entry of the row of X U that is longest, or shortest, from row `first` on. */
+static double extreme_row(const dual *d, int64_t first, int longest)
+{
+    const flsq_qr *const s = d->s;
+    double extreme = longest ? 0 : INFINITY;
+    for (int64_t i = first; i < s->n; i++) {
+        double peak = 0;
+        for (int64_t j = 0; j < s->columns; j++)
+            peak = FLSQ_MAX(peak, fabs(s->f.a[(s->f.fixed + j) * s->f.ld + i] * d->units[j]));
+        extreme = longest ? FLSQ_MAX(extreme, peak) : FLSQ_MIN(extreme, peak);
+    }
+    return extreme;
 }
 
 /* Whether the rows are independent beyond doubt; fills in what the factor tells of them. */
@@ -118,7 +139,9 @@ static double backward_error(const dual *d, const double *b, const double *rss)
     for (int64_t t = 0; t < s->k; t++) {
         for (int64_t j = 0; j < s->columns; j++)
             d->z[j] = d->units[j] > 0 ? b[flsq_qr_column(s, j) * s->k + t] / d->units[j] : 0;
-        const double size = sqrt(squares) / 2 * flsq_length(s->kernels, s->columns, d->z);
+        double size = sqrt(squares) / 2 * flsq_length(s->kernels, s->columns, d->z);
+        if (s->f.fixed)
+            size += fabs(b[(s->lead - 1) * s->k + t] * s->f.a[0]);
         largest = FLSQ_MAX(largest, rss[t] > 0 && size > 0 ? FLSQ_MIN(sqrt(rss[t]) / size, 1.0) : 0.0);
     }
     return largest + FLSQ_UNIT_ROUNDOFF;
@@ -156,11 +179,16 @@ flsq_status flsq_qr_solve_wide(flsq_qr *s, double *b, double *rss, flsq_report *
     flsq_status status = open_workspace(&d, &arena);
     if (status != FLSQ_OK)
         return status;
-    if (s->f.fixed)
+    find_units(&d);
+    int averages = 0;
+    if (s->f.fixed) {
+        const double longest = extreme_row(&d, 0, 1);
         flsq_pivoted_step(&s->f, 0);
+        averages = s->height > 0 && !(extreme_row(&d, 1, 0) > NO_AVERAGE * longest);
+    }
     transpose(&d);
-    report->verdict = FLSQ_NOT_FINITE;
-    if (flsq_pivoted_factor(&d.t)) {
+    report->verdict = averages ? FLSQ_ILL_CONDITIONED : FLSQ_NOT_FINITE;
+    if (!averages && flsq_pivoted_factor(&d.t)) {
         report->verdict = FLSQ_ILL_CONDITIONED;
         status = check_rows(&d, &independent);
     }

@@ -216,7 +216,8 @@ typedef struct flsq_orthogonal {
 int flsq_is_for_qr(int64_t n, int64_t p, int64_t k);
 /* Whether it takes rows that are fewer than its columns and depend on each other. */
 int flsq_qr_takes_dependent_rows(int64_t n, int64_t p);
-/* b (lead x k), rss (k): minimum norm in the units that rows->scale comes from; n >= 1, k > 0, any p.  rows->offset goes with
+/* b (lead x k), rss (k): minimum norm in the units that rows->scale comes from; n >= 1, k > 0, any p, and beside a unit
+ * column no constant one among those in use.  rows->offset goes with
  * rows->scale.  Certified unless it is not finite. */
 flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows, flsq_orthogonal *out, double *b,
                              double *rss, flsq_report *report);

@@ -31,8 +31,8 @@ int flsq_qr_takes_dependent_rows(int64_t n, int64_t p) { return n >= p || p <= F
 static flsq_status open_workspace(flsq_qr *s, flsq_arena *arena)
 {
     const int64_t unit = s->rows->unit != 0, p = s->columns;
-    const int64_t sizes[] = {s->n, s->n, s->n * s->k, s->lead * s->k, p, p};
-    double **const pieces[] = {&s->root, &s->y, &s->r, &s->g, &s->z, &s->work};
+    const int64_t sizes[] = {s->n, s->n, s->n * s->k, s->lead * s->k, s->lead * s->k, p, p};
+    double **const pieces[] = {&s->root, &s->y, &s->r, &s->g, &s->step, &s->z, &s->work};
     enum { PIECES = sizeof sizes / sizeof sizes[0] };
     int64_t size = 0;
     flsq_status status = flsq_pivoted_add_bytes(s->n, unit + p, &size);
@@ -201,13 +201,20 @@ void flsq_qr_residual(flsq_qr *s, int64_t t)
         s->y[i] = s->r[i * s->k + t] * (s->root != NULL ? s->root[i] : 1.0);
 }
 
+/* One step, the shortest of its kind, whose rounding would be long in some units. */
 static flsq_status refine(flsq_qr *s, double *b, double *rss)
 {
-    const flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, s->r, 1);
+    const int64_t entries = s->lead * s->k;
+    flsq_status status = flsq_residual(s->kernels, s->rows, b, s->g, rss, s->r, 1);
+    memset(s->step, 0, (size_t)entries * sizeof(double));
     for (int64_t t = 0; status == FLSQ_OK && t < s->k; t++) {
         flsq_qr_residual(s, t);
-        step(s, t, b);
+        step(s, t, s->step);
     }
+    if (status == FLSQ_OK && s->out->rank < s->columns)
+        status = flsq_qr_shorten(s, s->step);
+    for (int64_t i = 0; i < entries; i++)
+        b[i] += s->step[i];
     return status;
 }
 
@@ -284,9 +291,10 @@ static flsq_status solve_and_judge(flsq_qr *s, double *b, double *rss, flsq_repo
         step(s, t, b);
     }
     const int deficient = s->out->rank < s->columns;
-    status = refine(s, b, rss);
-    if (status == FLSQ_OK && deficient)
+    if (deficient)
         status = flsq_qr_shorten(s, b);
+    if (status == FLSQ_OK)
+        status = refine(s, b, rss);
     if (status == FLSQ_OK && deficient) /* the null space is known to rounding, and the move along it may be a long one */
         status = refine(s, b, rss);
     if (status == FLSQ_OK)

@@ -17,7 +17,7 @@ typedef struct flsq_qr {
     int64_t height;              /* rows of R below the unit's */
     double *root;                /* n: square roots of the weights, or NULL */
     double *y;                   /* n: a target on its way */
-    double *r, *g;               /* n x k, lead x k */
+    double *r, *g, *step;        /* n x k, lead x k, lead x k */
     double *z, *work;            /* columns each */
 } flsq_qr;
 
@@ -38,7 +38,7 @@ int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss);
 /* b += D z and, where there is a unit column, the level */
 void flsq_qr_add(flsq_qr *s, double level, int64_t t, double *b);
 
-/* minimum_norm.c: along the null space N of X D to where U b is shortest, U = 2^e the user's units. */
+/* minimum_norm.c: moves b along the null space of X D to where it is shortest in the user's units. */
 flsq_status flsq_qr_shorten(flsq_qr *s, double *b);
 /* dual.c: fewer rows than columns.  Certified where the rows are clearly independent. */
 flsq_status flsq_qr_solve_wide(flsq_qr *s, double *b, double *rss, flsq_report *report);

@@ -317,6 +317,23 @@ def test_minimum_norm_beside_a_near_dependence(factor, rung):
         assert relative_error(a, found.x, exact) <= max(10 * scipys, 1e-12)
 
 
+@pytest.mark.parametrize("exponent", [-500, -300, -60, -20, 20, 60, 300, 600])
+@pytest.mark.parametrize("first", [True, False])
+def test_minimum_norm_where_units_are_far_apart(exponent, first, rung):
+    """Two columns that say the same, one in a unit 2^exponent times the other's: nearly all goes to the longer one."""
+    rng = np.random.default_rng(6)
+    x = rng.integers(-99, 100, (30, 2)).astype(float)
+    twin = x[:, 0] * 2.0**exponent
+    a = np.column_stack([twin, x] if first else [x, twin])
+    b = rng.standard_normal(30)
+    slopes = np.linalg.lstsq(x, b, rcond=None)[0]
+    found = fastlsq.lstsq(a, b)
+    own, other = (found.x[1], found.x[0]) if first else (found.x[0], found.x[2])
+    assert found.rank == 2
+    np.testing.assert_allclose(own, slopes[0] * 2.0 ** min(0, -2 * exponent), rtol=1e-9, atol=1e-320)
+    np.testing.assert_allclose(other, slopes[0] * (2.0**exponent if exponent < 0 else 2.0**-exponent), rtol=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, np.float16])
 def test_other_types_climb_too(dtype, rung):
     rng = np.random.default_rng(8)

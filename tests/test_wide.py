@@ -109,6 +109,22 @@ def test_an_intercept_is_no_part_of_the_norm(rung):
     assert fit.df_model == 6 and fit.df_resid == 0
 
 
+def test_rows_that_are_averages_of_others(rung):
+    """Independent as they are, but not about their mean: found in whatever order."""
+    rng = np.random.default_rng(8)
+    x = rng.integers(-9, 10, (4, 6)).astype(float)
+    x[1] = (3 * x[0] + x[2] + x[3]) / 5
+    y = rng.standard_normal(4)
+    for order in ([0, 1, 2, 3], [1, 0, 2, 3], [3, 2, 1, 0]):
+        fit = fastlsq.ols(x[order], y[order])
+        expected = scipy.linalg.lstsq(x - x.mean(axis=0), y - y.mean(), 1e-12)[0]
+        assert fit.df_model == 2
+        np.testing.assert_allclose(fit.coef, expected, rtol=1e-10, atol=1e-12)
+    fit = fastlsq.ols(x[[0, 0]], y[:2])
+    assert fit.df_model == 0 and fit.intercept == pytest.approx(y[:2].mean())
+    np.testing.assert_allclose(fit.coef, 0, atol=1e-14)
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
 def test_same_bits_for_any_threads(n_threads):
     rng = np.random.default_rng(6)

@@ -11,6 +11,10 @@ from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_colu
 from fastlsq.solve.moments import root_exponents
 
 
+#: a move along the null space leaves u of what a column had; where its unit is far from the others' that is too long still
+MOST_MOVES = 24
+
+
 def solve_moments(equations):
     """Solution of the normal equations: Cholesky, or minimum norm where columns depend on each other."""
     factor, reason = factorize(equations, 1)
@@ -83,11 +87,17 @@ def shortest(b, null, exponents):
     involved = involved[np.argsort(-exponents[involved], kind="stable")]
     scale = exponents[involved][:, None] - exponents[involved[0]]
     q, r, order = qr(np.ldexp(null[involved], scale), mode="economic", pivoting=True)
-    z = np.zeros((null.shape[1], b.shape[1]))
     if not np.diagonal(r).all():  # units too far apart for their product
         return b
-    z[order] = -solve_triangular(r, q.T @ np.ldexp(b[involved], scale))
-    return b + null @ z
+    z = np.zeros((null.shape[1], b.shape[1]))
+    for _ in range(MOST_MOVES):
+        scaled = np.ldexp(b[involved], scale)
+        way = q.T @ scaled
+        z[order] = -solve_triangular(r, way)
+        b = b + null @ z
+        if (np.linalg.norm(way, axis=0) <= 16 * UNIT_ROUNDOFF * np.linalg.norm(scaled - q @ way, axis=0)).all():
+            break
+    return b
 
 
 def aliased_columns(equations, rank):

@@ -36,13 +36,19 @@ def solve_truncated(problem, equations, found, truncated, reads, reason):
     b = equations.with_intercept(solve(found.c[active]))
     b, used = _settle(problem, equations, newton, b, own, active)
     null = truncated.null
+
+    def shorten(slopes):
+        scaled = np.ldexp(slopes[active], -own[:, None])
+        short = np.zeros_like(slopes)
+        short[active] = np.ldexp(shortest(scaled, null, own + equations.units.exponents[active]), own[:, None])
+        return short
+
     before = b[:p].copy()
-    scaled = np.ldexp(b[:p][active], -own[:, None])
-    b[:p][active] = np.ldexp(shortest(scaled, null, own + equations.units.exponents[active]), own[:, None])
+    b[:p] = shorten(before)
     if equations.intercept:
         b[p] += equations.column_mean() @ (before - b[:p])
     # the null space is known to rounding, and the move along it may have been a long one
-    b, more = _settle(problem, equations, newton, b, own, active)
+    b, more = _settle(problem, equations, lambda g: shorten(newton(g)), b, own, active)
     reads += used + more
     g, rss = residual_pass(problem, equations.units, b)
     g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
