@@ -85,10 +85,12 @@
 #define FLSQ_SINGLE_TARGET_COLUMNS 16
 #endif
 
-/* Problems of up to so many entries, rows or columns, and so many multiply-adds, that rung 1 does not certify are solved by QR
- * on one thread. */
-#define FLSQ_QR_ENTRIES 65536.0
-#define FLSQ_QR_PRODUCTS 4e6
+/* Problems of up to so many entries and multiply-adds that rung 1 does not certify are solved by QR on one thread; where there
+ * are more columns than rows, whose entries it reads across, of fewer.  2026-11, Zen 3, ms by QR / by the next rungs: (1000, 40)
+ * 0.55 / 1.0, (4000, 24) 1.4 / 1.1, (5000, 12) 0.6 / 1.0; (20, 1000) 0.35 / 0.4, (12, 5000) 1.2 / 0.5. */
+#define FLSQ_QR_ENTRIES 131072.0
+#define FLSQ_QR_WIDE_ENTRIES 16384.0
+#define FLSQ_QR_PRODUCTS 2e6
 /* Fewer rows than columns may depend on each other up to this many columns; above, LAPACK sees to them. */
 #define FLSQ_QR_WIDE_COLUMNS 24
 

@@ -21,7 +21,8 @@
 int flsq_is_for_qr(int64_t n, int64_t p, int64_t k)
 {
     const double columns = (double)p + (double)k + 1, shorter = FLSQ_MIN((double)n, columns);
-    return (double)n * columns <= FLSQ_QR_ENTRIES && (double)n * columns * shorter <= FLSQ_QR_PRODUCTS;
+    return (double)n * columns <= (n < p ? FLSQ_QR_WIDE_ENTRIES : FLSQ_QR_ENTRIES) &&
+           (double)n * columns * shorter <= FLSQ_QR_PRODUCTS;
 }
 
 int flsq_qr_takes_dependent_rows(int64_t n, int64_t p) { return n >= p || p <= FLSQ_QR_WIDE_COLUMNS; }

@@ -107,11 +107,16 @@ def result_dtype(a, b):
     return np.dtype(np.float32 if np.result_type(a, b, np.float16).itemsize <= 4 else np.float64)
 
 
+def own_names(x):
+    """Names of the columns of a data frame, or None."""
+    columns = getattr(x, "columns", None)
+    return None if columns is None else [str(name) for name in columns]
+
+
 def column_names(x, names, p):
     """Names of the p columns: given, else those of a data frame, else x0, x1, ..."""
     if names is None:
-        columns = getattr(x, "columns", None)
-        names = [str(name) for name in columns] if columns is not None else [f"x{j}" for j in range(p)]
+        names = own_names(x) or [f"x{j}" for j in range(p)]
     names = [str(name) for name in names]
     if len(names) != p:
         raise ValueError(f"names has {len(names)} entries, X has {p} columns")

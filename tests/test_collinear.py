@@ -118,3 +118,17 @@ def test_dependent_columns_near_the_largest_float64(rung):
     assert found.info.path == rung
     np.testing.assert_allclose(found.coef * 1.7e308, want.coef, rtol=1e-9)
     assert found.intercept == pytest.approx(want.intercept)
+
+
+def test_names_of_dependent_columns():
+    class Frame:  # what is looked at of a data frame
+        columns = ["a", "b", 3]
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[1.0, 2, 2], [3, 4, 6], [5, 6, 10], [7, 9, 14]])
+
+    found = fastlsq.lstsq(Frame(), np.ones(4))
+    assert found.info.aliased == (2,) and found.info.aliased_names == ("3",)
+    assert fastlsq.lstsq(np.asarray(Frame()), np.ones(4)).info.aliased_names == ()
+    fit = fastlsq.ols(np.asarray(Frame()), np.arange(4.0), names=["u", "v", "w"])
+    assert fit.aliased == ["w"] and fit.info.aliased_names == ("w",)

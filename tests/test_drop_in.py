@@ -93,11 +93,28 @@ def test_wide_problems_do_not_call_themselves(rung):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((3, 5)), rng.standard_normal(3)
     expected = scipy.linalg.lstsq(a, b)[0]
-    path = {"qr": "qr, wide or dependent", "preconditioned": "lapack, wide or dependent"}[rung]
+    path = {"qr": "qr, wide or dependent", "preconditioned": "dual, wide or dependent"}[rung]
     before = patch.paths[path]
     with fastlsq.patched():
         np.testing.assert_allclose(scipy.linalg.lstsq(a, b)[0], expected, rtol=1e-12)
     assert patch.paths[path] == before + 1
+
+
+def test_leading_dimensions_as_scipy_has_them():
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((2, 3, 9, 4)), rng.standard_normal((2, 3, 9, 2))
+    for given, path in ((a, "gram"), (a[..., :3, :], "original")):
+        targets = b[..., : given.shape[-2], :]
+        want, before = scipy.linalg.lstsq(given, targets), patch.paths[path]
+        with fastlsq.patched():
+            found = scipy.linalg.lstsq(given, targets)
+        assert patch.paths[path] == before + 1
+        for ours, theirs in zip(found, want, strict=True):
+            assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+    a[0, 1, :, 3] = a[0, 1, :, 0]
+    with fastlsq.patched(), pytest.raises(ValueError, match="same shape"):  # SciPy cannot stack their residues
+        scipy.linalg.lstsq(a, b)
 
 
 def test_run_a_script(tmp_path):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`fastlsq.patch`: `numpy.linalg.lstsq` and `scipy.linalg.lstsq` become ours, for code that cannot be changed.
 
-Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, leading dimensions, empty or
-non-finite arrays, wrong shapes) goes to the function that was there before.
+Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, empty or non-finite arrays, wrong
+shapes) goes to the function that was there before, and so do leading dimensions where NumPy refuses them or SciPy's shapes
+depend on the rank.
 """
 
 from __future__ import annotations
@@ -23,21 +24,30 @@ _originals: dict[str, object] = {}
 _OURS = "fdiIlLqQ"
 
 
-def _solve(a, b, **options):
-    """`fastlsq.lstsq` for real, finite, two-dimensional a with as many rows as b has; None for anything else."""
+def _solve(a, b, batches=False, **options):
+    """`fastlsq.lstsq` for real, finite a with as many rows as b has; None for anything else."""
     from fastlsq.solve.lstsq import lstsq
 
     a, b = np.asarray(a), np.asarray(b)
-    if a.ndim != 2 or not 1 <= b.ndim <= 2 or a.shape[0] != b.shape[0] or 0 in a.shape or b.size == 0:
+    if a.size == 0 or b.size == 0 or not (_is_one(a, b) or (batches and _is_batch(a, b))):
         return None
     if a.dtype.char not in _OURS or b.dtype.char not in _OURS:
         return None
     if not a.dtype == b.dtype == np.float32:
         a, b = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
     try:
-        return lstsq(a, b, **options)
+        result = lstsq(a, b, **options)
     except ValueError:  # not finite: the original has its own words for that, or none
         return None
+    return result if (np.asarray(result.rank) == a.shape[-1]).all() or a.ndim == 2 else None
+
+
+def _is_one(a, b):
+    return a.ndim == 2 and 1 <= b.ndim <= 2 and a.shape[0] == b.shape[0]
+
+
+def _is_batch(a, b):
+    return a.ndim == b.ndim > 2 and a.shape[:-1] == b.shape[:-1] and a.shape[-2] > a.shape[-1]
 
 
 def _went(result):
@@ -45,7 +55,7 @@ def _went(result):
     if result is None:
         paths["original"] += 1
     else:
-        whole = result.rank == result.x.shape[0]
+        whole = np.ndim(result.rank) > 0 or result.rank == result.x.shape[0]
         paths[result.info.path + ("" if whole else ", wide or dependent")] += 1
     return result
 
@@ -70,7 +80,7 @@ def _scipy_lstsq(original):
     @functools.wraps(original)
     def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None):
         known = lapack_driver in (None, "gelsd", "gelsy", "gelss")
-        result = _went(_solve(a, b, cond=cond, lapack_driver=lapack_driver) if known else None)
+        result = _went(_solve(a, b, True, cond=cond, lapack_driver=lapack_driver) if known else None)
         if result is None:
             return original(a, b, cond, overwrite_a, overwrite_b, check_finite, lapack_driver)
         return tuple(result)

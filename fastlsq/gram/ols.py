@@ -125,8 +125,9 @@ class OLSResult:
         self.df_resid = self.n_rows - self.df_model - self.has_intercept
         self._sums = float(solution.scaled_rss[0]), float(solution.scaled_tss[0])  # in units of 4^_y_exponent
         self._y_exponent = int(solution.y_exponents[0])
-        self.aliased = [self.names[j] for j in solution.info.aliased]
         self.info = solution.info
+        self.info.name_aliased(self.names)
+        self.aliased = list(self.info.aliased_names)
         self._root = solution.root()  # (H, e): (XᵀWX)⁻¹ of the (centred) rows is (2^e H)(2^e H)ᵀ
         self._mean = solution.mean
 

@@ -49,6 +49,8 @@ class SolveInfo:
     rank : int
     aliased : tuple of int
         Columns that depend on earlier ones, zero and, with an intercept, constant ones among them.
+    aliased_names : tuple of str
+        Their names, where they are known: those of a data frame's columns, or given to `ols`.
     n_threads : int
     kernel : str
     """
@@ -63,6 +65,11 @@ class SolveInfo:
     n_threads: int = 1
     kernel: str = ""
     forward_error: float = math.nan
+    aliased_names: tuple = ()
+
+    def name_aliased(self, names):
+        if names is not None:
+            self.aliased_names = tuple(names[j] for j in self.aliased)
 
 
 @dataclass(slots=True)

@@ -197,6 +197,7 @@ def lstsq(
         one = _One(cond, check_finite, lapack_driver, accuracy)
         return LstsqResult(*lstsq_batched(a, b, weights, _threads.resolve(n_threads), one))
     n_threads = _threads.resolve(n_threads)
+    names = _arrays.own_names(a)
     a = _arrays.matrix(a, "a")
     n, p = a.shape
     b, is_vector = _arrays.targets(b, "b", n, "a")
@@ -209,6 +210,7 @@ def lstsq(
     solution = solve(problem, lapack, cond is not None, accuracy, refused)
     if cond is not None and solution.triangle is not None and not _clears_cutoff(solution, cond):
         solution = lapack(problem, solution.equations, f"cond={cond:g} may cut singular values")
+    solution.info.name_aliased(names)
     return _result(problem, solution, dtype, is_vector, lapack_driver)
 
 

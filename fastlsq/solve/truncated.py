@@ -16,6 +16,8 @@ from fastlsq.solve.deficient import shortest
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
 
 MOST_PASSES = 4
+#: of the next step no more than the square of this part of b would be left
+SMALL_STEP = 1e-8
 
 
 def solve_truncated(problem, equations, found, truncated, reads, reason):
@@ -102,7 +104,7 @@ def _settle(problem, equations, newton, b, own, active):
         if not change < 0.5 * last:
             break
         b = b + equations.newton_step(slopes, g)
-        if change <= UNIT_ROUNDOFF:
+        if change <= SMALL_STEP:
             break
         last = change
     return b, reads
