@@ -86,8 +86,9 @@
 #endif
 
 /* Problems of up to so many entries and multiply-adds that rung 1 does not certify are solved by QR on one thread; where there
- * are more columns than rows, whose entries it reads across, of fewer.  2026-11, Zen 3, ms by QR / by the next rungs: (1000, 40)
- * 0.55 / 1.0, (4000, 24) 1.4 / 1.1, (5000, 12) 0.6 / 1.0; (20, 1000) 0.35 / 0.4, (12, 5000) 1.2 / 0.5. */
+ * are more columns than rows, whose entries it reads across, of fewer.  2026-11, Zen 3, ms by QR / by the next rungs, condition
+ * 1e7 and dependent columns: (300, 60) 0.6 / 1.5, 2.4 / 3.0; (1000, 40) 1.3 / 1.3, 1.3 / 3.0; (2000, 24) 1.2 / 0.9, 0.9 / 2.0;
+ * (5000, 12) 1.1 / 0.8, 1.3 / 2.2; (8000, 10) 1.0 / 0.8, 1.7 / 2.1; wide (30, 500) 0.46 / 0.48. */
 #define FLSQ_QR_ENTRIES 131072.0
 #define FLSQ_QR_WIDE_ENTRIES 16384.0
 #define FLSQ_QR_PRODUCTS 2e6

@@ -8,6 +8,12 @@
 #include <math.h>
 #include <string.h>
 
+/* A place on the diagonal of R between these, relative to the first and to what counts, asks for singular values; so does an
+ * estimate of the condition above the last. */
+#define AMBIGUOUS_BELOW 0.3
+#define AMBIGUOUS_ABOVE 1e3
+#define SUSPECT_CONDITION 1e12
+
 static int64_t width(const flsq_pivoted *f) { return f->columns - f->fixed; }
 static int64_t height(const flsq_pivoted *f) { return FLSQ_MIN(f->rows - f->fixed, width(f)); }
 static const double *triangle(const flsq_pivoted *f, int64_t place)
@@ -16,11 +22,13 @@ static const double *triangle(const flsq_pivoted *f, int64_t place)
 }
 static int64_t original(const flsq_pivoted *f, int64_t place) { return f->order[f->fixed + place] - f->fixed; }
 
+/* What counts, relative to the largest. */
+static double cut_of(int64_t n) { return FLSQ_MAX(8.0, sqrt((double)n)) * 2 * FLSQ_UNIT_ROUNDOFF; }
+
 int64_t flsq_rank_of(int64_t n, const double *values)
 {
-    const double cut = FLSQ_MAX(8.0, sqrt((double)n)) * 2 * FLSQ_UNIT_ROUNDOFF;
     int64_t rank = 0;
-    while (rank < n && values[rank] > cut * values[0])
+    while (rank < n && values[rank] > cut_of(n) * values[0])
         rank++;
     return rank;
 }
@@ -35,6 +43,71 @@ void flsq_triangle_values(const flsq_pivoted *f, double *w, double *values)
     flsq_jacobi(f->kernels, n, rows, w, values);
     for (int64_t i = rows; i < n; i++)
         values[i] = 0;
+}
+
+/* sqrt(‖R11ᵀR11‖ ‖(R11ᵀR11)⁻¹‖) of the leading columns */
+flsq_status flsq_triangle_condition(const flsq_pivoted *f, int64_t rank, double *condition)
+{
+    flsq_arena arena;
+    int64_t square, size = 0;
+    double inverse_norm, trace = 0;
+    *condition = 1;
+    if (rank == 0)
+        return FLSQ_OK;
+    flsq_status status = flsq_size_multiply(rank, rank, &square);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, square, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    double *const r = flsq_arena_take(&arena, square, sizeof(double));
+    memset(r, 0, (size_t)square * sizeof(double));
+    for (int64_t j = 0; j < rank; j++)
+        for (int64_t i = 0; i <= j; i++) {
+            r[i * rank + j] = triangle(f, j)[i];
+            trace += r[i * rank + j] * r[i * rank + j];
+        }
+    status = flsq_inverse_norm_estimate(f->kernels, rank, r, rank, &inverse_norm);
+    *condition = sqrt(trace) * sqrt(inverse_norm);
+    flsq_arena_close(&arena);
+    return status;
+}
+
+static flsq_status rank_by_values(const flsq_pivoted *f, int64_t *rank, double *condition)
+{
+    const int64_t n = width(f);
+    flsq_arena arena;
+    int64_t entries, size = 0;
+    flsq_status status = flsq_size_multiply(n, height(f) + 1, &entries);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, entries, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(&arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    double *const values = flsq_arena_take(&arena, entries, sizeof(double));
+    flsq_triangle_values(f, values + n, values);
+    *rank = flsq_rank_of(n, values);
+    *condition = *rank > 0 ? values[0] / values[*rank - 1] : 1.0;
+    flsq_arena_close(&arena);
+    return FLSQ_OK;
+}
+
+flsq_status flsq_triangle_rank(const flsq_pivoted *f, int64_t *rank, double *condition)
+{
+    const double cut = cut_of(width(f));
+    int clear = 1;
+    *rank = 0;
+    for (int64_t i = 0; i < height(f); i++) {
+        const double share = fabs(triangle(f, i)[i]) / (cut * fabs(triangle(f, 0)[0]));
+        clear &= share < AMBIGUOUS_BELOW || share > AMBIGUOUS_ABOVE;
+        *rank += share > AMBIGUOUS_ABOVE;
+    }
+    const flsq_status status = flsq_triangle_condition(f, *rank, condition);
+    if (status != FLSQ_OK || (clear && *condition < SUSPECT_CONDITION))
+        return status;
+    return rank_by_values(f, rank, condition);
 }
 
 /* Of [R11 R12] Π the columns of Πᵀ[-R11⁻¹R12; 1], made orthonormal. */

@@ -98,23 +98,15 @@ static void restore_order(flsq_qr *s, flsq_arena *arena)
             s->out->factor.r[i * n + j] = f.a[i * f.ld + i] < 0 ? -f.a[j * f.ld + i] : f.a[j * f.ld + i];
 }
 
-/* The rank by singular values, and what follows of columns that depend on others. */
+/* The rank, and what follows of columns that depend on others. */
 static flsq_status look_at_dependence(flsq_qr *s)
 {
     const int64_t n = s->columns;
-    flsq_arena arena;
-    int64_t size = 0;
-    flsq_status status = flsq_size_add(&size, n * (s->height + 1), sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+    double condition;
+    flsq_status status = flsq_triangle_rank(&s->f, &s->out->rank, &condition);
+    s->out->factor.condition = condition * condition;
     if (status != FLSQ_OK)
         return status;
-    double *const values = flsq_arena_take(&arena, n * (s->height + 1), sizeof(double));
-    flsq_triangle_values(&s->f, values + n, values);
-    s->out->rank = flsq_rank_of(n, values);
-    const double ratio = s->out->rank > 0 ? values[0] / values[s->out->rank - 1] : 1.0;
-    s->out->factor.condition = ratio * ratio;
-    flsq_arena_close(&arena);
     if (s->out->rank == n)
         return FLSQ_OK;
     status = flsq_triangle_null(&s->f, s->out->rank, s->out->null);

@@ -17,12 +17,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A place on the diagonal of R between these, relative to the first and to what counts, asks for singular values; so does an
- * estimate of the condition above the last. */
-#define AMBIGUOUS_BELOW 0.1
-#define AMBIGUOUS_ABOVE 1e3
-#define SUSPECT_CONDITION 1e12
-
 struct flsq_truncated {
     flsq_arena arena;
     const flsq_kernels *kernels;
@@ -78,70 +72,6 @@ static void multiply(flsq_truncated *t, const double *triangle)
     }
 }
 
-static double on_diagonal(const flsq_truncated *t, int64_t place) { return fabs(flsq_pivoted_column(&t->f, place)[place]); }
-
-/* sqrt(‖R11ᵀR11‖ ‖(R11ᵀR11)⁻¹‖) of the leading columns, an estimate */
-static flsq_status condition_of(const flsq_truncated *t, int64_t rank, double *condition)
-{
-    flsq_arena arena;
-    int64_t size = 0;
-    double inverse_norm, trace = 0;
-    *condition = 1;
-    if (rank == 0)
-        return FLSQ_OK;
-    flsq_status status = flsq_size_add(&size, rank * rank, sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
-    if (status != FLSQ_OK)
-        return status;
-    double *const r = flsq_arena_take(&arena, rank * rank, sizeof(double));
-    memset(r, 0, (size_t)(rank * rank) * sizeof(double));
-    for (int64_t j = 0; j < rank; j++)
-        for (int64_t i = 0; i <= j; i++) {
-            r[i * rank + j] = flsq_pivoted_column(&t->f, j)[i];
-            trace += r[i * rank + j] * r[i * rank + j];
-        }
-    status = flsq_inverse_norm_estimate(t->kernels, rank, r, rank, &inverse_norm);
-    *condition = sqrt(trace) * sqrt(inverse_norm);
-    flsq_arena_close(&arena);
-    return status;
-}
-
-static flsq_status rank_by_values(flsq_truncated *t)
-{
-    flsq_arena arena;
-    int64_t size = 0;
-    flsq_status status = flsq_size_add(&size, (t->n + 1) * t->n, sizeof(double));
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
-    if (status != FLSQ_OK)
-        return status;
-    double *const values = flsq_arena_take(&arena, (t->n + 1) * t->n, sizeof(double));
-    flsq_triangle_values(&t->f, values + t->n, values);
-    t->rank = flsq_rank_of(t->n, values);
-    t->condition = t->rank > 0 ? values[0] / values[t->rank - 1] : 1.0;
-    flsq_arena_close(&arena);
-    return FLSQ_OK;
-}
-
-/* By the diagonal of R where it says so clearly, else by singular values. */
-static flsq_status find_rank(flsq_truncated *t)
-{
-    const int64_t places = FLSQ_MIN(t->f.rows, t->n);
-    const double cut = FLSQ_MAX(8.0, sqrt((double)t->n)) * 2 * FLSQ_UNIT_ROUNDOFF;
-    int clear = 1;
-    t->rank = 0;
-    for (int64_t i = 0; i < places; i++) {
-        const double share = on_diagonal(t, i) / (cut * on_diagonal(t, 0));
-        clear &= share < AMBIGUOUS_BELOW || share > AMBIGUOUS_ABOVE;
-        t->rank += share > AMBIGUOUS_ABOVE;
-    }
-    const flsq_status status = condition_of(t, t->rank, &t->condition);
-    if (status != FLSQ_OK || (clear && t->condition < SUSPECT_CONDITION))
-        return status;
-    return rank_by_values(t);
-}
-
 flsq_status flsq_truncated_create(const flsq_kernels *kernels, int64_t n, const double *moments, const double *triangle,
                                   flsq_truncated **truncated)
 {
@@ -177,7 +107,7 @@ flsq_status flsq_truncated_create(const flsq_kernels *kernels, int64_t n, const 
     t->f.as_is = 1;
     multiply(t, triangle);
     flsq_pivoted_factor(&t->f);
-    status = find_rank(t);
+    status = flsq_triangle_rank(&t->f, &t->rank, &t->condition);
     if (status != FLSQ_OK)
         flsq_truncated_destroy(t);
     else
@@ -199,7 +129,7 @@ double flsq_truncated_condition(const flsq_truncated *t) { return t->condition; 
 flsq_status flsq_truncated_cut(flsq_truncated *t, int64_t rank)
 {
     t->rank = FLSQ_MIN(rank, FLSQ_MIN(t->f.rows, t->n));
-    return condition_of(t, t->rank, &t->condition);
+    return flsq_triangle_condition(&t->f, t->rank, &t->condition);
 }
 
 flsq_status flsq_truncated_null(const flsq_truncated *t, double *basis) { return flsq_triangle_null(&t->f, t->rank, basis); }

@@ -122,7 +122,7 @@ def test_dependent_columns_near_the_largest_float64(rung):
 
 def test_names_of_dependent_columns():
     class Frame:  # what is looked at of a data frame
-        columns = ["a", "b", 3]
+        columns = ("a", "b", 3)
 
         def __array__(self, dtype=None, copy=None):
             return np.array([[1.0, 2, 2], [3, 4, 6], [5, 6, 10], [7, 9, 14]])

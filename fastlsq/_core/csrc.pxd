@@ -149,8 +149,8 @@ cdef extern from "fastlsq.h" nogil:
     double flsq_largest_squares()
     int flsq_is_small(int64_t n, int64_t p, int64_t k)
     flsq_status flsq_lstsq(
-        const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads, flsq_factor *factor, double *b,
-        double *rss, flsq_report *report, flsq_gram **left
+        const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads, flsq_factor *factor,
+        double *b, double *rss, flsq_report *report, flsq_gram **left
     )
 
     ctypedef struct flsq_orthogonal:

@@ -52,8 +52,8 @@ cdef class Moments:
         """Add rows; column c of [X | 1 | Y] enters as value*scale[c] - offset[c], then X as X @ transform (p x p, upper
         triangular).
 
-        With a transform and a factor, returns how many times longer the longest row of X @ diag(factor) is than the middle
-        one, to a factor of two.
+        With a transform and a factor, returns how many times longer the longest row of X @ diag(factor) is than the
+        middle one, to a factor of two.
         """
         cdef Rows rows = Rows(x, y, weights, scale, offset, self.unit)
         if transform is not None:

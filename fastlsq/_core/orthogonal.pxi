@@ -7,8 +7,9 @@
 cdef class Orthogonal:
     """QR of all rows: a Factor, of which only `scale`, `condition` and `trace` are known where the rank is less.
 
-    Then, unless `is_wide`: `null`, an orthonormal basis (n, n - rank) of the null space of X D, D = diag(factor.scale), about
-    the means where there is an intercept; `range` (n, rank), with X D range of orthonormal columns; `dependent` (n,).
+    Then, unless `is_wide`: `null`, an orthonormal basis (n, n - rank) of the null space of X D, D = diag(factor.scale),
+    about the means where there is an intercept; `range` (n, rank), with X D range of orthonormal columns; and
+    `dependent` (n,).
     """
 
     cdef flsq_orthogonal view

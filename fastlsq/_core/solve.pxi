@@ -100,8 +100,9 @@ cdef class Factor:
     def preconditioned(self, transform, whole, scale, double trace, double condition):
         """The same R, of RᵀR = Tᵀ M T for T = transform @ diag(self.scale).
 
-        `scale` equilibrates M; `whole` (n x n, upper triangular) is the triangle, `trace` and `condition` number are those of
-        the equilibrated M.  The rows and columns of `transform` (n x n, upper triangular) are the factorized ones.
+        `scale` equilibrates M; `whole` (n x n, upper triangular) is the triangle, `trace` and `condition` number are
+        those of the equilibrated M.  The rows and columns of `transform` (n x n, upper triangular) are the factorized
+        ones.
         """
         cdef Factor other = Factor(self.view.n, self.active)
         cdef int64_t n = self.view.n
@@ -243,7 +244,8 @@ def lstsq(a, b, threads, resolve, bint unrefined=False):
         status = flsq_lstsq(kernels, &rows.view, unrefined, n_threads, &factor.view, x_out, rss_out, &report, &left)
     check(status)
     if report.verdict != FLSQ_CERTIFIED:
-        moments, reason, reads = Moments(p, k, False).take(left), factor.reason(report.verdict, &report), report.passes + 1
+        moments, reason = Moments(p, k, False).take(left), factor.reason(report.verdict, &report)
+        reads = report.passes + 1
         if report.verdict != FLSQ_OUT_OF_RANGE and flsq_is_for_qr(n, p, k):
             found = Orthogonal(n, p)
             if (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`fastlsq.patch`: `numpy.linalg.lstsq` and `scipy.linalg.lstsq` become ours, for code that cannot be changed.
 
-Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, empty or non-finite arrays, wrong
-shapes) goes to the function that was there before, and so do leading dimensions where NumPy refuses them or SciPy's shapes
-depend on the rank.
+Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, empty or non-finite arrays,
+wrong shapes) goes to the function that was there before, and so do leading dimensions where NumPy refuses them or
+SciPy's shapes depend on the rank.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ from fastlsq._core import lib
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_root
 from fastlsq.solve.moments import root_exponents
 
-
-#: a move along the null space leaves u of what a column had; where its unit is far from the others' that is too long still
+#: a move along the null space leaves u of what a column had; where its unit is far from the others' that is long still
 MOST_MOVES = 24
 
 

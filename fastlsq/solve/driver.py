@@ -28,10 +28,11 @@ class SolveInfo:
     ----------
     path : str
         'gram': one Gram pass, Cholesky, refinement. 'gram32': the same with the sums of the Gram pass in single
-        precision, for many columns. 'preconditioned': a second or third Gram pass, of columns that the factor of the
-        one before has made nearly orthogonal. 'qr': QR with rows sorted and columns pivoted. 'lapack': LAPACK through
-        SciPy. 'empty': nothing to solve. 'nonfinite': NaN or infinity in unchecked input. 'moments': from sums alone,
-        without the rows.
+        precision, for many columns. 'qr': QR with rows sorted and columns pivoted, of small problems that 'gram'
+        refuses and of rows of very different lengths. 'preconditioned': a second or third Gram pass, of columns that
+        the factor of the one before has made nearly orthogonal. 'dual': fewer rows than columns, by the Gram matrix of the rows.
+        'lapack': LAPACK through SciPy. 'empty': nothing to solve. 'nonfinite': NaN or infinity in unchecked input.
+        'moments': from sums alone, without the rows.
     reason : str
         Why the fast path was left; '' on it.
     passes : int
@@ -184,7 +185,8 @@ def forward_bound(kappa, norm, size, rss):
 def unrefined_bound(p, condition):
     """Of the relative error of coefficients straight from moments of this 1-norm condition number.
 
-    Sums over 128 rows at a time are off by some sqrt(128) u of the product of the lengths, all p x p of them by p times that.
+    Sums over 128 rows at a time are off by some sqrt(128) u of the product of the lengths, all p x p of them by p times
+    that.
     """
     return 16.0 * p * UNIT_ROUNDOFF * condition
 
@@ -206,7 +208,6 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
 
     `reads` of the rows went before.  Where the factor is that of X T: `triangle` as in `Solution`, c = TᵀC.
     """
-    p = equations.p
     scale, offset = equations.units.core_arguments()
     own = factor.transform is None  # what is known of a single read is known of the rows' own factor
     b, rss, passes, backward, reason = lib.refine(

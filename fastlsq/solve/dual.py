@@ -4,9 +4,9 @@
 
     K = X Xᵀ;   b += XᵀK⁻¹(y - X b)
 
-The columns of Xᵀ are the rows of X, read where they lie, and one residual pass over them gives both the new b and X b.  A step
-leaves u*kappa² of the error (Å. Björck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 1.6 and 6.6.5).
-Positive weights do not change the solution.
+The columns of Xᵀ are the rows of X, read where they lie, and one residual pass over them gives both the new b and X b.
+A step leaves u*kappa² of the error (Å. Björck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 1.6
+and 6.6.5).  Positive weights do not change the solution.
 """
 
 import math
@@ -71,8 +71,8 @@ def _refine(columns, factor, exponents, y, norm):
         b, residual = b_next, y - image
         size = column_norms(b)
         with np.errstate(divide="ignore", invalid="ignore"):
-            backward = np.nan_to_num(column_norms(residual * factor.scale[:, None]) / (norm * size), nan=0.0, posinf=1.0)
-        backward = float(backward.max(initial=0.0))
+            errors = column_norms(residual * factor.scale[:, None]) / (norm * size)
+        backward = float(np.nan_to_num(errors, nan=0.0, posinf=1.0).max(initial=0.0))
         step = factor.solve(residual)
         # ‖Xᵀstep‖² = step·residual
         length = np.sqrt(np.maximum(np.einsum("ij,ij->j", step, residual), 0.0))

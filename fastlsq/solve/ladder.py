@@ -3,18 +3,20 @@
 """The ladder: the fast path, its certificate, and where it is refused the next rung.
 
     1  Gram pass, Cholesky, refinement                      driver.py             kappa up to some 1e6
+       small problems: rows sorted, QR with pivoting        orthogonal.py         any kappa, any rank, any shape
     2  Gram pass of X T, T from a shifted factor            precondition.py       up to some 1e13
     3  the same once more                                   precondition.py       up to 1/u
        dependent columns: minimum norm                      truncated.py
     4  rows sorted, QR with pivoting                        orthogonal.py         a few rows far longer than the others
-       LAPACK through SciPy                                 lapack.py             fewer rows than columns, a cut-off
+       fewer rows than columns                              dual.py               kappa up to some 1e6
+       LAPACK through SciPy                                 lapack.py             what is left, and a cut-off
 """
 
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.dual import solve_dual
 from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
+from fastlsq.solve.dual import solve_dual
 from fastlsq.solve.moments import gather
 from fastlsq.solve.orthogonal import solve_orthogonal, solve_small
 from fastlsq.solve.precondition import factor_of, precondition

@@ -135,10 +135,11 @@ def lstsq(
         Non-negative row weights w (not their square roots): a weight of 2 counts as the row given twice.  With leading
         dimensions shape (..., n), those of `a`.
     accuracy : {'fast', 'qr', 'full'}
-        'fast': one read of the rows where the condition number is below 10 and the residual not tiny, with an error of some
-        100u for every column, else as 'qr'.  'qr': a backward error of at most 4u, as Householder QR has or better.  'full': residuals and gradients are then
-        summed with twice the digits until the last bit of the coefficients is settled (up to a condition number of some
-        1e8; above, the error is at most about u² times its square), for a few more passes over the rows.
+        'fast': one read of the rows where the condition number is below 10 and the residual not tiny, with an error of
+        up to some 100u for every column (`info.forward_error`), else as 'qr'.  'qr': a backward error of at most 4u, as
+        Householder QR has or better.  'full': residuals and gradients are then summed with twice the digits until the
+        last bit of the coefficients is settled (up to a condition number of some 1e8; above, the error is at most about
+        u² times its square), for a few more passes over the rows; not where there are fewer rows than columns.
     n_threads : int, optional
         Threads for this call; by default what the process may use.  It does not change a bit of the result.
 

@@ -229,11 +229,13 @@ def gather(problem, moments=None):
 def gather_transformed(problem, equations, transform, factor):
     """(spread, normal equations of X T): about the means of X, in one more pass.  `equations` are those of X.
 
-    The spread is that of the lengths of the rows of X diag(factor): the longest over the middle one, to a factor of two.
+    The spread is that of the lengths of the rows of X diag(factor): the longest over the middle one, to a factor of
+    two.
     """
     units = equations.centred_units()
     moments, spread = _moments_of(problem, units, transform, factor)
-    return spread, NormalEquations.from_moments(moments, units, problem.x.shape[0], equations.sum_weights, problem.n_threads)
+    n, weight = problem.x.shape[0], equations.sum_weights
+    return spread, NormalEquations.from_moments(moments, units, n, weight, problem.n_threads)
 
 
 def first_units(problem):

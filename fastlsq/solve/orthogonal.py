@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rung 4: QR with rows sorted by length and columns pivoted, for a few rows far longer than the others.
+"""QR with rows sorted by length and columns pivoted: of small problems, and rung 4, where a few rows are far longer.
 
 Householder QR is then accurate row by row: rows of 1e-12 times the length of others keep their digits (A. J. Cox and
 N. J. Higham, Stability of Householder QR factorization for weighted least squares problems, 1998; Björck, Numerical
-Methods for Least Squares Problems, SIAM 1996, section 4.4), which no method on XᵀX can promise.  LAPACK's geqp3 on a
-float64 copy of the rows.
+Methods for Least Squares Problems, SIAM 1996, section 4.4), which no method on XᵀX can promise.  Small problems in the
+core, others by LAPACK's geqp3 on a float64 copy of the rows.
 """
 
 import math

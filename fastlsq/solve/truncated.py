@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Dependent columns: the solution of minimum norm, from rows and the triangle that preconditioning resolves.
 
-With X D Π = Q R (D scales the columns, Π pivots) and r columns that count, steps D Π R₁₁⁻¹ Q_rᵀ(y - X b) end at a solution
-without the others; along the null space of X D it is moved to minimum norm in the user's units.  Qᵀz is had from
-(X T)ᵀz, of which the first step has all digits (csrc/truncated.c).
+With X D Π = Q R (D scales the columns, Π pivots) and r columns that count, steps D Π R₁₁⁻¹ Q_rᵀ(y - X b) end at a
+solution without the others; along the null space of X D it is moved to minimum norm in the user's units.  Qᵀz is had
+from (X T)ᵀz, of which the first step has all digits (csrc/truncated.c).
 """
 
 import math
@@ -115,8 +115,10 @@ def _sizes(b, own):
 
 
 def backward_error(half, whole, rest, size, norm):
-    """The bound of Karlson and Waldén (refine.h), largest over the targets: norms of the part of the residual in the range, of
-    Aᵀr, of r, of the solution and of A."""
+    """The bound of Karlson and Waldén (refine.h), largest over the targets.
+
+    Of the norms of the part of the residual in the range, of Aᵀr, of r, of the solution and of A.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.fmin(half / size, whole / rest) / norm
     return float(np.max(np.nan_to_num(error, nan=0.0, posinf=0.0), initial=0.0)) + UNIT_ROUNDOFF
