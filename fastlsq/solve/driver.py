@@ -30,7 +30,8 @@ class SolveInfo:
         'gram': one Gram pass, Cholesky, refinement. 'gram32': the same with the sums of the Gram pass in single
         precision, for many columns. 'qr': QR with rows sorted and columns pivoted, of small problems that 'gram'
         refuses and of rows of very different lengths. 'preconditioned': a second or third Gram pass, of columns that
-        the factor of the one before has made nearly orthogonal. 'dual': fewer rows than columns, by the Gram matrix of the rows.
+        the factor of the one before has made nearly orthogonal. 'dual': fewer rows than columns, by the Gram matrix of
+        the rows.
         'lapack': LAPACK through SciPy. 'empty': nothing to solve. 'nonfinite': NaN or infinity in unchecked input.
         'moments': from sums alone, without the rows.
     reason : str
