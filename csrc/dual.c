@@ -24,6 +24,7 @@ typedef struct dual {
     flsq_pivoted t;   /* U Xᵀ below the unit's row: columns x (n - unit) */
     double *units;    /* columns: of U, at most 1 */
     double *r;        /* R, (n - unit) squared */
+    double norm;      /* of U Xᵀ */
     double *z;        /* columns */
 } dual;
 
@@ -66,6 +67,9 @@ static void transpose(dual *d)
     for (int64_t i = 0; i < s->height; i++)
         for (int64_t j = 0; j < s->columns; j++)
             d->t.a[i * d->t.ld + j] = s->f.a[(s->f.fixed + j) * s->f.ld + s->f.fixed + i] * d->units[j];
+    d->norm = 0;
+    for (int64_t i = 0; i < s->height; i++)
+        d->norm = hypot(d->norm, flsq_length(s->kernels, s->columns, d->t.a + i * d->t.ld));
 }
 
 /* The largest entry of the row of X U that is longest, or shortest, from row `first` on. */
@@ -133,13 +137,11 @@ static void step(dual *d, int64_t t, double *b)
 static double backward_error(const dual *d, const double *b, const double *rss)
 {
     const flsq_qr *const s = d->s;
-    double squares = 0, largest = 0;
-    for (int64_t i = 0; i < s->height; i++)
-        squares += ldexp(1.0, 2 * (int)d->t.exponent[i]);
+    double largest = 0;
     for (int64_t t = 0; t < s->k; t++) {
         for (int64_t j = 0; j < s->columns; j++)
             d->z[j] = d->units[j] > 0 ? b[flsq_qr_column(s, j) * s->k + t] / d->units[j] : 0;
-        double size = sqrt(squares) / 2 * flsq_length(s->kernels, s->columns, d->z);
+        double size = d->norm * flsq_length(s->kernels, s->columns, d->z);
         if (s->f.fixed)
             size += fabs(b[(s->lead - 1) * s->k + t] * s->f.a[0]);
         largest = FLSQ_MAX(largest, rss[t] > 0 && size > 0 ? FLSQ_MIN(sqrt(rss[t]) / size, 1.0) : 0.0);

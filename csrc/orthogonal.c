@@ -15,6 +15,9 @@
 #include <math.h>
 #include <string.h>
 
+/* A shorter solution may add this part to the sum of squared residuals, and this many u of what the fit is made of. */
+#define FIT_LOST 1e-8
+#define FIT_NOISE 100.0
 /* kappa² from which on singular values are looked at: kappa of some 1e12. */
 #define SUSPECT_CONDITION 1e24
 
@@ -32,8 +35,8 @@ int flsq_qr_takes_dependent_rows(int64_t n, int64_t p) { return n >= p || p <= F
 static flsq_status open_workspace(flsq_qr *s, flsq_arena *arena)
 {
     const int64_t unit = s->rows->unit != 0, p = s->columns;
-    const int64_t sizes[] = {s->n, s->n, s->n * s->k, s->lead * s->k, s->lead * s->k, p, p};
-    double **const pieces[] = {&s->root, &s->y, &s->r, &s->g, &s->step, &s->z, &s->work};
+    const int64_t sizes[] = {s->n, s->n, s->n * s->k, s->lead * s->k, s->lead * s->k, s->lead * s->k, s->k, p, p};
+    double **const pieces[] = {&s->root, &s->y, &s->r, &s->g, &s->step, &s->before, &s->rss, &s->z, &s->work};
     enum { PIECES = sizeof sizes / sizeof sizes[0] };
     int64_t size = 0;
     flsq_status status = flsq_pivoted_add_bytes(s->n, unit + p, &size);
@@ -171,13 +174,20 @@ static double level_of(const flsq_qr *s)
     return level / s->f.a[0];
 }
 
+void flsq_qr_shift_level(const flsq_qr *s, int64_t t, double *b)
+{
+    b[(s->lead - 1) * s->k + t] -= ldexp(level_of(s), -(int)s->f.exponent[0]);
+}
+
 /* b += D z and, where there is a unit column, the level */
-void flsq_qr_add(flsq_qr *s, double level, int64_t t, double *b)
+static void add_solution(const flsq_qr *s, double level, int64_t t, double *b)
 {
     for (int64_t j = 0; j < s->columns; j++)
         b[flsq_qr_column(s, j) * s->k + t] += s->z[j] * s->out->factor.scale[j];
-    if (s->f.fixed)
-        b[(s->lead - 1) * s->k + t] += ldexp(level - level_of(s), -(int)s->f.exponent[0]);
+    if (s->f.fixed) {
+        b[(s->lead - 1) * s->k + t] += ldexp(level, -(int)s->f.exponent[0]);
+        flsq_qr_shift_level(s, t, b);
+    }
 }
 
 /* b += the solution for s->y, which is overwritten */
@@ -185,7 +195,7 @@ static void step(flsq_qr *s, int64_t t, double *b)
 {
     flsq_pivoted_project(&s->f, s->y);
     solve(s, s->y);
-    flsq_qr_add(s, s->f.fixed ? s->y[0] / s->f.a[0] : 0, t, b);
+    add_solution(s, s->f.fixed ? s->y[0] / s->f.a[0] : 0, t, b);
 }
 
 void flsq_qr_residual(flsq_qr *s, int64_t t)
@@ -273,6 +283,32 @@ int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss)
     return finite;
 }
 
+/* From b, whose residual sums of squares are rss, to the shortest solution, and a step from there: the null space is known to
+ * rounding, and the move along it may be a long one.  Where units are so far apart that rounding takes more of the fit than it
+ * had lost, b stays. */
+static flsq_status take_shortest(flsq_qr *s, double *b, double *rss)
+{
+    const int64_t entries = s->lead * s->k;
+    memcpy(s->before, b, (size_t)entries * sizeof(double));
+    memcpy(s->rss, rss, (size_t)s->k * sizeof(double));
+    flsq_status status = flsq_qr_shorten(s, b);
+    if (status == FLSQ_OK)
+        status = refine(s, b, rss);
+    if (status == FLSQ_OK)
+        status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, 1);
+    for (int64_t t = 0; t < s->k && status == FLSQ_OK; t++) {
+        double size = 0;
+        for (int64_t j = 0; j < s->columns; j++)
+            size = FLSQ_MAX(size, fabs(s->before[flsq_qr_column(s, j) * s->k + t] / s->out->factor.scale[j]));
+        const double noise = FIT_NOISE * FLSQ_UNIT_ROUNDOFF * sqrt(s->out->factor.trace) * size;
+        if (rss[t] <= s->rss[t] * (1 + FIT_LOST) + noise * noise)
+            continue;
+        for (int64_t i = 0; i < s->lead; i++)
+            b[i * s->k + t] = s->before[i * s->k + t];
+    }
+    return status;
+}
+
 static flsq_status solve_and_judge(flsq_qr *s, double *b, double *rss, flsq_report *report)
 {
     flsq_status status = find_rank(s);
@@ -284,15 +320,12 @@ static flsq_status solve_and_judge(flsq_qr *s, double *b, double *rss, flsq_repo
         step(s, t, b);
     }
     const int deficient = s->out->rank < s->columns;
-    if (deficient)
-        status = flsq_qr_shorten(s, b);
-    if (status == FLSQ_OK)
-        status = refine(s, b, rss);
-    if (status == FLSQ_OK && deficient) /* the null space is known to rounding, and the move along it may be a long one */
-        status = refine(s, b, rss);
+    status = refine(s, b, rss);
+    if (status == FLSQ_OK && deficient)
+        status = take_shortest(s, b, rss);
     if (status == FLSQ_OK)
         status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, 1);
-    report->passes += deficient ? 3 : 2;
+    report->passes += deficient ? 4 : 2;
     if (status == FLSQ_OK && flsq_qr_is_finite(s, b, rss)) {
         report->verdict = FLSQ_CERTIFIED;
         return judge(s, b, rss, &report->backward_error);
@@ -319,7 +352,7 @@ flsq_status flsq_solve_by_qr(const flsq_kernels *kernels, const flsq_rows *rows,
         read_rows(&s);
         status = flsq_qr_solve_wide(&s, b, rss, report);
     }
-    if (status == FLSQ_OK && report->verdict != FLSQ_CERTIFIED && out->null != NULL) {
+    if (status == FLSQ_OK && (s.height == s.columns || (report->verdict == FLSQ_ILL_CONDITIONED && out->null != NULL))) {
         read_rows(&s);
         if (flsq_pivoted_factor(&s.f))
             status = solve_and_judge(&s, b, rss, report);

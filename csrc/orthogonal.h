@@ -17,7 +17,8 @@ typedef struct flsq_qr {
     int64_t height;              /* rows of R below the unit's */
     double *root;                /* n: square roots of the weights, or NULL */
     double *y;                   /* n: a target on its way */
-    double *r, *g, *step;        /* n x k, lead x k, lead x k */
+    double *r, *g, *step, *before; /* n x k; lead x k each */
+    double *rss;                 /* k */
     double *z, *work;            /* columns each */
 } flsq_qr;
 
@@ -35,8 +36,8 @@ void flsq_qr_target(flsq_qr *s, int64_t t);
 /* s->y := the residual of target t from the last pass, times the roots of the weights */
 void flsq_qr_residual(flsq_qr *s, int64_t t);
 int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss);
-/* b += D z and, where there is a unit column, the level */
-void flsq_qr_add(flsq_qr *s, double level, int64_t t, double *b);
+/* What the unit column gives back for slopes that have grown by D z. */
+void flsq_qr_shift_level(const flsq_qr *s, int64_t t, double *b);
 
 /* minimum_norm.c: moves b along the null space of X D to where it is shortest in the user's units. */
 flsq_status flsq_qr_shorten(flsq_qr *s, double *b);

@@ -4,6 +4,7 @@
  * Small dense matrices by columns: Householder QR with sorted rows and pivoted columns, one-sided Jacobi.
  */
 #include "pivoted.h"
+#include "damped.h"
 #include "kernels.h"
 #include "normal.h"
 #include <math.h>
@@ -11,11 +12,10 @@
 
 /* A downdated length that has lost half of its digits is measured again (LAPACK Working Note 176). */
 #define LENGTH_LOST 1.5e-8
-/* A column whose sum of squares is below this has none to speak of: columns are about unit length. */
-#define NO_SQUARES 1e-290
 /* Columns shorter than this many unit roundoffs of the longest hold rounding errors only. */
 #define ROUNDING 8.0
 enum {
+    PIECE = 64,      /* entries of a product summed in one go: equal rows would all round the same way */
     SORTED_FROM = 8, /* rows of lengths within 2^8 of each other stay in their order */
     BINS = 256,      /* by binary exponents; the last for all that are shorter */
     MOST_SWEEPS = 40
@@ -65,12 +65,30 @@ void flsq_pivoted_reset(flsq_pivoted *f)
         f->row[i] = i;
 }
 
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
+
+/* x·y by halves, so that its error does not grow with n: dependent columns must leave no more than a few u. */
+static double product(const flsq_kernels *kernels, int64_t n, const double *x, const double *y)
+{
+    if (n <= PIECE)
+        return kernels->dot(n, x, y);
+    const int64_t half = FLSQ_CEIL_DIV(n / 2, PIECE) * PIECE;
+    return product(kernels, half, x, y) + product(kernels, n - half, x + half, y + half);
+}
+
+/* ‖x‖, also where squares of its entries leave the range of float64 */
+static double length(const flsq_kernels *kernels, int64_t n, const double *x)
+{
+    const double square = product(kernels, n, x, x);
+    return flsq_squares_in_range(square) ? sqrt(square) : flsq_length(kernels, n, x);
+}
+
 /* ---- QR ---------------------------------------------------------------------------------------------------------- */
 
 /* 2^e about the length of a column, to a factor of sqrt(n) where its squares leave the range of float64; 0 if it is not finite. */
 static int find_exponent(const flsq_pivoted *f, const double *column, int64_t n, int *e)
 {
-    const double square = f->kernels->dot(n, column, column);
+    const double square = product(f->kernels, n, column, column);
     double peak = 0;
     *e = 0;
     if (flsq_squares_in_range(square)) {
@@ -145,7 +163,7 @@ static void reflect(const flsq_pivoted *f, int64_t place, double *y)
         return;
     const double *const v = flsq_pivoted_column(f, place) + place + 1;
     const int64_t below = f->rows - place - 1;
-    const double part = f->tau[place] * (y[place] + f->kernels->dot(below, v, y + place + 1));
+    const double part = f->tau[place] * (y[place] + product(f->kernels, below, v, y + place + 1));
     y[place] -= part;
     f->kernels->axpy(below, -part, v, y + place + 1);
 }
@@ -153,11 +171,11 @@ static void reflect(const flsq_pivoted *f, int64_t place, double *y)
 void flsq_pivoted_step(flsq_pivoted *f, int64_t place)
 {
     double *const v = flsq_pivoted_column(f, place) + place;
-    const double square = f->kernels->dot(f->rows - place, v, v), head = v[0];
+    const double size = length(f->kernels, f->rows - place, v), head = v[0];
     f->tau[place] = 0;
-    if (!(square > NO_SQUARES))
+    if (!(size > 0))
         return;
-    const double r = head < 0 ? sqrt(square) : -sqrt(square); /* away from head: no cancellation */
+    const double r = head < 0 ? size : -size; /* away from head: no cancellation */
     f->tau[place] = (r - head) / r;
     for (int64_t i = 1; i < f->rows - place; i++)
         v[i] /= head - r;
@@ -169,7 +187,7 @@ void flsq_pivoted_step(flsq_pivoted *f, int64_t place)
 static void measure(flsq_pivoted *f, int64_t column, int64_t above)
 {
     const double *const a = f->a + column * f->ld + above;
-    f->length[column] = f->measured[column] = sqrt(f->kernels->dot(f->rows - above, a, a));
+    f->length[column] = f->measured[column] = length(f->kernels, f->rows - above, a);
 }
 
 /* Length of what is left of a column below a place, from that at the place and above. */

@@ -334,6 +334,34 @@ def test_minimum_norm_where_units_are_far_apart(exponent, first, rung):
     np.testing.assert_allclose(other, slopes[0] * (2.0**exponent if exponent < 0 else 2.0**-exponent), rtol=1e-9)
 
 
+def test_dependent_columns_of_many_rows():
+    """Rows that are alike round alike: sums must not grow with their number."""
+    rng = np.random.default_rng(0)
+    for n in (2000, 8000, 20000):
+        first = rng.integers(0, 2, n) == 0
+        assert fastlsq.lstsq(np.column_stack([np.ones(n), first, ~first]).astype(float), rng.standard_normal(n)).rank == 2
+        for row in ([0.1, 0.2, 0.4], [0.9, 1.8, 3.6]):
+            assert fastlsq.lstsq(np.tile(row, (n, 1)), rng.standard_normal(n)).rank == 1
+        c = np.arange(n) % 17 - 8.0
+        fit = fastlsq.ols(np.column_stack([c, 3 * c, 5 * c]), 7 * c)
+        np.testing.assert_allclose(fit.coef, [0.2, 0.6, 1.0], rtol=1e-12)
+
+
+def test_fits_survive_the_move_to_minimum_norm():
+    """Three units: what is long in one is nothing in another."""
+    base = np.array([[1.0, 2], [4, 5], [7, 8], [1, 0]])
+    total, difference = base.sum(axis=1), base[:, 0] - base[:, 1]
+    for scale in (1e10, 1e100, 1e200):
+        a, b = np.column_stack([base, total * scale, difference / scale]), 3 * base[:, 0] + base[:, 1]
+        found = fastlsq.lstsq(a, b)
+        assert found.rank == 2 and np.linalg.norm(a @ found.x - b) <= 1e-13 * np.linalg.norm(b)
+        np.testing.assert_allclose(found.x[:3], [1, -1, 2 / scale], rtol=1e-9)
+        assert abs(found.x[3]) <= 10 / scale
+    for small in (1e-30, 1e-172, 1e-200):
+        found = fastlsq.lstsq(np.array([[small, 1, 2.0]] * 4), np.full(4, 7.0))
+        np.testing.assert_allclose(found.x, [0, 1.4, 2.8], rtol=1e-12, atol=1e-28)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, np.float16])
 def test_other_types_climb_too(dtype, rung):
     rng = np.random.default_rng(8)
@@ -380,6 +408,16 @@ def test_fast_accuracy_reads_once(p, k):
     fits = [fastlsq.ols(a + np.linalg.norm(a, axis=0), b[:, 0], accuracy=accuracy) for accuracy in ("fast", "full")]
     assert fits[0].info.passes == 1
     np.testing.assert_allclose(fits[0].coef, fits[1].coef, atol=1e-12 * np.abs(fits[1].coef).max(), rtol=1e-9)
+
+
+def test_the_bound_of_fast_accuracy_knows_the_residual():
+    rng = np.random.default_rng(0)
+    a, rest = rng.standard_normal((400, 1)), rng.standard_normal(400)
+    rest -= a[:, 0] * (a[:, 0] @ rest) / (a[:, 0] @ a[:, 0])
+    for signal in (1e-3, 1e-6, 1e-9):
+        b = rest + signal * a[:, 0]
+        found, exact = fastlsq.lstsq(a, b, accuracy="fast"), exact_solution(a, b)
+        assert relative_error(a, found.x, exact) <= found.info.forward_error
 
 
 def test_fast_accuracy_refines_where_one_read_says_too_little():

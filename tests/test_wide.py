@@ -142,6 +142,16 @@ def test_ill_conditioned_rows_are_left_to_lapack():
     assert np.linalg.norm(a @ found.x - b) <= 1e-13 * np.linalg.norm(a) * np.linalg.norm(found.x)
 
 
+def test_coefficients_that_float64_cannot_hold_are_no_answer():
+    rng = np.random.default_rng(9)
+    a, b = rng.standard_normal((120, 3000)) * 1e-300, rng.standard_normal(120) * 1e200
+    with np.errstate(all="ignore"):
+        found = fastlsq.lstsq(a, b)
+    assert found.info.path == "lapack"
+    small = fastlsq.lstsq(np.array([[2.0, 2, 4, 4]]), np.array([3.0]))
+    assert small.info.backward_error <= 4 * U
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite(bad, rung):
     a, b = np.ones((3, 5)), np.ones(3)

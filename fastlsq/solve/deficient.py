@@ -10,8 +10,8 @@ from fastlsq._core import lib
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_root
 from fastlsq.solve.moments import root_exponents
 
-#: a move along the null space leaves u of what a column had; where its unit is far from the others' that is long still
-MOST_MOVES = 24
+#: binary exponent below the largest from which on a unit is not divided by
+SMALLEST_UNIT = -900
 
 
 def solve_moments(equations):
@@ -74,8 +74,9 @@ def shortest(b, null, exponents):
     """b + null z with the z that makes D (b + null z) shortest, D = 2^exponents: minimum norm in the user's units.
 
     `null` is an orthonormal basis of the null space of the scaled columns.  Its entries below rounding are no part of a
-    dependence, and D may blow them up: they are zero.  Rows sorted by size and pivoted columns keep the QR of D null
-    accurate row by row (Cox and Higham, Stability of Householder QR for weighted least squares problems, 1998).
+    dependence, and D may blow them up: they are zero.  D (b + null z) is the residual of D b by columns D null, which a
+    QR of sorted rows and pivoted columns has row by row (Cox and Higham, Stability of Householder QR for weighted least
+    squares problems, 1998); units too small for that take their part of null z.
     """
     from scipy.linalg import qr, solve_triangular
 
@@ -85,18 +86,17 @@ def shortest(b, null, exponents):
         return b
     involved = involved[np.argsort(-exponents[involved], kind="stable")]
     scale = exponents[involved][:, None] - exponents[involved[0]]
-    q, r, order = qr(np.ldexp(null[involved], scale), mode="economic", pivoting=True)
+    count = null.shape[1]
+    q, r, order = qr(np.ldexp(null[involved], scale), pivoting=True)
     if not np.diagonal(r).all():  # units too far apart for their product
         return b
-    z = np.zeros((null.shape[1], b.shape[1]))
-    for _ in range(MOST_MOVES):
-        scaled = np.ldexp(b[involved], scale)
-        way = q.T @ scaled
-        z[order] = -solve_triangular(r, way)
-        b = b + null @ z
-        if (np.linalg.norm(way, axis=0) <= 16 * UNIT_ROUNDOFF * np.linalg.norm(scaled - q @ way, axis=0)).all():
-            break
-    return b
+    scaled = np.ldexp(b[involved], scale)
+    z = np.zeros((count, b.shape[1]))
+    z[order] = -solve_triangular(r[:count], q[:, :count].T @ scaled)
+    short = np.ldexp(q[:, count:] @ (q[:, count:].T @ scaled), -scale)
+    result = np.array(b)
+    result[involved] = np.where(scale >= SMALLEST_UNIT, short, b[involved] + null[involved] @ z)
+    return result
 
 
 def aliased_columns(equations, rank):

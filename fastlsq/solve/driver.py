@@ -46,7 +46,7 @@ class SolveInfo:
         a sample of the rows lets it be.
     forward_error : float
         Bound of the error of the slopes relative to their size, both in the norm in which the columns (with an
-        intercept: centred) have equal length; largest over the targets.  NaN where columns depend on each other, where
+        intercept: centred) have equal length; largest over the targets.  Infinite above 1, NaN where columns depend on each other, where
         the coefficients are zero, and for answers of LAPACK.
     rank : int
     aliased : tuple of int
@@ -180,16 +180,23 @@ def forward_bound(kappa, norm, size, rss):
     if not np.isfinite(tangent).all():  # relative to nothing
         return math.nan
     tangent = float(np.max(tangent, initial=0.0))
-    return FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent)
+    return _meaningful(FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent))
 
 
-def unrefined_bound(p, condition):
+def unrefined_bound(p, condition, norm, size, rss):
     """Of the relative error of coefficients straight from moments of this 1-norm condition number.
 
     Sums over 128 rows at a time are off by some sqrt(128) u of the product of the lengths, all p x p of them by p times
-    that.
+    that, and those with the target by as much of ‖X‖‖y‖ <= ‖X‖(‖X‖‖b‖ + ‖r‖).
     """
-    return 16.0 * p * UNIT_ROUNDOFF * condition
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        tangent = np.where(rss > 0, np.sqrt(rss) / (norm * size), 0.0)
+    return _meaningful(16.0 * p * UNIT_ROUNDOFF * condition * (1.0 + float(np.max(tangent, initial=0.0))))
+
+
+def _meaningful(bound):
+    """Infinite for a bound that is larger than what it bounds."""
+    return bound if bound <= 1.0 else math.inf
 
 
 def residual_pass(problem, units, b):
@@ -222,7 +229,9 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
     info = SolveInfo(path=path, passes=passes + reads, backward_error=backward)
     solution = solution_of_full_rank(problem, equations, factor, b, rss, info, triangle)
     if unrefined and passes == 0:
-        info.forward_error = unrefined_bound(equations.p, factor.condition)
+        active, _ = active_columns(factor, equations.p)
+        size = column_norms(b[active] / factor.scale[:, None])
+        info.forward_error = unrefined_bound(equations.p, factor.condition, math.sqrt(factor.trace), size, rss)
     return solution, "", reads + passes
 
 

@@ -38,12 +38,13 @@ def solve_dual(problem):
     if equations is None or not (np.diagonal(equations.m) > 0).all():
         return None
     factor, _ = factorize(equations, problem.n_threads, problem.kernel)
-    y = problem.y.astype(np.float64)
-    if factor is None or not np.isfinite(y).all():
+    if factor is None:
         return None
-    exponents = equations.units.exponents  # of the rows of X
-    settled = _refine(columns, factor, exponents, np.ldexp(y, exponents[:, None]), math.sqrt(factor.trace))
-    if settled is None:
+    y, exponents = problem.y.astype(np.float64), equations.units.exponents  # of the rows of X
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range of float64 is left to others
+        scaled = np.ldexp(y, exponents[:, None])
+        settled = np.isfinite(scaled).all() and _refine(columns, factor, exponents, scaled, math.sqrt(factor.trace))
+    if not settled:
         return None
     b, residual, passes, backward = settled
     residual = np.ldexp(residual, -exponents[:, None])
@@ -77,6 +78,8 @@ def _refine(columns, factor, exponents, y, norm):
         # ‖Xᵀstep‖² = step·residual
         length = np.sqrt(np.maximum(np.einsum("ij,ij->j", step, residual), 0.0))
         change = float((length / np.where(size > 0, size, 1.0)).max(initial=0.0))
+        if not np.isfinite(size).all():
+            return None
         if not change <= min(LARGEST_STEP, SMALLEST_CONTRACTION * last) and backward > BACKWARD_GOAL:
             return None
         if backward <= BACKWARD_GOAL:

@@ -281,7 +281,7 @@ def _info_of_one_call(path, factor, x, rss, kernel, unrefined, passes, backward_
     size = column_norms(x.reshape(x.shape[0], -1) / factor.scale[:, None])
     error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
     if unrefined and passes == 0:
-        error = unrefined_bound(x.shape[0], factor.condition)
+        error = unrefined_bound(x.shape[0], factor.condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
     return SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
 
 

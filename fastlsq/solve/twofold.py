@@ -47,6 +47,7 @@ def refine_fully(problem, solution):
     # a gradient of very long rows has few digits left for what short ones say: their part of a step is no measure
     floor = 16 * UNIT_ROUNDOFF if solution.info.path == "qr" else UNIT_ROUNDOFF
     error = floor + (2 * change if change <= _SETTLED else 8 * min(change, last))
+    error += (UNIT_ROUNDOFF * solution.info.condition) ** 2  # a step may be small by chance where they hardly contract
     whole = solution.info.rank == p  # the steps say nothing of a part in the null space
     info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error if whole else math.nan,
                    backward_error=min(solution.info.backward_error, error))
