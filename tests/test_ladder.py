@@ -339,7 +339,8 @@ def test_dependent_columns_of_many_rows():
     rng = np.random.default_rng(0)
     for n in (2000, 8000, 20000):
         first = rng.integers(0, 2, n) == 0
-        assert fastlsq.lstsq(np.column_stack([np.ones(n), first, ~first]).astype(float), rng.standard_normal(n)).rank == 2
+        trap = np.column_stack([np.ones(n), first, ~first]).astype(float)
+        assert fastlsq.lstsq(trap, rng.standard_normal(n)).rank == 2
         for row in ([0.1, 0.2, 0.4], [0.9, 1.8, 3.6]):
             assert fastlsq.lstsq(np.tile(row, (n, 1)), rng.standard_normal(n)).rank == 1
         c = np.arange(n) % 17 - 8.0

@@ -46,8 +46,8 @@ class SolveInfo:
         a sample of the rows lets it be.
     forward_error : float
         Bound of the error of the slopes relative to their size, both in the norm in which the columns (with an
-        intercept: centred) have equal length; largest over the targets.  Infinite above 1, NaN where columns depend on each other, where
-        the coefficients are zero, and for answers of LAPACK.
+        intercept: centred) have equal length; largest over the targets.  Infinite above 1; NaN where columns depend on
+        each other, where the coefficients are zero, and for wide problems and answers of LAPACK.
     rank : int
     aliased : tuple of int
         Columns that depend on earlier ones, zero and, with an intercept, constant ones among them.
