@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* A shorter solution may add this part to the sum of squared residuals, and this many u of what the fit is made of. */
-#define FIT_LOST 1e-8
+#define FIT_LOST 1e-6
 #define FIT_NOISE 100.0
 /* kappa² from which on singular values are looked at: kappa of some 1e12. */
 #define SUSPECT_CONDITION 1e24

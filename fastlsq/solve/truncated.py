@@ -18,6 +18,8 @@ from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pa
 MOST_PASSES = 4
 #: of the next step no more than the square of this part of b would be left
 SMALL_STEP = 1e-8
+#: the shortest solution may add this part to the sum of squared residuals, and this many u of what the fit is made of
+FIT_LOST, FIT_NOISE = 1e-6, 100.0
 
 
 def solve_truncated(problem, equations, found, truncated, reads, reason):
@@ -36,7 +38,7 @@ def solve_truncated(problem, equations, found, truncated, reads, reason):
         return solve(np.einsum("ij,ik->jk", found.transform, np.ldexp(g[active], own[:, None])))
 
     b = equations.with_intercept(solve(found.c[active]))
-    b, used = _settle(problem, equations, newton, b, own, active)
+    b, fitted, used = _settle(problem, equations, newton, b, own, active, SMALL_STEP)
     null = truncated.null
 
     def shorten(slopes):
@@ -45,16 +47,22 @@ def solve_truncated(problem, equations, found, truncated, reads, reason):
         short[active] = np.ldexp(shortest(scaled, null, own + equations.units.exponents[active]), own[:, None])
         return short
 
-    before = b[:p].copy()
-    b[:p] = shorten(before)
+    before = b.copy()
+    b[:p] = shorten(before[:p])
     if equations.intercept:
-        b[p] += equations.column_mean() @ (before - b[:p])
+        b[p] += equations.column_mean() @ (before[:p] - b[:p])
     # the null space is known to rounding, and the move along it may have been a long one
-    b, more = _settle(problem, equations, lambda g: shorten(newton(g)), b, own, active)
+    b, _, more = _settle(problem, equations, lambda g: shorten(newton(g)), b, own, active, UNIT_ROUNDOFF)
     reads += used + more
     g, rss = residual_pass(problem, equations.units, b)
-    g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
     norm = math.sqrt(np.ldexp(np.diagonal(equations.m)[active], 2 * own).sum())
+    noise = FIT_NOISE * UNIT_ROUNDOFF * norm * _sizes(before[:p][active], own)
+    lost = ~(rss <= fitted * (1 + FIT_LOST) + noise**2)
+    if lost.any():  # units so far apart that rounding takes the fit: a longer solution then
+        b = np.where(lost, before, b)
+        g, rss = residual_pass(problem, equations.units, b)
+        reads += 1
+    g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
     size, whole = np.linalg.norm(np.ldexp(b[:p][active], -own[:, None]), axis=0), np.linalg.norm(g, axis=0)
     backward = backward_error(truncated.norms(g), whole, np.sqrt(rss), size, norm)
     info = SolveInfo(path="preconditioned", reason=reason, passes=reads + 1, backward_error=backward,
@@ -92,22 +100,22 @@ def solution_of_lower_rank(problem, equations, basis, b, rss, info, newton=None)
     return solution
 
 
-def _settle(problem, equations, newton, b, own, active):
-    """(b, reads of the rows): steps until they no longer shrink."""
+def _settle(problem, equations, newton, b, own, active, small):
+    """(b, sum of squares before the last step, reads of the rows): steps until they are small or no longer shrink."""
     p, last, reads = equations.p, np.inf, 0
     while reads < MOST_PASSES:
         reads += 1
-        g, _ = residual_pass(problem, equations.units, b)
+        g, rss = residual_pass(problem, equations.units, b)
         slopes = newton(equations.centred_gradient(g))
         length = float(_sizes(slopes[active], own).max(initial=0.0))
         change = length / (float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0)
         if not change < 0.5 * last:
             break
         b = b + equations.newton_step(slopes, g)
-        if change <= SMALL_STEP:
+        if change <= small:
             break
         last = change
-    return b, reads
+    return b, rss, reads
 
 
 def _sizes(b, own):
