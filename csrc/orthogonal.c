@@ -286,7 +286,7 @@ int flsq_qr_is_finite(const flsq_qr *s, const double *b, const double *rss)
 /* From b, whose residual sums of squares are rss, to the shortest solution, and a step from there: the null space is known to
  * rounding, and the move along it may be a long one.  Where units are so far apart that rounding takes more of the fit than it
  * had lost, b stays. */
-static flsq_status take_shortest(flsq_qr *s, double *b, double *rss)
+static flsq_status take_shortest(flsq_qr *s, double *b, double *rss, int *stays)
 {
     const int64_t entries = s->lead * s->k;
     memcpy(s->before, b, (size_t)entries * sizeof(double));
@@ -303,6 +303,7 @@ static flsq_status take_shortest(flsq_qr *s, double *b, double *rss)
         const double noise = FIT_NOISE * FLSQ_UNIT_ROUNDOFF * sqrt(s->out->factor.trace) * size;
         if (rss[t] <= s->rss[t] * (1 + FIT_LOST) + noise * noise)
             continue;
+        *stays = 1;
         for (int64_t i = 0; i < s->lead; i++)
             b[i * s->k + t] = s->before[i * s->k + t];
     }
@@ -320,12 +321,13 @@ static flsq_status solve_and_judge(flsq_qr *s, double *b, double *rss, flsq_repo
         step(s, t, b);
     }
     const int deficient = s->out->rank < s->columns;
+    int changed = !deficient; /* since the last residual pass */
     status = refine(s, b, rss);
     if (status == FLSQ_OK && deficient)
-        status = take_shortest(s, b, rss);
-    if (status == FLSQ_OK)
+        status = take_shortest(s, b, rss, &changed);
+    if (status == FLSQ_OK && changed)
         status = flsq_residual(s->kernels, s->rows, b, s->g, rss, NULL, 1);
-    report->passes += deficient ? 4 : 2;
+    report->passes += 1 + 2 * deficient + changed;
     if (status == FLSQ_OK && flsq_qr_is_finite(s, b, rss)) {
         report->verdict = FLSQ_CERTIFIED;
         return judge(s, b, rss, &report->backward_error);
