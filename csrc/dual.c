@@ -9,6 +9,7 @@
  * A column of ones is no part of the norm: one reflection takes it and the first row away.
  */
 #include "damped.h"
+#include "dependent.h"
 #include "orthogonal.h"
 #include <math.h>
 #include <string.h>
@@ -23,7 +24,6 @@ typedef struct dual {
     flsq_qr *s;
     flsq_pivoted t;   /* U Xᵀ below the unit's row: columns x (n - unit) */
     double *units;    /* columns: of U, at most 1 */
-    double *r;        /* R, (n - unit) squared */
     double norm;      /* of U Xᵀ */
     double *z;        /* columns */
 } dual;
@@ -36,15 +36,12 @@ static flsq_status open_workspace(dual *d, flsq_arena *arena)
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * p, sizeof(double));
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, m * m, sizeof(double));
-    if (status == FLSQ_OK)
         status = flsq_arena_open(arena, size);
     if (status != FLSQ_OK)
         return status;
     flsq_pivoted_open(d->s->kernels, p, m, 0, arena, &d->t);
     d->units = flsq_arena_take(arena, 2 * p, sizeof(double));
     d->z = d->units + p;
-    d->r = flsq_arena_take(arena, m * m, sizeof(double));
     return FLSQ_OK;
 }
 
@@ -87,21 +84,13 @@ static double extreme_row(const dual *d, int64_t first, int longest)
 }
 
 /* Whether the rows are independent beyond doubt; fills in what the factor tells of them. */
-static flsq_status check_rows(dual *d, int *independent)
+static flsq_status check_rows(const dual *d, int *independent)
 {
-    const int64_t m = d->s->height;
     flsq_factor *const factor = &d->s->out->factor;
-    double inverse_norm, trace = 0;
-    memset(d->r, 0, (size_t)(m * m) * sizeof(double));
-    for (int64_t j = 0; j < m; j++) {
-        const double *const column = flsq_pivoted_column(&d->t, j);
-        trace += d->s->kernels->dot(j + 1, column, column);
-        for (int64_t i = 0; i <= j; i++)
-            d->r[i * m + j] = column[i];
-    }
-    const flsq_status status = flsq_inverse_norm_estimate(d->s->kernels, m, d->r, m, &inverse_norm);
-    factor->trace = factor->norm1 = trace;
-    factor->condition = m > 0 ? trace * inverse_norm : 1.0;
+    double condition;
+    const flsq_status status = flsq_triangle_condition(&d->t, d->s->height, &condition);
+    factor->condition = condition * condition;
+    factor->trace = factor->norm1 = d->norm * d->norm;
     *independent = factor->condition <= INDEPENDENT;
     return status;
 }

@@ -125,12 +125,10 @@ static flsq_status find_rank(flsq_qr *s)
     factor->trace = factor->norm1 = 0;
     factor->condition = INFINITY;
     s->out->rank = n;
-    for (int64_t j = 0; j < n; j++) {
+    for (int64_t place = 0; place < n; place++) {
+        const int64_t j = flsq_qr_place(s, place);
+        const double *const column = flsq_pivoted_column(&s->f, s->f.fixed + place) + s->f.fixed;
         factor->scale[j] = ldexp(1.0, -(int)flsq_qr_exponent(s, j));
-        const double *const column = s->f.a + (s->f.fixed + j) * s->f.ld + s->f.fixed;
-        int64_t place = 0;
-        while (flsq_qr_place(s, place) != j)
-            place++;
         factor->trace += s->kernels->dot(FLSQ_MIN(place + 1, s->height), column, column);
     }
     if (s->height == n && n > 0) {

@@ -154,7 +154,7 @@ static void newton_step(refinement *s)
 }
 
 /* half_t := ‖(D M D + ω²)^-½ D g_t‖, ω = ‖r‖/‖D⁻¹b‖, of which half and whole/ω are upper bounds, sometimes poor ones. */
-static flsq_status sharpen(refinement *s, const double *size)
+static flsq_status sharpen(refinement *s)
 {
     const flsq_factor *const f = s->factor;
     const double *const r = f->transform != NULL ? f->whole : f->r;
@@ -167,8 +167,8 @@ static flsq_status sharpen(refinement *s, const double *size)
                 s->work[i] -= s->equations->mean[j] * s->g[s->p * s->k + t];
             s->work[i] *= f->scale[i];
         }
-        if (size[t] > 0 && s->progress[t].measured > 0)
-            status = flsq_damped_norm(s->kernels, f->n, r, f->n, sqrt(s->progress[t].measured) / size[t], s->work,
+        if (s->size[t] > 0 && s->progress[t].measured > 0)
+            status = flsq_damped_norm(s->kernels, f->n, r, f->n, sqrt(s->progress[t].measured) / s->size[t], s->work,
                                       &s->half[t]);
     }
     return status;
@@ -203,7 +203,7 @@ static flsq_status stay(refinement *s, const flsq_system *system, double *rss, f
             return FLSQ_OK;
     if (!worth_sharpening(s))
         return FLSQ_OK;
-    const flsq_status status = sharpen(s, s->size);
+    const flsq_status status = sharpen(s);
     const double error = backward_error_of(s, system, 0);
     if (status != FLSQ_OK || error > FLSQ_BACKWARD_GOAL)
         return status;
@@ -249,7 +249,7 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
             b[i] += s->step[i];
         report->backward_error = backward_error_of(s, &system, 1);
         if (!more && report->backward_error > FLSQ_BACKWARD_GOAL && worth_sharpening(s)) {
-            status = sharpen(s, s->size);
+            status = sharpen(s);
             if (status != FLSQ_OK)
                 return status;
             report->backward_error = backward_error_of(s, &system, 1);
