@@ -4,6 +4,7 @@
 
 _HOME = {
     "BatchInfo": "fastlsq.solve.batched",
+    "Collinearity": "fastlsq.gram.collinear",
     "Gram": "fastlsq.gram.gram",
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
@@ -15,12 +16,13 @@ _HOME = {
     "patch": "fastlsq.connect.patch",
     "patched": "fastlsq.connect.patch",
     "polyfit": "fastlsq.solve.polyfit",
+    "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols",
+    "lstsq", "ols", "patch", "patched", "polyfit", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
 

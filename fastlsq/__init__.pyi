@@ -6,11 +6,13 @@ from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
+from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
+from fastlsq.gram.streams import row_chunks as row_chunks
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
 from fastlsq.solve.lstsq import LstsqResult as LstsqResult
@@ -18,8 +20,8 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols",
+    "lstsq", "ols", "patch", "patched", "polyfit", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

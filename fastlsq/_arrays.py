@@ -23,6 +23,15 @@ def matrix(a, name):
     return array
 
 
+def column_blocks(blocks, name):
+    """2-D arrays to lie side by side, for a list or tuple of such; None for anything else."""
+    if not isinstance(blocks, (list, tuple)) or not blocks:
+        return None
+    if not all(getattr(block, "ndim", None) == 2 for block in blocks):
+        return None
+    return [matrix(block, f"{name}[{number}]") for number, block in enumerate(blocks)]
+
+
 def targets(b, name, n, rows_of):
     """(n, k) view of a 1-D or 2-D array of n rows, and whether it was 1-D."""
     array = real(b, name)

@@ -7,59 +7,81 @@ import math
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, active_columns, factorize, inverse_root
+from fastlsq.solve.driver import (
+    UNIT_ROUNDOFF,
+    Solution,
+    SolveInfo,
+    active_columns,
+    column_norms,
+    factorize,
+    inverse_root,
+    meaningful,
+    unrefined_bound,
+)
 from fastlsq.solve.moments import root_exponents
 
 #: binary exponent below the largest from which on a unit is not divided by
 SMALLEST_UNIT = -900
+#: relative error of sums of products, of the size they had before digits cancelled
+MOMENT_NOISE = 16 * UNIT_ROUNDOFF
+#: and what it may be, times the condition number of the moments, for a factor of them to mean anything
+LARGEST_NOISE = 0.1
 
 
 def solve_moments(equations):
     """Solution of the normal equations: Cholesky, or minimum norm where columns depend on each other."""
     factor, reason = factorize(equations, 1)
+    cancelled = _cancellation(equations)
+    forward_error = math.nan
+    if factor is not None and MOMENT_NOISE * (cancelled - 1.0) * factor.condition > LARGEST_NOISE:
+        factor, reason = None, "too many digits of the moments have cancelled"
     if factor is not None:
         b = factor.solve(np.ascontiguousarray(equations.c))
         active, aliased = active_columns(factor, equations.p)
         rank, condition = active.size, math.sqrt(factor.condition)
         root = inverse_root((factor.r, factor.exponents), active, equations.p)
     else:
-        b, root, rank, condition, aliased = _minimum_norm(equations)
+        b, root, rank, condition, aliased = _minimum_norm(equations, cancelled)
     rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)
-    # below the rounding of the two terms nothing is known of their difference
-    rss[rss <= 16 * UNIT_ROUNDOFF * condition * equations.yy] = np.nan
-    rss[equations.yy == 0] = 0.0
+    if factor is not None:
+        size = column_norms(b[active] / factor.scale[:, None])
+        forward_error = meaningful(
+            cancelled * unrefined_bound(equations.p, factor.condition, math.sqrt(factor.trace), size, rss)
+        )
+    # below the rounding of the terms nothing is known of their difference
+    rss[rss <= MOMENT_NOISE * (condition * equations.yy + (equations.raw_yy - equations.yy))] = np.nan
+    rss[equations.raw_yy == 0] = 0.0
     b = equations.with_intercept(b)
     info = SolveInfo(
         path="moments", reason=reason, condition=condition, rank=int(rank),
-        backward_error=UNIT_ROUNDOFF * condition * _cancellation(equations),
+        backward_error=UNIT_ROUNDOFF * condition * cancelled, forward_error=forward_error,
         aliased=tuple(int(j) for j in aliased), kernel=lib.kernel_name(),
     )
     return Solution.from_equations(equations, b, rss, info, lambda: root)
 
 
 def _cancellation(equations):
-    """How much larger the sums about the shift are than the centred moments: digits that centring cost."""
+    """How much larger the sums were than the centred moments are: digits that centring cost, or taking rows away."""
     diagonal = np.diagonal(equations.m)
-    used = diagonal > 0
+    used = ~equations.constant()
     return float(np.max(equations.raw_diagonal[used] / diagonal[used], initial=1.0))
 
 
-def _minimum_norm(equations):
+def _minimum_norm(equations, cancelled):
     """(b, (H, e), rank, condition, aliased columns) in packed units; the pseudo-inverse is (2^e H)(2^e H)ᵀ.
 
-    The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u.
+    The rank is judged on H = D M D, where rounding leaves eigenvalues of about p*u, more where digits have cancelled.
     """
     diagonal = np.diagonal(equations.m)
     p = equations.p
-    noise = 64 * UNIT_ROUNDOFF * equations.raw_diagonal if equations.intercept else np.zeros(p)
-    active = np.flatnonzero(diagonal > noise)
+    active = np.flatnonzero(~equations.constant())
     b, exponents = np.zeros_like(equations.c), np.zeros(p, np.int64)
     if active.size == 0:
         return b, (np.zeros((p, 0)), exponents), 0, math.nan, np.arange(p)
     own = -root_exponents(diagonal[active])
     h = np.ldexp(equations.m[np.ix_(active, active)], own[:, None] + own[None, :])
     values, vectors = np.linalg.eigh(h)
-    tolerance = lib.pivot_noise(active.size)
+    tolerance = lib.pivot_noise(active.size) + active.size * MOMENT_NOISE * (cancelled - 1.0)
     keep = values > tolerance * values[-1]
     half = shortest(vectors[:, keep] / np.sqrt(values[keep]), vectors[:, ~keep], own)
     b[active] = np.ldexp(half @ (half.T @ np.ldexp(equations.c[active], own[:, None])), own[:, None])

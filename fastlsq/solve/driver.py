@@ -128,7 +128,7 @@ def _shift_exponents(root, exponents):
 def factorize(equations, n_threads, kernel=None):
     """(lib.Factor, '') or (None, why not): Cholesky of the equilibrated system with its pivot and condition tests."""
     diagonal = np.diagonal(equations.m)
-    if equations.intercept and ((diagonal != 0) & equations.constant()).any():
+    if ((diagonal != 0) & equations.constant()).any():
         return None, "a column is constant up to rounding"
     if (diagonal > 0).all():
         return lib.factorize(equations.m, None, n_threads, kernel)
@@ -180,7 +180,7 @@ def forward_bound(kappa, norm, size, rss):
     if not np.isfinite(tangent).all():  # relative to nothing
         return math.nan
     tangent = float(np.max(tangent, initial=0.0))
-    return _meaningful(FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent))
+    return meaningful(FORWARD_FACTOR * UNIT_ROUNDOFF * kappa * (1.0 + kappa * tangent))
 
 
 def unrefined_bound(p, condition, norm, size, rss):
@@ -191,10 +191,10 @@ def unrefined_bound(p, condition, norm, size, rss):
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tangent = np.where(rss > 0, np.sqrt(rss) / (norm * size), 0.0)
-    return _meaningful(16.0 * p * UNIT_ROUNDOFF * condition * (1.0 + float(np.max(tangent, initial=0.0))))
+    return meaningful(16.0 * p * UNIT_ROUNDOFF * condition * (1.0 + float(np.max(tangent, initial=0.0))))
 
 
-def _meaningful(bound):
+def meaningful(bound):
     """Infinite for a bound that is larger than what it bounds."""
     return bound if bound <= 1.0 else math.inf
 

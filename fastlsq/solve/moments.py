@@ -11,7 +11,7 @@ Both scalings are powers of two, and the provisional shift c removes the mean be
 rounded that the data did not round already.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -72,10 +72,12 @@ class NormalEquations:
     m: np.ndarray  # p x p
     c: np.ndarray  # p x k
     yy: np.ndarray  # k: sum of squares of Y, centred with an intercept
-    raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring
+    raw_diagonal: np.ndarray = field(repr=False)  # p: diag ZᵀWZ before centring, or before rows were taken away,
+    raw_yy: np.ndarray = field(repr=False)  # k: and YᵀWY: what the sums were rounded at
     # where a single read may be enough: [M | C] in one piece, as summed, and what rounding to float64 has lost
     zz: np.ndarray | None = field(default=None, repr=False)
     lost: np.ndarray | None = field(default=None, repr=False)
+    subtracted: bool = False  # whether rows were taken away
 
     @property
     def p(self):
@@ -110,7 +112,7 @@ class NormalEquations:
     def constant(self):
         """Which columns are all rounding, as far as the moments tell: centring leaves so much of a constant one."""
         diagonal = np.diagonal(self.m)
-        return diagonal <= (64 * UNIT_ROUNDOFF * self.raw_diagonal if self.intercept else 0)
+        return diagonal <= (64 * UNIT_ROUNDOFF * self.raw_diagonal if self.intercept or self.subtracted else 0)
 
     def centred_units(self):
         """The same units, shifted by the means: what T makes large of a mean is rounding then, not the mean."""
@@ -135,7 +137,7 @@ class NormalEquations:
         lost = np.empty_like(zz) if not unit and lib.may_need_one_pass(n_rows, p, k) else None
         moments.collect(zz, yy, lost, n_threads)
         m, c = zz[:p, :p], zz[:p, lead:]
-        raw_diagonal = np.diagonal(m).copy()
+        raw_diagonal, raw_yy = np.diagonal(m).copy(), yy.copy()
         mean = np.zeros(p + k)
         if unit:
             sum_weights = zz[p, p]
@@ -147,14 +149,13 @@ class NormalEquations:
                 yy = np.maximum(yy - sums[p:] * mean[p:], 0.0)
         if lost is None:
             zz = None
-        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, zz, lost)
+        return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, raw_yy, zz, lost)
 
 
-def merge(first, second):
-    """Normal equations of the rows of both, by pairwise combination of means and centred moments.
+def aligned(first, second):
+    """Both with the same exponents, the shift of the first, and which shifts to halve before they are subtracted.
 
-    With delta = mean2 - mean1:  mean = mean1 + delta w2/w,  M = M1 + M2 + delta deltaᵀ w1 w2/w  (Chan, Golub, LeVeque,
-    The American Statistician 37, 1983, 242-247).  Scales are aligned exactly, by powers of two.
+    Scales are aligned exactly, by powers of two.
     """
     exponents = np.minimum(first.units.exponents, second.units.exponents)
     p = first.p
@@ -165,14 +166,23 @@ def merge(first, second):
     # constant columns have no moments, yet their means may lie up to 2^1025 apart: delta² must not overflow
     peaks = np.frexp(np.maximum(np.abs(first.units.shift), np.abs(second.units.shift)))[1]
     exponents = np.minimum(exponents, np.where(peaks > _SAFE_SHIFT, _SAFE_SHIFT - peaks, exponents))
-    first, second = _with_exponents(first, exponents), _with_exponents(second, exponents)
-    shift = first.units.shift
+    halved = np.where(peaks > 1000, 1, 0)
+    return _with_exponents(first, exponents), _with_exponents(second, exponents), first.units.shift, halved
+
+
+def merge(first, second):
+    """Normal equations of the rows of both, by pairwise combination of means and centred moments.
+
+    With delta = mean2 - mean1:  mean = mean1 + delta w2/w,  M = M1 + M2 + delta deltaᵀ w1 w2/w  (Chan, Golub, LeVeque,
+    The American Statistician 37, 1983, 242-247).
+    """
+    first, second, shift, halved = aligned(first, second)
+    p, exponents = first.p, first.units.exponents
     weight = first.sum_weights + second.sum_weights
     m, c, yy = first.m + second.m, first.c + second.c, first.yy + second.yy
     mean = first.mean
     if first.intercept and weight > 0:
         unit = np.r_[0:p, p + 1 : shift.shape[0]]
-        halved = np.where(peaks > 1000, 1, 0)
         apart = np.ldexp(second.units.shift, -halved) - np.ldexp(shift, -halved)
         delta = second.mean - mean + np.ldexp(apart, exponents + halved)[unit]
         mean = mean + delta * (second.sum_weights / weight)
@@ -183,6 +193,7 @@ def merge(first, second):
     return NormalEquations(
         Units(exponents, shift, first.units.plain and second.units.plain), first.n_rows + second.n_rows, first.lead,
         first.intercept, weight, mean, m, c, yy, first.raw_diagonal + second.raw_diagonal,
+        first.raw_yy + second.raw_yy, subtracted=first.subtracted or second.subtracted,
     )
 
 
@@ -192,11 +203,12 @@ def _with_exponents(equations, exponents):
         return equations
     p, lead = equations.p, equations.lead
     x, y = change[:p], change[lead:]
-    return NormalEquations(
-        Units(exponents, equations.units.shift, plain=False), equations.n_rows, lead, equations.intercept,
-        equations.sum_weights, np.ldexp(equations.mean, np.concatenate([x, y])),
-        np.ldexp(equations.m, x[:, None] + x), np.ldexp(equations.c, x[:, None] + y),
-        np.ldexp(equations.yy, 2 * y), np.ldexp(equations.raw_diagonal, 2 * x),
+    return replace(
+        equations, units=Units(exponents, equations.units.shift, plain=False),
+        mean=np.ldexp(equations.mean, np.concatenate([x, y])), m=np.ldexp(equations.m, x[:, None] + x),
+        c=np.ldexp(equations.c, x[:, None] + y), yy=np.ldexp(equations.yy, 2 * y),
+        raw_diagonal=np.ldexp(equations.raw_diagonal, 2 * x), raw_yy=np.ldexp(equations.raw_yy, 2 * y), zz=None,
+        lost=None,
     )
 
 
