@@ -155,7 +155,8 @@ typedef struct flsq_factor {
     int64_t pivot;                 /* the one that failed, or -1 */
 } flsq_factor;
 
-/* M b = C, with an intercept about the means. */
+/* M b = C, with an intercept about the means; (M + P) b = C where there is a penalty bᵀP b: the factor is then that of
+ * M + P, and backward errors are those of X over a root of P. */
 typedef struct flsq_equations {
     const double *c;    /* p x k, leading dimension ldc; TᵀC where the factor has a T */
     int64_t ldc;
@@ -163,6 +164,8 @@ typedef struct flsq_equations {
     double sum_weights; /* used with an intercept */
     const double *yy;   /* k, sums of squares of Y, about the means with an intercept; for the two below, else NULL */
     int unrefined;      /* whether well-conditioned equations may stand without a residual */
+    const double *penalty; /* P, p x p, symmetric, positive semidefinite; or its diagonal, p; or NULL */
+    int penalty_is_diagonal;
     /* for the certificate of a single read, or NULL: */
     const double *zz;   /* p x (p + 1), XᵀWX and XᵀWy as summed, without an intercept */
     const double *lost; /* as zz, what rounding the sums to double has lost */
@@ -184,7 +187,7 @@ flsq_status flsq_factorize(const flsq_kernels *kernels, int64_t n, const double 
 /* step := M⁻¹g (p x k), 0 for columns that were not factorized. */
 flsq_status flsq_factor_apply(const flsq_kernels *kernels, const flsq_factor *f, int64_t p, int64_t k, const double *g,
                               double *step);
-/* b (lead x k), rss (k): the solution of the equations, refined with residuals from the rows. */
+/* b (lead x k), rss (k): the solution of the equations, refined with residuals from the rows; rss without the penalty. */
 flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_equations *equations,
                         const flsq_factor *factor, int n_threads, double *b, double *rss, flsq_report *report);
 /* Whether a single read may be enough for n rows, p columns without an intercept and k targets: then `lost` is of use. */

@@ -91,6 +91,8 @@ typedef struct refinement {
     double *g, *step, *work;                                /* lead x k */
     double *whole, *half, *size, *step_size, *correction; /* k */
     flsq_progress *progress;                                /* k */
+    double *pull, *next_pull; /* p x k: P b before and after a step; for a penalty, as the next */
+    double *fit;              /* k: sums of squared residuals without it */
 } refinement;
 
 static flsq_status open_workspace(refinement *s, flsq_arena *arena)
@@ -103,10 +105,20 @@ static flsq_status open_workspace(refinement *s, flsq_arena *arena)
         status = flsq_size_add(&size, s->k, 5 * sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, s->k, sizeof(flsq_progress));
+    const int64_t penalized = s->equations->penalty != NULL;
+    for (int i = 0; status == FLSQ_OK && i < 2 * penalized; i++)
+        status = flsq_size_add(&size, matrix, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, penalized * s->k, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(arena, size);
     if (status != FLSQ_OK)
         return status;
+    if (penalized) {
+        s->pull = flsq_arena_take(arena, matrix, sizeof(double));
+        s->next_pull = flsq_arena_take(arena, matrix, sizeof(double));
+        s->fit = flsq_arena_take(arena, s->k, sizeof(double));
+    }
     s->g = flsq_arena_take(arena, matrix, sizeof(double));
     s->step = flsq_arena_take(arena, matrix, sizeof(double));
     s->work = flsq_arena_take(arena, matrix, sizeof(double));
@@ -151,6 +163,47 @@ static void newton_step(refinement *s)
             level -= e->mean[j] * s->step[j * s->k + t];
         s->step[s->p * s->k + t] = level;
     }
+}
+
+/* pull := P b */
+static void pull_of(const refinement *s, const double *b, double *pull)
+{
+    const int64_t p = s->p, k = s->k;
+    const double *const penalty = s->equations->penalty;
+    memset(pull, 0, (size_t)(p * k) * sizeof(double));
+    for (int64_t i = 0; i < p; i++) {
+        const int64_t first = s->equations->penalty_is_diagonal ? i : 0, end = s->equations->penalty_is_diagonal ? i + 1 : p;
+        const double *const row = s->equations->penalty_is_diagonal ? penalty : penalty + i * p;
+        for (int64_t j = first; j < end; j++)
+            for (int64_t t = 0; t < k; t++)
+                pull[i * k + t] += row[j] * b[j * k + t];
+    }
+}
+
+/* A penalty is so many rows more, a root of P, with targets 0: g -= P b, rss += bᵀP b. */
+static void penalize(refinement *s, const double *b, double *rss)
+{
+    pull_of(s, b, s->pull);
+    memcpy(s->fit, rss, (size_t)s->k * sizeof(double));
+    for (int64_t i = 0; i < s->p * s->k; i += s->k)
+        for (int64_t t = 0; t < s->k; t++) {
+            s->g[i + t] -= s->pull[i + t];
+            rss[t] += b[i + t] * s->pull[i + t];
+        }
+}
+
+/* Sums of squared residuals alone, after the step: those before it less step·g, less what the penalty has grown by,
+ * stepᵀP(b + step) + stepᵀP b. */
+static void leave_out_penalty(refinement *s, const double *b, double *rss)
+{
+    pull_of(s, b, s->next_pull);
+    for (int64_t t = 0; t < s->k; t++)
+        rss[t] = s->fit[t] - s->correction[t];
+    for (int64_t i = 0; i < s->p * s->k; i += s->k)
+        for (int64_t t = 0; t < s->k; t++)
+            rss[t] -= s->step[i + t] * (s->pull[i + t] + s->next_pull[i + t]);
+    for (int64_t t = 0; t < s->k; t++)
+        rss[t] = FLSQ_MAX(rss[t], 0.0);
 }
 
 /* half_t := ‖(D M D + ω²)^-½ D g_t‖, ω = ‖r‖/‖D⁻¹b‖, of which half and whole/ω are upper bounds, sometimes poor ones. */
@@ -208,7 +261,7 @@ static flsq_status stay(refinement *s, const flsq_system *system, double *rss, f
     if (status != FLSQ_OK || error > FLSQ_BACKWARD_GOAL)
         return status;
     for (int64_t t = 0; t < s->k; t++)
-        rss[t] = s->progress[t].measured;
+        rss[t] = s->fit != NULL ? s->fit[t] : s->progress[t].measured;
     report->backward_error = error;
     *stays = 1;
     return FLSQ_OK;
@@ -225,6 +278,8 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
         if (status != FLSQ_OK)
             return status;
         report->passes = pass;
+        if (s->fit != NULL)
+            penalize(s, b, rss);
         newton_step(s);
         flsq_factor_norm(s->factor, s->k, b, s->size);
         flsq_factor_norm(s->factor, s->k, s->step, s->step_size);
@@ -254,14 +309,17 @@ static flsq_status iterate(refinement *s, int n_threads, double *b, double *rss,
                 return status;
             report->backward_error = backward_error_of(s, &system, 1);
         }
-        if (!more && (report->backward_error <= FLSQ_BACKWARD_GOAL || pass == MAX_PASSES))
+        if (!more && (report->backward_error <= FLSQ_BACKWARD_GOAL || pass == MAX_PASSES)) {
+            if (s->fit != NULL)
+                leave_out_penalty(s, b, rss);
             return FLSQ_OK;
+        }
     }
     report->verdict = FLSQ_NOT_SETTLED;
     return FLSQ_OK;
 }
 
-/* ‖y - X b‖² = y·y - b·Xᵀy, if that is enough. */
+/* ‖y - X b‖² = y·y - b·Xᵀy - bᵀP b, if that is enough. */
 static void leave_unrefined(refinement *s, double *b, double *rss, flsq_report *report)
 {
     const flsq_equations *const e = s->equations;
@@ -269,10 +327,12 @@ static void leave_unrefined(refinement *s, double *b, double *rss, flsq_report *
     if (s->factor->condition > UNREFINED_CONDITION)
         return;
     first_solution(s, b);
+    if (s->fit != NULL)
+        pull_of(s, b, s->pull);
     for (int64_t t = 0; t < s->k; t++) {
         rss[t] = e->yy[t];
         for (int64_t j = 0; j < s->p; j++)
-            rss[t] -= b[j * s->k + t] * e->c[j * e->ldc + t];
+            rss[t] -= b[j * s->k + t] * (e->c[j * e->ldc + t] + (s->fit != NULL ? s->pull[j * s->k + t] : 0.0));
         if (!(rss[t] > UNREFINED_SHARE * e->yy[t]) && e->yy[t] != 0)
             return;
     }
@@ -291,7 +351,7 @@ flsq_status flsq_refine(const flsq_kernels *kernels, const flsq_rows *rows, cons
     if (k == 0)
         return FLSQ_OK;
     flsq_status status = FLSQ_OK;
-    if (equations->lost != NULL && factor->active == NULL && !equations->unrefined) {
+    if (equations->lost != NULL && factor->active == NULL && !equations->unrefined && equations->penalty == NULL) {
         status = flsq_certify_one_pass(kernels, rows, equations, factor, n_threads, b, rss, report);
         if (status != FLSQ_OK || report->verdict == FLSQ_CERTIFIED)
             return status;

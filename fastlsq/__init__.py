@@ -9,6 +9,7 @@ _HOME = {
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
+    "RidgeResult": "fastlsq.gram.ridge",
     "SolveInfo": "fastlsq.solve.driver",
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
@@ -16,13 +17,15 @@ _HOME = {
     "patch": "fastlsq.connect.patch",
     "patched": "fastlsq.connect.patch",
     "polyfit": "fastlsq.solve.polyfit",
+    "ridge": "fastlsq.gram.ridge",
     "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols",
-    "lstsq", "ols", "patch", "patched", "polyfit", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeResult", "SolveInfo",
+    "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "row_chunks", "set_num_threads", "show_config",
+    "unpatch",
 ]
 __version__ = "0.1.0"
 

@@ -12,6 +12,8 @@ from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
+from fastlsq.gram.ridge import RidgeResult as RidgeResult
+from fastlsq.gram.ridge import ridge as ridge
 from fastlsq.gram.streams import row_chunks as row_chunks
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
@@ -20,8 +22,9 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols",
-    "lstsq", "ols", "patch", "patched", "polyfit", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeResult", "SolveInfo",
+    "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "row_chunks", "set_num_threads", "show_config",
+    "unpatch",
 ]
 __version__: str
 

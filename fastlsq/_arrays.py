@@ -77,6 +77,41 @@ def row_weights(weights, n, rows_of):
     return array
 
 
+def ridge_alpha(alpha, k):
+    """A number >= 0, or k of them as an array."""
+    array = real(alpha, "alpha").astype(np.float64)
+    if array.ndim > 1 or (array.ndim == 1 and array.shape[0] != k):
+        raise ValueError(f"alpha must be a number or one for each of the {k} targets, got {_shape(array)}")
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ValueError(f"alpha must be finite and >= 0, got {alpha!r}")
+    return float(array) if array.ndim == 0 else array
+
+
+def ridge_penalty(penalty, p):
+    """(p,) finite and >= 0, or (p, p) symmetric and positive semidefinite; ones by default."""
+    if penalty is None:
+        return np.ones(p)
+    array = np.array(real(penalty, "penalty"), np.float64)
+    if array.shape not in ((p,), (p, p)):
+        raise ValueError(f"penalty must have shape ({p},) or ({p}, {p}), got {_shape(array)}")
+    if not np.isfinite(array).all():
+        raise ValueError("penalty must not contain infs or NaNs")
+    if array.ndim == 1:
+        if (array < 0).any():
+            j = int(np.flatnonzero(array < 0)[0])
+            raise ValueError(f"penalty must be >= 0; penalty[{j}] is {array[j]}")
+        return array
+    apart = np.argwhere(np.abs(array - array.T) > 1e-12 * np.abs(array).max(initial=0.0))
+    if apart.size:
+        i, j = apart[0]
+        raise ValueError(f"penalty must be symmetric; [{i}, {j}] is {array[i, j]} and [{j}, {i}] is {array[j, i]}")
+    array = 0.5 * (array + array.T)
+    values = np.linalg.eigvalsh(array)
+    if p and values[0] < -1e-12 * max(values[-1], 0.0) - np.finfo(float).tiny:
+        raise ValueError(f"penalty must be positive semidefinite; it has the eigenvalue {values[0]:.3g}")
+    return array
+
+
 def check_accuracy(accuracy):
     """Raise ValueError unless it is one there is."""
     if accuracy not in ("fast", "qr", "full"):

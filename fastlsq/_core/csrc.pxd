@@ -123,6 +123,8 @@ cdef extern from "fastlsq.h" nogil:
         double sum_weights
         const double *yy
         int unrefined
+        const double *penalty
+        int penalty_is_diagonal
         const double *zz
         const double *lost
 

@@ -127,6 +127,7 @@ def refine(
     n_threads: int,
     kernel: str | None = None,
     unrefined: bool = False,
+    penalty: _Floats | None = None,
 ) -> tuple[_Floats | None, _Floats | None, int, float, str]: ...
 def lstsq(
     a: Any, b: Any, threads: int | None, resolve: Callable[[], int], unrefined: bool = False

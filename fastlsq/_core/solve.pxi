@@ -162,10 +162,11 @@ def factorize(const double[:, :] m, active, int n_threads, kernel=None):
 
 def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1] mean, double sum_weights,
            const double[:, ::1] zz, const double[:, ::1] lost, const double[::1] yy,
-           Factor factor, int n_threads, kernel=None, bint unrefined=False):
+           Factor factor, int n_threads, kernel=None, bint unrefined=False, const double[:, ::1] penalty=None):
     """Solve M b = C and refine with residuals from the rows; zz = [XᵀWX | XᵀWY] and lost as collected, or None.
 
-    With `unrefined`, well-conditioned equations may stand as they are.
+    With `unrefined`, well-conditioned equations may stand as they are.  With a penalty bᵀP b, P (p, p) or its diagonal
+    (1, p), the factor is that of M + P.
 
     Returns (b, rss, passes, backward_error, '') or (None, None, passes, nan, why not).
     """
@@ -191,6 +192,13 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
     equations.yy = &yy[0] if k > 0 else NULL
     equations.zz = equations.lost = NULL
     equations.unrefined = unrefined
+    equations.penalty = NULL
+    equations.penalty_is_diagonal = 0
+    if penalty is not None:
+        if penalty.shape[1] != p or (penalty.shape[0] != p and penalty.shape[0] != 1):
+            raise ValueError("the penalty must be p x p or 1 x p")
+        equations.penalty = read_dense(penalty)
+        equations.penalty_is_diagonal = penalty.shape[0] == 1
     if lost is not None and p > 0 and k > 0:
         if zz.shape[0] != p or zz.shape[1] != p + k or lost.shape[0] != p or lost.shape[1] != p + k:
             raise ValueError("sizes differ")

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastlsq.gram import collinear, combine, storage
+from fastlsq import _arrays
+from fastlsq.gram import collinear, storage
 from fastlsq.gram.ols import OLSResult
+from fastlsq.gram.ridge import RidgeResult
 from fastlsq.gram.state import GramState, index_of
+from fastlsq.solve import combine
 from fastlsq.solve.deficient import solve_moments
+from fastlsq.solve.penalized import solve_ridge_moments
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Gram(GramState):
@@ -74,6 +78,17 @@ class Gram(GramState):
         OLSResult
         """
         return OLSResult(solve_moments(self._with_targets()), self._names, self._n_rows_weighted())
+
+    def ridge(self, alpha: float | ArrayLike = 1.0, *, penalty: ArrayLike | None = None) -> RidgeResult:
+        """Least squares with a penalty alpha bᵀP b from the sums alone; objective and parameters as in `fastlsq.ridge`.
+
+        Nothing is refined, as in `ols`; `info.forward_error` bounds the error of the coefficients.
+        """
+        equations = self._with_targets()
+        alpha = _arrays.ridge_alpha(alpha, equations.c.shape[1])
+        penalty = _arrays.ridge_penalty(penalty, equations.p)
+        solution = solve_ridge_moments(equations, alpha, penalty)
+        return RidgeResult(solution, alpha, penalty, self._names)
 
     def covariance(self, ddof: float = 1) -> NDArray[np.float64]:
         """Covariance matrix of the columns of X: sum_i w_i (x_i - mean)(x_i - mean)ᵀ / (sum_i w_i - ddof).

@@ -15,7 +15,8 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.gram import combine, storage, streams
+from fastlsq.gram import storage, streams
+from fastlsq.solve import combine
 from fastlsq.solve.moments import (
     NormalEquations,
     Problem,

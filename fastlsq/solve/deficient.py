@@ -42,7 +42,7 @@ def solve_moments(equations):
         root = inverse_root((factor.r, factor.exponents), active, equations.p)
     else:
         b, root, rank, condition, aliased = _minimum_norm(equations, cancelled)
-    rss = equations.yy - np.einsum("ij,ij->j", b, equations.c)
+    rss = equations.yy - np.einsum("ij,ij->j", b, equations.c + equations.pull(b))
     if factor is not None:
         size = column_norms(b[active] / factor.scale[:, None])
         forward_error = meaningful(

@@ -199,6 +199,14 @@ def meaningful(bound):
     return bound if bound <= 1.0 else math.inf
 
 
+def penalized_pass(problem, equations, b):
+    """(gradient [X | 1]ᵀW r - P b, sum of squared residuals) at b (lead x k) in packed units."""
+    g, rss = residual_pass(problem, equations.units, b)
+    if equations.penalty is not None:
+        g[: equations.p] -= equations.pull(b[: equations.p])
+    return g, rss
+
+
 def residual_pass(problem, units, b):
     """(gradient [X | 1]ᵀW r, sum of squares) at b (lead x k) in packed units: one read of the rows."""
     lead, k = b.shape
@@ -222,7 +230,7 @@ def refine(problem, equations, factor, path="gram", reads=1, triangle=None, c=No
         problem.x, problem.y, problem.weights, scale, offset, equations.c if c is None else c,
         equations.mean if equations.intercept else None, equations.sum_weights, equations.zz if own else None,
         equations.lost if own else None, equations.yy, factor, problem.n_threads, problem.kernel,
-        unrefined,
+        unrefined, equations.penalty,
     )
     if b is None:
         return None, reason, reads + passes

@@ -36,12 +36,13 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
 
     With 'full' accuracy refined to its last bit; 'fast' takes the first rung's word where it is well-conditioned.
 
+    A penalty is so many rows more, so there are never fewer rows than columns.
     With fewer rows than columns, or a `cutoff` for singular values that rung 1 does not clear, it is
     `lapack(problem, equations, reason)`.  `refused`: what lib.lstsq has found where rung 1 is not certified.
     """
     n, p, k = problem.shape
-    small = is_small(problem) and not cutoff
-    wide = n < p + problem.intercept
+    small = is_small(problem) and not cutoff and problem.penalty is None
+    wide = n < p + problem.intercept and problem.penalty is None
     if wide and not small:
         arrays = (problem.x, problem.y)
         if not problem.check_finite and any(lib.first_nonfinite(array) is not None for array in arrays):

@@ -14,7 +14,7 @@ from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import aliased_columns, shortest
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
-from fastlsq.solve.moments import Problem, Units
+from fastlsq.solve.moments import Problem, Units, root_exponents
 
 
 def lapack_solver(cond=None, lapack_driver=None):
@@ -83,7 +83,24 @@ class ScaledRows:
 def scaled_rows(problem):
     """float64 copies of the rows, centred with an intercept, weighted, columns scaled by powers of two."""
     root = None if problem.weights is None else np.sqrt(problem.weights.astype(np.float64))[:, None]
-    return ScaledRows(*_scaled_copy(problem.x, problem, root), *_scaled_copy(problem.y, problem, root))
+    rows = ScaledRows(*_scaled_copy(problem.x, problem, root), *_scaled_copy(problem.y, problem, root))
+    if problem.penalty is not None:
+        _append_penalty(rows, problem.penalty)
+    return rows
+
+
+def _append_penalty(rows, penalty):
+    """So many rows more: a root of the penalty, with targets 0."""
+    if penalty.ndim == 1:
+        root = np.diag(np.sqrt(penalty))
+    else:
+        own = root_exponents(np.diagonal(penalty))
+        values, vectors = np.linalg.eigh(np.ldexp(penalty, -own[:, None] - own[None, :]))
+        root = np.ldexp(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T, own[None, :])
+    a = np.vstack([rows.a, np.ldexp(root, -rows.x_exponents[None, :])])
+    exponents = _scale_columns(a)  # where a penalty is much larger than its column
+    rows.a, rows.x_exponents = a, rows.x_exponents + exponents
+    rows.y = np.vstack([rows.y, np.zeros((root.shape[0], rows.y.shape[1]))])
 
 
 def _scaled_copy(rows, problem, root):

@@ -24,7 +24,7 @@ _SAFE_SHIFT = 450  # exponent of a difference of shifts whose square, times 2^10
 
 @dataclass(slots=True)
 class Problem:
-    """min sum_i w_i (y_i - x_i b - intercept)²; x is (n, p), y is (n, k)."""
+    """min sum_i w_i (y_i - x_i b - intercept)² + bᵀP b; x is (n, p), y is (n, k)."""
 
     x: np.ndarray
     y: np.ndarray
@@ -34,6 +34,7 @@ class Problem:
     names: tuple[str, str]  # of x and y in messages
     check_finite: bool = True
     kernel: str | None = None
+    penalty: np.ndarray | None = None  # P (p, p) or its diagonal (p,)
 
     @property
     def shape(self):
@@ -78,10 +79,34 @@ class NormalEquations:
     zz: np.ndarray | None = field(default=None, repr=False)
     lost: np.ndarray | None = field(default=None, repr=False)
     subtracted: bool = False  # whether rows were taken away
+    penalty: np.ndarray | None = None  # p x p or 1 x p (a diagonal), in packed units: part of m, of nothing else
 
     @property
     def p(self):
         return self.m.shape[0]
+
+    def penalized(self, penalty):
+        """These equations and a penalty bᵀP b: P (p, p) or its diagonal (p,) in the user's units, or None."""
+        if penalty is None:
+            return self
+        own = self.units.exponents[: self.p]
+        m = self.m.copy()
+        with np.errstate(over="ignore", under="ignore"):
+            if penalty.ndim == 1:
+                scaled = np.ldexp(penalty, 2 * own)[None, :]
+                m[np.diag_indices(self.p)] += scaled[0]
+            else:
+                scaled = np.ldexp(penalty, own[:, None] + own[None, :])
+                m += scaled
+        return replace(self, m=m, penalty=np.ascontiguousarray(scaled), zz=None, lost=None)
+
+    def pull(self, b):
+        """P b for slopes b (p x k) in packed units."""
+        if self.penalty is None:
+            return np.zeros_like(b)
+        if self.penalty.shape[0] == 1:
+            return self.penalty.T * b
+        return np.einsum("ij,jk->ik", self.penalty, b)  # not by BLAS: its threads and ours would wait for each other
 
     def column_mean(self):
         """Weighted means of X in packed units."""
@@ -231,11 +256,11 @@ def gather(problem, moments=None):
         moments = _pass(problem, units)
     sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
     equations = NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
-    if not (problem.intercept and sum_weights > 0 and equations.constant().any()):
-        return equations
-    # constant about the shift, perhaps: the rows it was taken from may weigh nothing
-    units = equations.centred_units()
-    return NormalEquations.from_moments(_pass(problem, units), units, n, sum_weights, problem.n_threads)
+    if problem.intercept and sum_weights > 0 and equations.constant().any():
+        # constant about the shift, perhaps: the rows it was taken from may weigh nothing
+        units = equations.centred_units()
+        equations = NormalEquations.from_moments(_pass(problem, units), units, n, sum_weights, problem.n_threads)
+    return equations.penalized(problem.penalty)
 
 
 def gather_transformed(problem, equations, transform, factor):
@@ -247,7 +272,10 @@ def gather_transformed(problem, equations, transform, factor):
     units = equations.centred_units()
     moments, spread = _moments_of(problem, units, transform, factor)
     n, weight = problem.x.shape[0], equations.sum_weights
-    return spread, NormalEquations.from_moments(moments, units, n, weight, problem.n_threads)
+    found = NormalEquations.from_moments(moments, units, n, weight, problem.n_threads)
+    if equations.penalty is not None:  # of b = T z, zᵀTᵀP T z
+        found.m = found.m + np.einsum("ij,ik->jk", transform, equations.pull(transform))
+    return spread, found
 
 
 def first_units(problem):

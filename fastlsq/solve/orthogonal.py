@@ -70,7 +70,8 @@ def solve_orthogonal(problem, equations, reads, reason):
     b += _solve(q, r, pivots, u, values, right, rank, residual)  # one step of refinement
     b = shortest(b, right[:, rank:], -rows.x_exponents)
     residual = y - a @ b
-    rss = np.einsum("ij,ij->j", residual, residual)
+    own = order < problem.x.shape[0]  # not those of a penalty
+    rss = np.einsum("ij,ij->j", residual[own], residual[own])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # coefficients that float64 cannot hold
         coef = np.ldexp(b, rows.y_exponents[None, :] - rows.x_exponents[:, None])
         intercept = rows.y_mean - rows.x_mean @ coef

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlsq._core import lib
 from fastlsq.solve.deficient import shortest
-from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
+from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, penalized_pass
 
 MOST_PASSES = 4
 #: of the next step no more than the square of this part of b would be left
@@ -54,13 +54,13 @@ def solve_truncated(problem, equations, found, truncated, reads, reason):
     # the null space is known to rounding, and the move along it may have been a long one
     b, _, more = _settle(problem, equations, lambda g: shorten(newton(g)), b, own, active, UNIT_ROUNDOFF)
     reads += used + more
-    g, rss = residual_pass(problem, equations.units, b)
+    g, rss = penalized_pass(problem, equations, b)
     norm = math.sqrt(np.ldexp(np.diagonal(equations.m)[active], 2 * own).sum())
     noise = FIT_NOISE * UNIT_ROUNDOFF * norm * _sizes(before[:p][active], own)
     lost = ~(rss <= fitted * (1 + FIT_LOST) + noise**2)
     if lost.any():  # units so far apart that rounding takes the fit: a longer solution then
         b = np.where(lost, before, b)
-        g, rss = residual_pass(problem, equations.units, b)
+        g, rss = penalized_pass(problem, equations, b)
         reads += 1
     g = np.ldexp(equations.centred_gradient(g)[active], own[:, None])
     size, whole = np.linalg.norm(np.ldexp(b[:p][active], -own[:, None]), axis=0), np.linalg.norm(g, axis=0)
@@ -105,7 +105,7 @@ def _settle(problem, equations, newton, b, own, active, small):
     p, last, reads = equations.p, np.inf, 0
     while reads < MOST_PASSES:
         reads += 1
-        g, rss = residual_pass(problem, equations.units, b)
+        g, rss = penalized_pass(problem, equations, b)
         slopes = newton(equations.centred_gradient(g))
         length = float(_sizes(slopes[active], own).max(initial=0.0))
         change = length / (float(_sizes(b[:p][active], own).max(initial=0.0)) or 1.0)

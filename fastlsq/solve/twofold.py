@@ -36,11 +36,14 @@ def refine_fully(problem, solution):
         lib.residual_twofold(problem.x, problem.y, problem.weights, scale, problem.intercept, b, low, g, g_low, found,
                              problem.n_threads, problem.kernel)
         reads += 1
+        _penalize(g, g_low, equations.penalty, b, low)
         step = _newton_step(solution.newton, mean, equations.sum_weights, g, g_low)
         last, change = change, _relative(lengths * step[:p], lengths * b[:p])
         if not change <= _CONTRACTION * last:
             break
-        rss = np.maximum(found - np.einsum("ij,ij->j", step, g), 0.0)
+        # what the penalty grows by is no part of the sum of squared residuals
+        grown = equations.pull(b[:p]) + equations.pull(b[:p] + step[:p])
+        rss = np.maximum(found - np.einsum("ij,ij->j", step, g) - np.einsum("ij,ij->j", step[:p], grown), 0.0)
         b, low = _add(b, low, step)
         if change <= _SETTLED:
             break
@@ -58,6 +61,22 @@ def refine_fully(problem, solution):
         tss = np.ldexp(solution.scaled_tss, 2 * (solution.y_exponents + y_exponents))
     return replace(solution, coef=coef, intercept=intercept, scaled_rss=rss, scaled_tss=tss, y_exponents=-y_exponents,
                    info=info)
+
+
+def _penalize(g, g_low, penalty, b, low):
+    """g + g_low less P(b + low) with about twice the digits; the penalty as in `NormalEquations`."""
+    if penalty is None:
+        return
+    p = penalty.shape[1]
+    columns = [(np.s_[:p], penalty[0][:, None], np.s_[:p])] if penalty.shape[0] == 1 else [
+        (np.s_[:p], penalty[:, j : j + 1], np.s_[j : j + 1]) for j in range(p)
+    ]
+    for rows, factor, places in columns:
+        product, error = _two_product(-factor, b[places])
+        total = g[rows] + product
+        part = total - g[rows]
+        g_low[rows] += ((g[rows] - (total - part)) + (product - part)) + error - factor * low[places]
+        g[rows] = total
 
 
 def _unshifted(equations, b):
