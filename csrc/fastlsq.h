@@ -125,6 +125,22 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
 flsq_status flsq_residual_twofold(const flsq_kernels *kernels, const flsq_rows *rows, const double *b,
                                   const double *b_low, double *g, double *g_low, double *rss, int n_threads);
 
+/* ---- leave-one-out pass ---------------------------------------------------------------------------------------- */
+
+/* Fits of every target, and what row i has to do with fit f: its leverage w_i (base + sum_j (x_i·basis_j)² damping_jf). */
+typedef struct flsq_fits {
+    int64_t count, modes;
+    const double *basis;   /* p x modes */
+    const double *damping; /* modes x count */
+    const double *b;       /* k times p x count: the coefficients of the fits of a target */
+    double base;           /* that of the intercept: 1/sum of weights, or 0 */
+} flsq_fits;
+
+/* squares[k x count]: sum_i w_i (y_i - x_i b)²; left_out[k x count]: the same with every row predicted by a fit of all
+ * others.  Rows without a unit column: with an intercept X and Y are about their means, by rows->offset. */
+flsq_status flsq_leave_one_out(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_fits *fits, int n_threads,
+                               double *squares, double *left_out);
+
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */

@@ -9,6 +9,8 @@ _HOME = {
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
+    "RidgeCVResult": "fastlsq.gram.ridge_cv",
+    "RidgePath": "fastlsq.gram.ridge_path",
     "RidgeResult": "fastlsq.gram.ridge",
     "SolveInfo": "fastlsq.solve.driver",
     "grouped_ols": "fastlsq.gram.grouped",
@@ -18,14 +20,16 @@ _HOME = {
     "patched": "fastlsq.connect.patch",
     "polyfit": "fastlsq.solve.polyfit",
     "ridge": "fastlsq.gram.ridge",
+    "ridge_cv": "fastlsq.gram.ridge_cv",
+    "ridge_path": "fastlsq.gram.ridge_path",
     "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeResult", "SolveInfo",
-    "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "row_chunks", "set_num_threads", "show_config",
-    "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath",
+    "RidgeResult", "SolveInfo", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
 

@@ -14,6 +14,10 @@ from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
 from fastlsq.gram.ridge import RidgeResult as RidgeResult
 from fastlsq.gram.ridge import ridge as ridge
+from fastlsq.gram.ridge_cv import RidgeCVResult as RidgeCVResult
+from fastlsq.gram.ridge_cv import ridge_cv as ridge_cv
+from fastlsq.gram.ridge_path import RidgePath as RidgePath
+from fastlsq.gram.ridge_path import ridge_path as ridge_path
 from fastlsq.gram.streams import row_chunks as row_chunks
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
@@ -22,9 +26,9 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeResult", "SolveInfo",
-    "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "row_chunks", "set_num_threads", "show_config",
-    "unpatch",
+    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath",
+    "RidgeResult", "SolveInfo", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

@@ -77,6 +77,33 @@ def row_weights(weights, n, rows_of):
     return array
 
 
+def folds(cv, n):
+    """The rows of every fold: slices for a number of folds, index arrays for a label for every row."""
+    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+        if not 2 <= cv <= n:
+            raise ValueError(f"cv must be at least 2 and at most the {n} rows of X, got {cv}")
+        edges = np.concatenate([[0], np.cumsum(np.full(cv, n // cv) + (np.arange(cv) < n % cv))]).tolist()
+        return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    labels = np.asarray(cv)
+    if labels.shape != (n,):
+        raise ValueError(f"cv must be a number of folds or a label for each of the {n} rows of X, got {cv!r:.60}")
+    keys, codes = np.unique(labels, return_inverse=True)
+    if keys.size < 2:
+        raise ValueError("cv has one label only: there must be at least two folds")
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+def ridge_alphas(alphas):
+    """1-D array of finite numbers >= 0."""
+    array = real(alphas, "alphas").astype(np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"alphas must be 1-D and not empty, got {_shape(array)}")
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ValueError("alphas must be finite and >= 0")
+    return array
+
+
 def ridge_alpha(alpha, k):
     """A number >= 0, or k of them as an array."""
     array = real(alpha, "alpha").astype(np.float64)

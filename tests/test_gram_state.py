@@ -33,7 +33,8 @@ def state_equal(one, other):
     """The same bits of everything that answers follow from."""
     a, b = one.equations(), other.equations()
     names = ("m", "c", "yy", "mean", "raw_diagonal", "raw_yy")
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names) and (one.n_rows, one.sum_weights, one.names) == (other.n_rows, other.sum_weights, other.names)
+    same = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+    return same and (one.n_rows, one.sum_weights, one.names) == (other.n_rows, other.sum_weights, other.names)
 
 
 # ---- targets ---------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def test_subset_refuses(columns, message):
         fastlsq.Gram(names=list("abcd")).update(x, y).subset(columns)
 
 
-# ---- what the moments say of the columns ------------------------------------------------------------------------------
+# ---- what the moments say of the columns -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-160, 1e150])

@@ -116,6 +116,19 @@ cdef extern from "fastlsq.h" nogil:
         double roundoff
         int64_t pivot
 
+    ctypedef struct flsq_fits:
+        int64_t count
+        int64_t modes
+        const double *basis
+        const double *damping
+        const double *b
+        double base
+
+    flsq_status flsq_leave_one_out(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_fits *fits, int n_threads, double *squares,
+        double *left_out
+    )
+
     ctypedef struct flsq_equations:
         const double *c
         int64_t ldc

@@ -72,6 +72,19 @@ def residual(
     n_threads: int,
     kernel: str | None = None,
 ) -> None: ...
+def leave_one_out(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    offset: _Floats | None,
+    basis: _Floats,
+    damping: _Floats,
+    b: _Floats,
+    base: float,
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats, _Floats]: ...
 def cholesky(a: _Floats, n_threads: int, kernel: str | None = None) -> int | None: ...
 def triangular_solve(r: _Floats, x: _Floats, transposed: bool, kernel: str | None = None) -> None: ...
 def inverse_norm_estimate(r: _Floats, kernel: str | None = None) -> float: ...

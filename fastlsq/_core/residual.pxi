@@ -47,3 +47,29 @@ def residual_twofold(x, y, weights, scale, bint unit, const double[:, ::1] b, co
     with nogil:
         status = flsq_residual_twofold(kernels, &rows.view, b_in, low_in, g_out, low_out, rss_out, n_threads)
     check(status)
+
+
+def leave_one_out(x, y, weights, scale, offset, const double[:, ::1] basis, const double[:, ::1] damping,
+                  const double[:, :, ::1] b, double base, int n_threads, kernel=None):
+    """(sums of w (y - X b)², the same with every row left out of its own fit), both k x fits.
+
+    basis (p, modes), damping (modes, fits), b (k, p, fits): a row has the leverage w (base + (x basis)² damping).
+    """
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, offset, False)
+    cdef int64_t p = rows.view.x.columns, k = rows.view.y.columns
+    cdef flsq_fits fits
+    fits.modes, fits.count, fits.base = damping.shape[0], damping.shape[1], base
+    if basis.shape[0] != p or basis.shape[1] != fits.modes or b.shape[0] != k or b.shape[1] != p:
+        raise ValueError("sizes differ")
+    if b.shape[2] != fits.count or fits.modes == 0 or fits.count == 0 or p == 0 or k == 0:
+        raise ValueError("sizes differ")
+    fits.basis, fits.damping, fits.b = &basis[0, 0], &damping[0, 0], &b[0, 0, 0]
+    squares, left_out = new_array((k, fits.count)), new_array((k, fits.count))
+    cdef double *squares_out = own_data(squares)
+    cdef double *left_out_out = own_data(left_out)
+    cdef flsq_status status
+    with nogil:
+        status = flsq_leave_one_out(kernels, &rows.view, &fits, n_threads, squares_out, left_out_out)
+    check(status)
+    return squares, left_out

@@ -13,6 +13,7 @@ from fastlsq import _arrays
 from fastlsq.gram import collinear, storage
 from fastlsq.gram.ols import OLSResult
 from fastlsq.gram.ridge import RidgeResult
+from fastlsq.gram.ridge_path import RidgePath, chosen_alphas, path_of
 from fastlsq.gram.state import GramState, index_of
 from fastlsq.solve import combine
 from fastlsq.solve.deficient import solve_moments
@@ -89,6 +90,13 @@ class Gram(GramState):
         penalty = _arrays.ridge_penalty(penalty, equations.p)
         solution = solve_ridge_moments(equations, alpha, penalty)
         return RidgeResult(solution, alpha, penalty, self._names)
+
+    def ridge_path(self, alphas: ArrayLike | None = None, *, penalty: ArrayLike | None = None) -> RidgePath:
+        """Ridge for many alphas from one factorization; parameters and result as of `fastlsq.ridge_path`."""
+        equations = self._with_targets()
+        penalty = _arrays.ridge_penalty(penalty, equations.p)
+        alphas = chosen_alphas(alphas, equations, penalty)
+        return path_of(equations, alphas, penalty, self._names, self._n_rows_weighted())
 
     def covariance(self, ddof: float = 1) -> NDArray[np.float64]:
         """Covariance matrix of the columns of X: sum_i w_i (x_i - mean)(x_i - mean)ᵀ / (sum_i w_i - ddof).

@@ -112,7 +112,9 @@ def _refined_together(problem, values, groups, penalty):
     b = np.empty((equations.lead, k))
     for part in parts:
         b[:, part.targets] = part.start()
-    for passes in range(1, MOST_PASSES + 1):
+    passes = 1
+    while passes <= MOST_PASSES:
+        passes += 1
         g, rss = residual_pass(problem, equations.units, b)
         steps = [part.step(b[:, part.targets], g[:, part.targets], rss[part.targets]) for part in parts]
         if all(part.error <= GOAL for part in parts):
@@ -125,7 +127,7 @@ def _refined_together(problem, values, groups, penalty):
         return None
     found = []
     for part in parts:
-        info = SolveInfo(path="gram", passes=passes + 1, backward_error=part.error)
+        info = SolveInfo(path="gram", passes=passes, backward_error=part.error)
         own = np.ascontiguousarray(b[:, part.targets])
         found.append(solution_of_full_rank(problem, part.equations, part.factor, own, rss[part.targets], info))
     return found
