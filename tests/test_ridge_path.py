@@ -82,7 +82,7 @@ def test_cross_validation_is_that_of_refits(intercept, n, p, cv):
     np.testing.assert_allclose(fit.scores, want, rtol=1e-10)
     assert fit.alpha == alphas[np.argmin(want.mean(axis=1))]
     refit = fastlsq.ridge(x, y, fit.alpha, penalty=penalty, weights=w, intercept=intercept)
-    np.testing.assert_array_equal(fit.coef, refit.coef)
+    np.testing.assert_allclose(fit.coef, refit.coef, rtol=1e-12, atol=1e-14)
     each = fastlsq.ridge_cv(x, y, alphas, cv=labels if cv == "labels" else cv, penalty=penalty, weights=w,
                             intercept=intercept, alpha_per_target=True)
     np.testing.assert_array_equal(each.alpha, np.array(alphas)[np.argmin(want, axis=0)])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastlsq.gram.ridge import RidgeResult
 from fastlsq.gram.ridge_path import checked, chosen_alphas
 from fastlsq.gram.spectrum import DualSpectrum, Segments, leave_one_out
 from fastlsq.gram.state import sum_of_weights, weighted_rows
-from fastlsq.solve.moments import gather
+from fastlsq.solve.moments import gather, merge
 from fastlsq.solve.penalized import solve_ridge
 
 if TYPE_CHECKING:
@@ -107,11 +108,13 @@ def ridge_cv(
     if kind not in ("loo", "gcv", "folds"):
         raise ValueError(f"cv must be 'loo', 'gcv', a number of folds or an array of labels, got {cv!r}")
     n, p, k = problem.shape
+    equations = None
     if kind != "folds" and weighted_rows(problem) < 2:
         raise ValueError("cross-validation needs at least two rows of positive weight")
     if kind == "folds":
         folds = fold_equations(problem, cv)
         alphas, scores = _by_folds(folds, alphas, penalty)
+        equations = reduce(merge, folds)
     elif n < p and penalty.ndim == 1 and (penalty > 0).all() and (alphas is None or np.min(alphas) > 0):
         spectrum = DualSpectrum(problem, penalty)
         alphas = spectrum.chosen(alphas)
@@ -130,7 +133,7 @@ def ridge_cv(
             scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2
     scores = scores / sum_of_weights(problem)
     alpha = _best(alphas, scores, alpha_per_target and k > 1)
-    fit = RidgeCVResult(solve_ridge(problem, alpha, penalty, accuracy), alpha, penalty, names)
+    fit = RidgeCVResult(solve_ridge(problem, alpha, penalty, accuracy, equations), alpha, penalty, names)
     fit.alphas, fit.scores = alphas, scores[:, 0] if k == 1 else scores
     return fit
 

@@ -31,7 +31,7 @@ SUSPECT_CONDITION = 1e24
 RESOLVED = 2e-14
 
 
-def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
+def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None, gathered=None):
     """Solution of the problem by the first rung that proves its answer.
 
     With 'full' accuracy refined to its last bit; 'fast' takes the first rung's word where it is well-conditioned.
@@ -39,6 +39,7 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
     A penalty is so many rows more, so there are never fewer rows than columns.
     With fewer rows than columns, or a `cutoff` for singular values that rung 1 does not clear, it is
     `lapack(problem, equations, reason)`.  `refused`: what lib.lstsq has found where rung 1 is not certified.
+    `gathered`: the normal equations without the penalty, where they are known.
     """
     n, p, k = problem.shape
     small = is_small(problem) and not cutoff and problem.penalty is None
@@ -50,7 +51,7 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None):
         solution = solve_dual(problem) if n > 0 and k > 0 and not cutoff else None
         return solution or lapack(problem, None, "fewer rows than columns")
     moments, reason, reads = refused or (None, None, 1)
-    equations = gather(problem, moments)
+    equations = gather(problem, moments) if gathered is None else gathered.penalized(problem.penalty)
     if equations is None:
         return _nonfinite(problem)
     if problem.intercept and not equations.sum_weights > 0:

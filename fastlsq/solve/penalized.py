@@ -26,15 +26,15 @@ LARGEST_STEP, SMALLEST_CONTRACTION = 0.03, 0.3
 GOAL = 4 * UNIT_ROUNDOFF
 
 
-def solve_ridge(problem, alpha, penalty, accuracy="qr"):
-    """`Solution` for one alpha, or for one for each target."""
+def solve_ridge(problem, alpha, penalty, accuracy="qr", gathered=None):
+    """`Solution` for one alpha, or for one for each target; `gathered` as in `ladder.solve`."""
     if np.ndim(alpha):
-        return _solve_for_each(problem, alpha, penalty, accuracy)
+        return _solve_for_each(problem, alpha, penalty, accuracy, gathered)
     penalized = replace(problem, penalty=None if alpha == 0 else alpha * penalty)
     n, p, _ = problem.shape
     if n < p and penalized.penalty is not None and penalty.ndim == 1 and (penalized.penalty > 0).all():
         return _solve_dual(problem, penalized.penalty, accuracy)
-    return solve(penalized, lapack_solver(), accuracy=accuracy)
+    return solve(penalized, lapack_solver(), accuracy=accuracy, gathered=gathered)
 
 
 def solve_ridge_moments(equations, alpha, penalty):
@@ -48,11 +48,11 @@ def solve_ridge_moments(equations, alpha, penalty):
     return _side_by_side(parts, groups)
 
 
-def _solve_for_each(problem, alpha, penalty, accuracy):
+def _solve_for_each(problem, alpha, penalty, accuracy, gathered):
     """Every target with its own alpha: moments once, and all targets refined at once while every one contracts."""
     values, which = np.unique(alpha, return_inverse=True)
     groups = [np.flatnonzero(which == i) for i in range(values.size)]
-    parts = _refined_together(problem, values, groups, penalty) if accuracy == "qr" else None
+    parts = _refined_together(problem, values, groups, penalty, gathered) if accuracy == "qr" else None
     if parts is None:
         parts = [solve_ridge(replace(problem, y=problem.y[:, targets]), value, penalty, accuracy)
                  for value, targets in zip(values.tolist(), groups, strict=True)]
@@ -97,12 +97,12 @@ class _Group:
         return column_norms(b[: self.equations.p][active] / self.factor.scale[:, None])
 
 
-def _refined_together(problem, values, groups, penalty):
+def _refined_together(problem, values, groups, penalty, gathered):
     """A `Solution` for each alpha, or None where a target needs more than refinement."""
     n, p, k = problem.shape
     if n < p + problem.intercept or k == 0:
         return None
-    equations = gather(problem)
+    equations = gather(problem) if gathered is None else gathered
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
     parts = [_Group(problem, equations, targets, value * penalty)
