@@ -57,7 +57,7 @@ class StateSuite(Suite):
         self.check("RidgeCV alpha", abs(peer.alpha_ / fit.alpha - 1), 1e-12)
         self.check("RidgeCV coef", float(np.abs(peer.coef_ - fit.coef).max()), 1e-9)
         megabytes = [size / 2**20 for size in (grown, _anonymous_peak(), x.nbytes)]
-        print("  peak of resident memory: {:.0f} MiB after ours, {:.0f} after RidgeCV, of it X {:.0f}".format(*megabytes))
+        print("  peak of memory: {:.0f} MiB after ours, {:.0f} after RidgeCV, of it X {:.0f}".format(*megabytes))
 
     def _left_out_error(self, x, y, alpha, fit):
         """Relative error of the score of an alpha against leverages by QR of the augmented rows."""
