@@ -24,7 +24,7 @@ def shortest_exactly(a, b):
         return np.array([[float(v) for v in x] for x in targets]).T.reshape(a.shape[1:] + b.shape[1:])
 
 
-@pytest.mark.parametrize("kappa", [1e1, 1e3, 1e5])
+@pytest.mark.parametrize("kappa", [1e1, 1e3, 1e5, 1e8, 1e10])
 @pytest.mark.parametrize("shape", [(1, 2), (3, 9), (8, 30), (20, 21)])
 def test_as_good_as_qr_of_the_transpose(shape, kappa, path):
     rng = np.random.default_rng(shape[1])
@@ -133,13 +133,27 @@ def test_same_bits_for_any_threads(n_threads):
     assert one.info.path == "dual" and np.array_equal(one.x, other.x)
 
 
-def test_ill_conditioned_rows_are_left_to_lapack():
-    rng = np.random.default_rng(7)
-    a = np.ascontiguousarray(randsvd(rng, 4000, 60, 1e9, "geometric").T)
-    b = a @ rng.standard_normal(4000)
+@pytest.mark.parametrize("kappa", [1e7, 1e9, 1e11])
+def test_ill_conditioned_rows_of_a_large_problem(kappa):
+    rng = np.random.default_rng(1)
+    a, b = np.ascontiguousarray(randsvd(rng, 900, 300, kappa, "geometric").T), rng.standard_normal(300)
+    b = a @ rng.standard_normal(900)  # so that the solution is not all of the smallest singular value
     found = fastlsq.lstsq(a, b)
-    assert found.info.path == "lapack" and found.rank == 60
-    assert np.linalg.norm(a @ found.x - b) <= 1e-13 * np.linalg.norm(a) * np.linalg.norm(found.x)
+    assert found.info.path == "dual" and found.rank == 300
+    assert found.info.backward_error <= 4 * U
+    assert np.linalg.norm(a @ found.x - b) <= 6 * U * np.linalg.norm(a) * np.linalg.norm(found.x)
+    # shortest: no part of it outside the range of the rows, which is known to u*kappa
+    q, _ = np.linalg.qr(a.T)
+    assert np.linalg.norm(found.x - q @ (q.T @ found.x)) <= 4 * U * kappa * np.linalg.norm(found.x)
+
+
+def test_nearly_dependent_rows_are_left_to_lapack():
+    rng = np.random.default_rng(1)
+    a, b = np.ascontiguousarray(randsvd(rng, 900, 300, 3e13, "geometric").T), rng.standard_normal(300)
+    found = fastlsq.lstsq(a, b)
+    assert found.info.path == "lapack"
+    want = scipy.linalg.lstsq(a, b)[0]
+    assert np.linalg.norm(a @ found.x - b) <= 10 * np.linalg.norm(a @ want - b) + 1e-13 * np.linalg.norm(b)
 
 
 def test_coefficients_that_float64_cannot_hold_are_no_answer():

@@ -156,7 +156,7 @@ def triangular_inverse(r):
     if r.shape[0] > OWN_SOLVES:
         from scipy.linalg import solve_triangular
 
-        return solve_triangular(r, np.eye(r.shape[0]), check_finite=False)
+        return np.ascontiguousarray(solve_triangular(r, np.eye(r.shape[0]), check_finite=False))
     inverse = np.eye(r.shape[0])
     lib.triangular_solve(np.ascontiguousarray(r), inverse, False)
     return inverse
