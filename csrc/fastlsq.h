@@ -219,6 +219,17 @@ int flsq_is_small(int64_t n, int64_t p, int64_t k);
 flsq_status flsq_lstsq(const flsq_kernels *kernels, const flsq_rows *rows, int unrefined, int n_threads,
                        flsq_factor *factor, double *b, double *rss, flsq_report *report, flsq_gram **left);
 
+/* How far refinement to the last bit has come. */
+typedef struct flsq_full {
+    int passes;          /* reads of the rows */
+    double change, last; /* the last step and the one before, relative to the coefficients of columns of equal length */
+} flsq_full;
+
+/* b (p x k), rss (k): refined with about twice the digits, for rows without offset, unit or weights and a factor of all their
+ * columns; until the last bit is settled or steps no longer shrink. */
+flsq_status flsq_refine_fully(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_factor *factor, int n_threads,
+                              double *b, double *rss, flsq_full *full);
+
 /* What QR with sorted rows and pivoted columns made of a small problem.  With all its columns independent, rank == factor.n
  * and the factor is as in rung 1.  Else the caller gets factor.scale, condition and trace, and unless the rows are fewer than
  * the columns and independent what is known of X D, about the means where there is a unit column. */

@@ -168,6 +168,16 @@ cdef extern from "fastlsq.h" nogil:
         double *b, double *rss, flsq_report *report, flsq_gram **left
     )
 
+    ctypedef struct flsq_full:
+        int passes
+        double change
+        double last
+
+    flsq_status flsq_refine_fully(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_factor *factor, int n_threads, double *b,
+        double *rss, flsq_full *full
+    )
+
     ctypedef struct flsq_orthogonal:
         flsq_factor factor
         int64_t rank

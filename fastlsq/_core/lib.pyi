@@ -151,6 +151,10 @@ def lstsq(
     | None
 ): ...
 
+def refine_fully(
+    a: Any, b: Any, factor: Factor, x: _Floats, rss: _Floats, n_threads: int
+) -> tuple[int, float, float]: ...
+
 class Orthogonal:
     @property
     def factor(self) -> Factor: ...

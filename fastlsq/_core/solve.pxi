@@ -262,6 +262,22 @@ def lstsq(a, b, threads, resolve, bint unrefined=False):
     return x, rss, factor, report.passes, report.backward_error, n_threads
 
 
+def refine_fully(a, b, Factor factor, x, double[::1] rss, int n_threads):
+    """(reads, last step, the one before): x and rss as `lstsq` gave them, refined in place to their last bit."""
+    cdef Rows rows = Rows(a, b, None, None, None, False)
+    cdef int64_t p = rows.view.x.columns, k = rows.view.y.columns
+    cdef flsq_full full
+    cdef flsq_status status
+    if factor.view.n != p or factor.active is not None or x.size != p * k or rss.shape[0] != k or p == 0 or k == 0:
+        raise ValueError("sizes differ")
+    cdef const flsq_kernels *kernels = select(None)
+    cdef double *x_out = own_data(x)
+    with nogil:
+        status = flsq_refine_fully(kernels, &rows.view, &factor.view, n_threads, x_out, &rss[0], &full)
+    check(status)
+    return full.passes, full.change, full.last
+
+
 def lstsq_batched(a, b, weights, int n_threads, kernel=None):
     """Rung 1 for a (count, n, p), b (count, n, k) and weights (count, n) or None, with count, p, k > 0 and n >= p.
 

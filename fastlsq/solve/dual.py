@@ -105,9 +105,9 @@ def _refine(columns, factor, exponents, y):
 
 
 def _by_orthonormal_columns(columns, found, exponents, y, norm):
-    """The same by Xᵀ = Q R with Q kept, for rows of which K is not enough: b += Q R⁻ᵀ(y - X b).
+    """The same by Xᵀ = Q R with Q kept, where K is not enough: b += Q R⁻ᵀ(y - X b).
 
-    b as a combination of rows has lost u*kappa² of its digits. Q is Xᵀ T made orthonormal by two more Cholesky factors of
+    A combination of rows has lost u*kappa² of its digits.  Q is Xᵀ T made orthonormal by two more Cholesky factors of
     its moments (CholeskyQR2: Yamamoto, Nakatsukasa, Yanagisawa and Fukaya, ETNA 44, 2015, 306-326).
     """
     scaled = np.ldexp(columns.x.astype(np.float64), exponents + found.own)

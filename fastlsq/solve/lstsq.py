@@ -19,6 +19,7 @@ from fastlsq.solve.driver import SolveInfo, column_norms, forward_bound, unrefin
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
+from fastlsq.solve.twofold import refined_info
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -182,14 +183,14 @@ def lstsq(
     if n_threads is not None:
         n_threads = _threads.resolve(n_threads)
     refused = None
-    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None and accuracy in ("fast", "qr"):
-        result = _in_one_call(a, b, n_threads, accuracy == "fast")
+    _arrays.check_accuracy(accuracy)
+    if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None:
+        result = _in_one_call(a, b, n_threads, accuracy)
         if isinstance(result, LstsqResult):
             return result
         refused = result
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f"lapack_driver must be 'gelsd', 'gelsy' or 'gelss', got {lapack_driver!r}")
-    _arrays.check_accuracy(accuracy)
     if cond is not None and not (isinstance(cond, (int, float, np.number)) and cond == cond):
         raise ValueError(f"cond must be a number or None, got {cond!r}")
     if _arrays.is_complex(a) or _arrays.is_complex(b):
@@ -230,17 +231,19 @@ class _One:
             raise ValueError(f"problem {place[0] if len(place) == 1 else place}: {error}") from None
 
 
-def _in_one_call(a, b, n_threads, unrefined=False):
+def _in_one_call(a, b, n_threads, accuracy="qr"):
     """The answer for plain float64 arrays that rung 1 certifies at once, else what the attempt has left, or None."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or not 0 < b.ndim <= 2 or len(a) != len(b):
         return None
+    unrefined = accuracy == "fast"
     found = lib.lstsq(a, b, n_threads, _threads.resolve, unrefined)
     if found is None or len(found) == 3:
         return found
     if len(found) == 5:
-        return _by_qr(a, b, *found)
+        return _by_qr(a, b, accuracy, *found)
     x, rss, factor, *counts = found
     n, p = a.shape
+    steps = lib.refine_fully(a, b, factor, x, rss, counts[-1]) if accuracy == "full" else None
     if b.ndim == 1:
         rss = rss[0]
     residues = rss if n > p else np.empty(0)
@@ -251,19 +254,22 @@ def _in_one_call(a, b, n_threads, unrefined=False):
         s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
     path = "gram32" if factor.is_single else "gram"
     # copies: the result is the user's to change before the bound is asked for
-    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), unrefined, *counts)
+    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), unrefined, steps, *counts)
     return LstsqResult(x, residues, p, s, rss, info)
 
 
-def _by_qr(a, b, x, rss, qr, reason, passes):
+def _by_qr(a, b, accuracy, x, rss, qr, reason, passes):
     (n, p), rank = a.shape, qr.rank
+    if accuracy == "full" and rank < p <= n:
+        return None  # the whole story refines what has a null space
+    steps = lib.refine_fully(a, b, qr.factor, x, rss, 1) if accuracy == "full" and rank == p else None
     if b.ndim == 1:
         rss = rss[0]
-    info = partial(_info_by_qr, qr, x.copy(), rss.copy(), lib.kernel_name(), reason, passes)
+    info = partial(_info_by_qr, qr, x.copy(), rss.copy(), lib.kernel_name(), reason, steps, passes)
     return LstsqResult(x, rss if n > p and rank == p else np.empty(0), rank, partial(_values_from_rows, a), rss, info)
 
 
-def _info_by_qr(qr, x, rss, kernel, reason, passes):
+def _info_by_qr(qr, x, rss, kernel, reason, steps, passes):
     p, rank = x.shape[0], qr.rank
     condition, error, aliased = math.sqrt(qr.factor.condition), math.nan, ()
     if rank < p and not qr.is_wide:
@@ -273,16 +279,18 @@ def _info_by_qr(qr, x, rss, kernel, reason, passes):
         error = forward_bound(condition, math.sqrt(qr.factor.trace), size, np.atleast_1d(rss))
     if rank == 0:
         condition = math.nan
-    return SolveInfo("qr", reason, passes, condition, qr.backward_error, rank, aliased, 1, kernel, error)
+    info = SolveInfo("qr", reason, passes, condition, qr.backward_error, rank, aliased, 1, kernel, error)
+    return info if steps is None else refined_info(info, *steps, True)
 
 
-def _info_of_one_call(path, factor, x, rss, kernel, unrefined, passes, backward_error, n_threads):
+def _info_of_one_call(path, factor, x, rss, kernel, unrefined, steps, passes, backward_error, n_threads):
     condition = math.sqrt(factor.condition)
     size = column_norms(x.reshape(x.shape[0], -1) / factor.scale[:, None])
     error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
     if unrefined and passes == 0:
         error = unrefined_bound(x.shape[0], factor.condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
-    return SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
+    info = SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
+    return info if steps is None else refined_info(info, *steps, True)
 
 
 def _result(problem, solution, dtype, is_vector, lapack_driver):

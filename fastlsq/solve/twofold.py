@@ -47,13 +47,7 @@ def refine_fully(problem, solution):
         b, low = _add(b, low, step)
         if change <= _SETTLED:
             break
-    # a gradient of very long rows has few digits left for what short ones say: their part of a step is no measure
-    floor = 16 * UNIT_ROUNDOFF if solution.info.path == "qr" else UNIT_ROUNDOFF
-    error = floor + (2 * change if change <= _SETTLED else 8 * min(change, last))
-    error += (UNIT_ROUNDOFF * solution.info.condition) ** 2  # a step may be small by chance where they hardly contract
-    whole = solution.info.rank == p  # the steps say nothing of a part in the null space
-    info = replace(solution.info, passes=solution.info.passes + reads, forward_error=error if whole else math.nan,
-                   backward_error=min(solution.info.backward_error, error))
+    info = refined_info(solution.info, reads, change, last, solution.info.rank == p)
     y_exponents = units.exponents[lead:]
     with np.errstate(over="ignore", under="ignore"):  # coefficients that float64 cannot hold
         coef = np.ldexp(b[:p], units.exponents[:p, None] - y_exponents[None, :])
@@ -61,6 +55,17 @@ def refine_fully(problem, solution):
         tss = np.ldexp(solution.scaled_tss, 2 * (solution.y_exponents + y_exponents))
     return replace(solution, coef=coef, intercept=intercept, scaled_rss=rss, scaled_tss=tss, y_exponents=-y_exponents,
                    info=info)
+
+
+def refined_info(info, reads, change, last, whole):
+    """`info` of an answer that was refined so: its last two steps, and whether all columns are independent."""
+    # a gradient of very long rows has few digits left for what short ones say: their part of a step is no measure
+    floor = 16 * UNIT_ROUNDOFF if info.path == "qr" else UNIT_ROUNDOFF
+    error = floor + (2 * change if change <= _SETTLED else 8 * min(change, last))
+    error += (UNIT_ROUNDOFF * info.condition) ** 2  # a step may be small by chance where they hardly contract
+    # the steps say nothing of a part in the null space
+    return replace(info, passes=info.passes + reads, forward_error=error if whole else math.nan,
+                   backward_error=min(info.backward_error, error))
 
 
 def _penalize(g, g_low, penalty, b, low):

@@ -62,6 +62,7 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"twofold gradient", test_gradient_twofold},
     {"twofold weights", test_weigh_twofold},
     {"twofold pass", test_twofold_pass},
+    {"refinement to the last bit", test_full},
     {"row spread", test_row_spread},
     {"Cholesky: exact", test_cholesky_exact},
     {"Cholesky: rounding, same bits", test_cholesky_rounding},

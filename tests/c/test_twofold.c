@@ -169,3 +169,47 @@ void test_row_spread(const flsq_kernels *kernels)
                 problem_free(&a), free(factor), free(transform);
             }
 }
+
+/* Powers of small integers and targets that integers solve: steps with twice the digits end within a last bit of these, from a
+ * start with half of them; in the norm in which columns have equal length. */
+void test_full(const flsq_kernels *kernels)
+{
+    const int64_t counts[] = {6, 7, 40, FLSQ_RESIDUAL_ROWS(1) + 1, 3 * FLSQ_RESIDUAL_BLOCK_ROWS(1, 1) + 1};
+    for (int s = 0; s < COUNT_OF(counts); s++)
+        for (int64_t k = 1; k <= 3; k += 2) {
+            const int64_t n = counts[s], p = 6;
+            double *const x = oracle_doubles(n * p), *const y = oracle_doubles(n * k), *const b = oracle_doubles(p * k);
+            double *const found = oracle_doubles(p * k), *const rss = oracle_doubles(k);
+            double *const r = oracle_doubles(p * p), *const scale = oracle_doubles(p);
+            CASE("n = %lld, k = %lld", (long long)n, (long long)k);
+            for (int64_t i = 0; i < p * k; i++)
+                b[i] = oracle_integer(-9, 9);
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t j = 0; j < p; j++) {
+                    x[i * p + j] = j == 0 ? 1.0 : x[i * p + j - 1] * (double)(i % 21);
+                    for (int64_t t = 0; t < k; t++)
+                        y[i * k + t] += x[i * p + j] * b[j * k + t];
+                }
+            const flsq_rows rows = {.x = {x, n, p, p * 8, 8, FLSQ_F64}, .y = {y, n, k, k * 8, 8, FLSQ_F64}};
+            flsq_factor factor = {.n = p, .r = r, .scale = scale};
+            flsq_report report;
+            flsq_full full;
+            CHECK(flsq_lstsq(kernels, &rows, 0, 1, &factor, found, rss, &report, NULL) == FLSQ_OK);
+            CHECK(report.verdict == FLSQ_CERTIFIED);
+            for (int64_t i = 0; i < p * k; i++)
+                found[i] *= 1 + 0x1p-26;
+            CHECK(flsq_refine_fully(kernels, &rows, &factor, 2, found, rss, &full) == FLSQ_OK);
+            for (int64_t t = 0; t < k; t++) {
+                double error = 0, size = 0;
+                for (int64_t j = 0; j < p; j++) {
+                    error = hypot(error, (found[j * k + t] - b[j * k + t]) / scale[j]);
+                    size = hypot(size, b[j * k + t] / scale[j]);
+                }
+                CHECK(error <= 0x1p-53 * size);
+            }
+            CHECK(full.passes >= 2 && full.change <= 0x1p-57);
+            for (int64_t t = 0; t < k; t++)
+                CHECK(rss[t] <= 1e-20);
+            free(x), free(y), free(b), free(found), free(rss), free(r), free(scale);
+        }
+}
