@@ -270,7 +270,7 @@ class OLSResult:
         meat, own = self._meat_of(target)
         r = root.shape[1]
         factor = _root_of(meat[:r, :r])
-        if factor is None:
+        if factor is None:  # not finite, or not definite
             return np.nan
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             slopes = np.ldexp(self.coefficients[:, target], -exponents - own)
@@ -342,11 +342,13 @@ class OLSResult:
         found, ranks = np.full(self.targets, np.nan), np.zeros(self.targets, np.int64)
         for t in range(self.targets):
             meat, own = self._meat_of(t)
-            factor = _root_of(meat)
-            if factor is None:
-                continue
             with np.errstate(over="ignore", under="ignore"):
-                g = np.ldexp(matrix, exponents + own) @ a @ factor
+                restricted = np.ldexp(matrix, exponents + own) @ a
+            factor = _root_of(meat)
+            # not definite as a whole, but perhaps in what is restricted
+            g = restricted @ factor if factor is not None else _root_of(restricted @ meat @ restricted.T)
+            if g is None:
+                continue
             squared, ranks[t] = _squared_distance(g, matrix @ parameters[:, t] - values)
             found[t] = squared / ranks[t] if ranks[t] else np.nan
         rank = int(ranks.max(initial=0))
@@ -384,14 +386,18 @@ class OLSResult:
             raise ValueError("weights go with interval='prediction': the mean response has none")
         errors = self._mean_errors(Rows(x, None, None, _threads.resolve(n_threads)))
         if interval == "prediction":
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore"):  # of weight 0: of no bounds
                 share = 1.0 if weights is None else weights[:, None].astype(np.float64) ** -0.5
-            errors = np.hypot(errors, np.atleast_1d(self.sigma) * share)
-        errors = self._shown(errors)
+            sigma = np.atleast_1d(self.sigma)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = errors / sigma
+                errors = np.where(sigma > 0, sigma * np.sqrt(np.maximum(share**2 + ratio * np.abs(ratio), 0.0)), errors)
+        errors = self._shown(np.where(errors < 0, np.nan, errors))
         half = quantile * errors
         return Prediction(mean, errors, mean - half, mean + half)
 
     def _mean_errors(self, rows):
+        """Roots of the variances at rows, of their size with its sign: by two ways of clustering it may be negative."""
         frame = self.frame
         out = np.zeros((rows.x.shape[0], self.targets))
         if frame.columns == 0:
@@ -407,8 +413,8 @@ class OLSResult:
                 if lengths is not None:
                     errors = lengths * self._sigma()[t]
                 else:
-                    with np.errstate(invalid="ignore"):
-                        errors = np.sqrt(np.einsum("ij,jk,ik->i", z, meat, z, optimize=True))
+                    variances = np.einsum("ij,ij->i", z @ meat, z)
+                    errors = np.copysign(np.sqrt(np.abs(variances)), variances)
                 with np.errstate(over="ignore", under="ignore"):
                     out[start:stop, t] = np.ldexp(errors, own)
         return out

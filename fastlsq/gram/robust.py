@@ -123,23 +123,38 @@ def _collected(moments):
 # ---- clusters ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Clusters:
+    """Codes 0 .. count-1 of one way of clustering, how many of them have a row of weight, and the sign of its part."""
+
+    codes: np.ndarray
+    count: int
+    used: int
+    sign: float = 1.0
+
+
 def _labels(groups, rows):
-    """[(codes, number of groups, sign)]: one way, or two ways and what they share."""
+    """One way of clustering; or two, and what they share."""
     n = rows.x.shape[0]
     ways = list(groups) if isinstance(groups, tuple) else _arrays.label_columns(groups, n)
     if len(ways) > 2:
         raise ValueError(f"groups may have two columns of labels at most, got {len(ways)}")
-    coded = [_codes(way, n) for way in ways]
-    if len(coded) == 2:
-        (one, _), (two, count) = coded
-        coded.append(_codes(one * count + two, n))
-    signed = [(codes, count, -1.0 if i == 2 else 1.0) for i, (codes, count) in enumerate(coded)]
-    for codes, count, _ in signed[:2]:
-        if rows.weights is not None:
-            count = int(np.count_nonzero(np.bincount(codes[rows.weights > 0], minlength=count)))
-        if count < 2:
-            raise ValueError(f"cov='cluster' needs at least two groups, got {count}")
-    return signed
+    found = [_clusters(*_codes(way, n), rows.weights) for way in ways]
+    if len(found) == 2:
+        shared = _codes(found[0].codes * found[1].count + found[1].codes, n)
+        found.append(_clusters(*shared, rows.weights))
+        found[2].sign = -1.0
+    for way in found:
+        if way.used < 2:
+            raise ValueError(f"cov='cluster' needs at least two groups, got {way.used}")
+    return found
+
+
+def _clusters(codes, count, weights):
+    used = count
+    if weights is not None:
+        used = int(np.count_nonzero(np.bincount(codes[weights > 0], minlength=count)))
+    return _Clusters(codes, count, used)
 
 
 def _codes(labels, n):
@@ -151,23 +166,21 @@ def _codes(labels, n):
     return codes, len(keys)
 
 
-def _clustered(labels):
+def _clustered(ways):
     def meat(fit, rows, target, out):
         columns = fit.frame.columns
-        sums = [np.zeros((count, columns)) for _, count, _ in labels]
+        sums = [np.zeros((way.count, columns)) for way in ways]
         for start, stop, scores in _score_blocks(fit, rows, target, block_size(columns)):
-            for (codes, _, _), total in zip(labels, sums, strict=True):
-                lib.add_by_code(scores, codes[start:stop], total)
+            for way, total in zip(ways, sums, strict=True):
+                lib.add_by_code(scores, way.codes[start:stop], total)
         out[:] = 0.0
-        n = fit.n_rows
-        for (codes, count, sign), total in zip(labels, sums, strict=True):
-            if rows.weights is not None:
-                count = int(np.count_nonzero(np.bincount(codes[rows.weights > 0], minlength=count)))
+        for way, total in zip(ways, sums, strict=True):
             moments = lib.Moments(columns, 0, False)
             _gram(total, moments, rows.n_threads)
-            out += sign * count / (count - 1) * (n - 1) / fit.df_resid * _collected(moments)
+            factor = way.used / (way.used - 1) * (fit.n_rows - 1) / fit.df_resid
+            out += way.sign * factor * _collected(moments)
 
-    counts = [count for _, count, _ in labels[:2]]
+    counts = [way.used for way in ways[:2]]
     return meat, min(counts) - 1, "cluster, " + " and ".join(map(str, counts)) + " groups"
 
 
