@@ -25,7 +25,9 @@ typedef struct score_pass {
     const flsq_score_outputs *out;
     int64_t lead, left_panels, score_panels, block_rows, chunk;
     const double *b;              /* left_panels*NR */
-    const double *transform;      /* -T: score_panels blocks of left_panels*NR x NR, zero in the padding; NULL for none */
+    const double *transform;      /* -T but for its last row with a unit column: score_panels blocks of left_panels*NR x NR, */
+    const double *last;           /* and that row, score_panels*NR; both zero in the padding, NULL for none */
+    const int64_t *used;          /* left panels that block J has entries for: of a triangular T not all */
     const double *scale, *offset; /* of the left panels, then of y; NULL for none */
 } score_pass;
 
@@ -85,14 +87,15 @@ static void find_residuals(const score_pass *pass, const score_chunk *c, int64_t
     pass->kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, pass->b, c->e);
 }
 
-/* z := [X | 1] T; residual_block subtracts, and has -T. */
+/* z := [X | 1] T, begun with what the ones add; residual_block subtracts, and has -T. */
 static void transform_rows(const score_pass *pass, const score_chunk *c, int64_t count)
 {
-    const int64_t nr = pass->kernels->nr, padded = FLSQ_CEIL_DIV(count, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING;
+    const int64_t nr = pass->kernels->nr;
     for (int64_t J = 0; J < pass->score_panels; J++) {
         double *const panel = c->scores.base + J * c->scores.stride;
-        memset(panel, 0, (size_t)(padded * nr) * sizeof(double));
-        pass->kernels->residual_block(count, pass->left_panels, c->left.base, c->left.stride,
+        for (int64_t i = 0; i < count; i++)
+            memcpy(panel + i * nr, pass->last + J * nr, (size_t)nr * sizeof(double));
+        pass->kernels->residual_block(count, pass->used[J], c->left.base, c->left.stride,
                                       pass->transform + J * pass->left_panels * nr * nr, score_columns(pass, J), panel);
     }
 }
@@ -146,17 +149,34 @@ static double *block(const score_pass *pass, double *node, int64_t I, int64_t J)
     return node + (J * (J + 1) / 2 + I) * pass->kernels->nr * pass->kernels->nr;
 }
 
-static void add_products(const score_pass *pass, const score_chunk *c, int64_t count, double *node)
+/* The rows behind those at hand, to be asked for by the sweeps over the scores: see flsq_pass_look_ahead. */
+static flsq_ahead look_ahead(const score_pass *pass, int64_t next)
+{
+    const flsq_matrix *const x = &pass->rows->x;
+    if (next >= x->rows || x->row_stride <= 0 || x->row_stride > 2 * x->columns * (int64_t)sizeof(double))
+        return (flsq_ahead){0};
+    int64_t sweeps = 0;
+    for (int64_t J = 0; J < pass->score_panels; J++) {
+        const int64_t vectors = FLSQ_CEIL_DIV(score_columns(pass, J), pass->kernels->lanes);
+        sweeps += J * pass->kernels->block_sweeps[vectors] + pass->kernels->diagonal_sweeps[vectors];
+    }
+    const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
+    const int64_t deep = pace <= FLSQ_PACKED_PACE ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
+    return (flsq_ahead){.next = (const char *)x->data + next * x->row_stride, .pace = pace, .apart = deep / 2 * pace,
+                        .jump = pass->chunk * pace, .sweeps = sweeps};
+}
+
+static void add_products(const score_pass *pass, const score_chunk *c, int64_t next, int64_t count, double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
-    flsq_ahead nothing = {0};
+    flsq_ahead ahead = look_ahead(pass, next);
     for (int64_t J = 0; J < pass->score_panels; J++) {
         const double *const right = c->scores.base + J * c->scores.stride;
         for (int64_t I = 0; I < J; I++)
             kernels->gram_block(count, c->scores.base + I * c->scores.stride, right, kernels->nr, score_columns(pass, J),
-                                block(pass, node, I, J), &nothing);
+                                block(pass, node, I, J), &ahead);
         kernels->gram_diagonal(count, right, right, kernels->nr, score_columns(pass, J), block(pass, node, J, J), NULL,
-                               &nothing);
+                               &ahead);
     }
 }
 
@@ -189,7 +209,7 @@ static void score_rows(const score_pass *pass, const score_chunk *c, int64_t row
     if (out->scores != NULL)
         write_scores(pass, c, row, count);
     if (out->moments != NULL)
-        add_products(pass, c, count, node);
+        add_products(pass, c, row + count, count, node);
 }
 
 static void prepare_leaf(const void *job, void *scratch)
@@ -214,7 +234,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
 }
 
 /* b and -T in the order the kernels read them; scale and offset spread to whole panels. */
-static void pack_frame(score_pass *pass, double *b, double *transform, double *scale)
+static void pack_frame(score_pass *pass, double *b, double *transform, double *last, int64_t *used, double *scale)
 {
     const flsq_rows *const rows = pass->rows;
     const int64_t nr = pass->kernels->nr, length = pass->left_panels * nr, columns = pass->frame->columns;
@@ -222,11 +242,20 @@ static void pack_frame(score_pass *pass, double *b, double *transform, double *s
         b[i] = rows->y.columns > 0 && i < pass->lead ? pass->frame->b[i] : 0.0;
     pass->b = b;
     if (pass->frame->transform != NULL) {
-        for (int64_t c = 0; c < pass->score_panels * nr; c++)
-            for (int64_t i = 0; i < length; i++)
-                transform[(c / nr * length + i) * nr + c % nr] =
-                    i < pass->lead && c < columns ? -pass->frame->transform[i * columns + c] : 0.0;
+        const double *const t = pass->frame->transform;
+        memset(used, 0, (size_t)pass->score_panels * sizeof(int64_t));
+        for (int64_t c = 0; c < pass->score_panels * nr; c++) {
+            last[c] = rows->unit && c < columns ? t[rows->x.columns * columns + c] : 0.0;
+            for (int64_t i = 0; i < length; i++) {
+                const double entry = i < rows->x.columns && c < columns ? t[i * columns + c] : 0.0;
+                transform[(c / nr * length + i) * nr + c % nr] = -entry;
+                if (entry != 0.0)
+                    used[c / nr] = FLSQ_MAX(used[c / nr], i / nr + 1);
+            }
+        }
         pass->transform = transform;
+        pass->last = last;
+        pass->used = used;
     }
     if (rows->scale == NULL && rows->offset == NULL)
         return;
@@ -259,7 +288,7 @@ flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, cons
     score_pass pass = {.kernels = kernels, .rows = rows, .frame = frame, .out = out, .lead = lead,
                        .left_panels = FLSQ_CEIL_DIV(lead, nr), .score_panels = FLSQ_CEIL_DIV(frame->columns, nr),
                        .block_rows = FLSQ_BLOCK_ROWS(rows->x.columns),
-                       .chunk = FLSQ_MIN(FLSQ_RESIDUAL_ROWS(rows->x.columns), n)};
+                       .chunk = FLSQ_MIN(FLSQ_SCORE_ROWS(rows->x.columns), n)};
     const int64_t length = pass.left_panels * nr;
     flsq_leaves leaves = {.job = &pass, .leaf = sum_leaf, .prepare = prepare_leaf,
                           .count = FLSQ_CEIL_DIV(n, pass.block_rows)};
@@ -274,8 +303,9 @@ flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, cons
         status = flsq_size_multiply(pass.score_panels * nr, length, &entries);
     if (status == FLSQ_OK)
         status = lay_out(&pass, NULL, &sizes, &leaves.scratch_bytes);
-    const int64_t pieces[] = {length, entries, 2 * (length + 1), tree.node_length};
-    for (int i = 0; i < 4 && status == FLSQ_OK; i++)
+    const int64_t pieces[] = {length, entries, pass.score_panels * nr, pass.score_panels, 2 * (length + 1),
+                              tree.node_length};
+    for (int i = 0; i < 6 && status == FLSQ_OK; i++)
         status = flsq_size_add(&size, pieces[i], sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
@@ -283,9 +313,11 @@ flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, cons
         return status;
     double *const b = flsq_arena_take(&arena, pieces[0], sizeof(double));
     double *const transform = flsq_arena_take(&arena, pieces[1], sizeof(double));
-    double *const scale = flsq_arena_take(&arena, pieces[2], sizeof(double));
-    double *const total = flsq_arena_take(&arena, pieces[3], sizeof(double));
-    pack_frame(&pass, b, transform, scale);
+    double *const last = flsq_arena_take(&arena, pieces[2], sizeof(double));
+    int64_t *const used = flsq_arena_take(&arena, pieces[3], sizeof(int64_t));
+    double *const scale = flsq_arena_take(&arena, pieces[4], sizeof(double));
+    double *const total = flsq_arena_take(&arena, pieces[5], sizeof(double));
+    pack_frame(&pass, b, transform, last, used, scale);
     if ((double)n * (double)(lead + 1) * (double)(frame->columns + 1) < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     status = flsq_tree_extend(&tree, kernels, &leaves, n_threads);

@@ -83,7 +83,10 @@ def test_same_bits_for_any_number_of_threads():
             np.testing.assert_array_equal(getattr(found, name), getattr(want, name))
 
 
-@pytest.mark.parametrize("form", [np.asfortranarray, lambda a: a.astype(np.float32), lambda a: np.repeat(a, 2, axis=0)[::2]])
+FORMS = [np.asfortranarray, lambda a: a.astype(np.float32), lambda a: np.repeat(a, 2, axis=0)[::2]]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_layouts(form):
     x, y, _, _ = data(300, 4)
     x, y = np.round(8 * x), np.round(8 * y)

@@ -47,14 +47,16 @@ def test_statsmodels_covariances(name):
         groups = np.array(REFERENCE[name]["groups"])
         fit = fastlsq.ols(x, y, weights=w, **request(kind, groups if "ways" in want else groups[:, 0]))
         assert fit.cov_type == want["cov"]
-        np.testing.assert_allclose(fit.standard_errors, want["standard_errors"], rtol=1e-8)
-        np.testing.assert_allclose(fit.t_values, want["t_values"], rtol=1e-8)
+        # on Longley, of condition 5e9 as it is, statsmodels is off by 1e-8 itself: test_longley_exactly
+        rtol = 5e-8 if name == "longley" else 1e-8
+        np.testing.assert_allclose(fit.standard_errors, want["standard_errors"], rtol=rtol)
+        np.testing.assert_allclose(fit.t_values, want["t_values"], rtol=rtol)
         np.testing.assert_allclose(fit.p_values, want["p_values"], rtol=1e-7, atol=1e-14)
         half = np.abs(want["standard_errors"])[:, None]
-        np.testing.assert_allclose(fit.conf_int(0.9) / half, np.array(want["conf_int"]) / half, rtol=1e-8, atol=1e-8)
-        assert "ways" not in want or np.isnan(fit.f_value) or fit.f_value == pytest.approx(want["f_value"], rel=1e-8)
+        np.testing.assert_allclose(fit.conf_int(0.9) / half, np.array(want["conf_int"]) / half, rtol=rtol, atol=rtol)
+        assert "ways" not in want or np.isnan(fit.f_value) or fit.f_value == pytest.approx(want["f_value"], rel=2 * rtol)
         if "ways" not in want and not (name == "longley" and want["cov"] == "cluster"):  # 7 groups, 6 slopes
-            assert fit.f_value == pytest.approx(want["f_value"], rel=1e-8)
+            assert fit.f_value == pytest.approx(want["f_value"], rel=2 * rtol)
             assert fit.f_p_value == pytest.approx(want["f_p_value"], rel=1e-7)
         test = fit.wald_test(np.eye(len(fit.params))[1:3], 0.5)
         if not np.isnan(test.f_value):  # two ways of clustering need not give a variance
@@ -201,7 +203,8 @@ def test_brute_force(n, p, kind, intercept):
         want = brute(x, y, weights, intercept, **own).astype(float)
         errors = np.sqrt(np.diagonal(want))
         np.testing.assert_allclose(fit.standard_errors, errors, rtol=1e-9)
-        np.testing.assert_allclose(fit.covariance / np.outer(errors, errors), want / np.outer(errors, errors), atol=1e-9)
+        sizes = np.outer(errors, errors)
+        np.testing.assert_allclose(fit.covariance / sizes, want / sizes, atol=1e-9)
 
 
 @pytest.mark.parametrize("lags", [0, 1, 2, 5, 63, 64, 65, 299])
@@ -308,8 +311,8 @@ def test_score_pass(kernel, n, p, kind):
             h = w * (z * z).sum(axis=1)
             h = np.where(h > 1 - 2.0**-40, 1.0, h)
             with np.errstate(divide="ignore", invalid="ignore"):
-                factor = {"plain": w * e, "HC2": w * e / np.sqrt(1 - h), "HC3": w * e / (1 - h), "root": np.sqrt(w)}[kind]
-            s = (z * factor[:, None]).astype(float)
+                factor = {"plain": w * e, "HC2": w * e / np.sqrt(1 - h), "HC3": w * e / (1 - h), "root": np.sqrt(w)}
+            s = (z * factor[kind][:, None]).astype(float)
             np.testing.assert_allclose(found["residuals"], e.astype(float), rtol=0, atol=1e-12 * (p + 2))
             np.testing.assert_allclose(found["leverages"], h.astype(float), rtol=1e-11)
             if kind in ("plain", "root") or (n and (h < 0.99).all()):
