@@ -8,7 +8,9 @@ from test_robust import REFERENCE, SETS, data, of_set
 
 import fastlsq
 
-STATISTICS = ("residuals", "loo_residuals", "leverage", "standardized", "studentized", "cooks_distance", "dffits", "dfbetas")
+STATISTICS = (
+    "residuals", "loo_residuals", "leverage", "standardized", "studentized", "cooks_distance", "dffits", "dfbetas",
+)
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -47,11 +49,12 @@ def test_every_statistic_is_that_of_deletion(weighted, intercept):
         assert 1 - h == pytest.approx(influence.residuals[i] / left, rel=1e-8)
         cook = (moved**2 * (1.0 if w is None else w)).sum() / (k * fit.sigma**2)
         assert influence.cooks_distance[i] == pytest.approx(cook, rel=1e-8, abs=1e-13)
-        np.testing.assert_allclose(influence.dfbetas[i], (fit.params - other.params) / (other.sigma * np.sqrt(unscaled)),
-                                   rtol=1e-7, atol=1e-10)
+        errors = other.sigma * np.sqrt(unscaled)
+        np.testing.assert_allclose(influence.dfbetas[i], (fit.params - other.params) / errors, rtol=1e-7, atol=1e-10)
         root = np.sqrt(weight)
-        assert influence.studentized[i] == pytest.approx(root * influence.residuals[i] / other.sigma / np.sqrt(1 - h), rel=1e-8)
-        assert influence.standardized[i] == pytest.approx(root * influence.residuals[i] / fit.sigma / np.sqrt(1 - h), rel=1e-8)
+        scaled = root * influence.residuals[i] / np.sqrt(1 - h)
+        assert influence.studentized[i] == pytest.approx(scaled / other.sigma, rel=1e-8)
+        assert influence.standardized[i] == pytest.approx(scaled / fit.sigma, rel=1e-8)
         assert influence.dffits[i] == pytest.approx(root * moved[i] / (other.sigma * np.sqrt(h)), rel=1e-7, abs=1e-10)
     assert influence.press == pytest.approx(total, rel=1e-9)
 

@@ -111,7 +111,8 @@ class Frame:
                     b[p] = np.ldexp(level, -exponent)
             scale[lead] = np.ldexp(1.0, -exponent)
             offset[lead] = self.y_shift[target.number] * scale[lead]
-        lib.scores(rows.x, y, rows.weights, scale, offset, self.intercept, b, transform, kind, rows.n_threads, **outputs)
+        lib.scores(rows.x, y, rows.weights, scale, offset, self.intercept, b, transform, kind, rows.n_threads,
+                   **outputs)
 
     def polished(self, rows):
         """The same frame with a root that the rows themselves find orthonormal: one more pass.

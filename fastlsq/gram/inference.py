@@ -60,8 +60,8 @@ class Prediction:
 class OLSResult:
     """A fitted linear model and inference on its parameters.
 
-    With several targets an array has one more axis for them at its end, of length k, and what is a float here is an array
-    of k; `covariance` has it first.
+    With several targets an array has one more axis for them at its end, of length k, and what is a float here is an
+    array of k; `covariance` has it first.
 
     Attributes
     ----------
@@ -88,8 +88,8 @@ class OLSResult:
         Residual standard error, sqrt(rss/df_resid).
     aliased : list of str
         Columns that depend on earlier ones (not searched for when there are fewer rows than columns).  A
-        rank-deficient fit has the coefficients of minimum norm, the intercept not among them, and the standard errors are
-        those of that estimator, NaN for a constant column.
+        rank-deficient fit has the coefficients of minimum norm, the intercept not among them, and the standard errors
+        are those of that estimator, NaN for a constant column.
     info : SolveInfo
     """
 
@@ -369,8 +369,8 @@ class OLSResult:
     ) -> NDArray[np.float64] | Prediction:
         """Fitted values, shape (n,), for rows X of shape (n, p); with an interval a `Prediction`.
 
-        The variance of the mean response at x is [1 x] V [1 x]ᵀ, V the covariance of the parameters; that of an observation is
-        sigma²/w larger, w its weight, 1 by default.
+        The variance of the mean response at x is [1 x] V [1 x]ᵀ, V the covariance of the parameters; that of an
+        observation is sigma²/w larger, w its weight, 1 by default.
         """
         x = _arrays.matrix(X, "X")
         if x.shape[1] != len(self.names):
@@ -451,7 +451,8 @@ class OLSResult:
         if cov == "classical":
             return twin
         if X is None or y is None:
-            raise ValueError(f"cov={cov!r} needs the rows, which neither a fit nor a Gram keeps: pass X and y (and weights)")
+            raise ValueError(f"cov={cov!r} needs the rows, which neither a fit nor a Gram keeps: "
+                             "pass X and y, and weights if there were any")
         rows = checked_rows(self, X, y, weights, _threads.resolve(n_threads))
         polish_if_needed(twin, rows)
         return twin._with_meat(rows, cov, groups, lags)
@@ -503,8 +504,8 @@ class OLSResult:
         for name in ("coefficients", "_intercepts", "_rss", "_tss", "y_exponents"):
             setattr(twin, name, getattr(self, name)[..., own])
         frame = twin.frame
-        twin.frame = Frame(frame.root, frame.exponents, frame.intercept, frame.sum_weights, frame.shift, frame.departure,
-                           frame.y_shift[own], frame.y_departure[own])
+        twin.frame = Frame(frame.root, frame.exponents, frame.intercept, frame.sum_weights, frame.shift,
+                           frame.departure, frame.y_shift[own], frame.y_departure[own])
         if self._meat is not None:
             kind = type(self._meat)
             twin._meat = kind(self._meat.kind, self._meat.values[own], self._meat.exponents[own], self._meat.df,

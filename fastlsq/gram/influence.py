@@ -62,9 +62,10 @@ class InfluenceBlock:
 class Influence:
     """The influence of the rows of a fit; made by `OLSResult.influence`.
 
-    Iterating gives an `InfluenceBlock` for one block of rows after the other, in memory of O(p² + block).  The properties
-    `leverage`, `residuals`, `loo_residuals`, `standardized`, `studentized`, `cooks_distance` and `dffits` are arrays of n
-    numbers, `dfbetas` is n by the number of parameters.  Classical whatever the covariance of the fit.
+    Iterating gives an `InfluenceBlock` for one block of rows after the other, in memory of O(p² + block).  The
+    properties `leverage`, `residuals`, `loo_residuals`, `standardized`, `studentized`, `cooks_distance` and `dffits`
+    are arrays of n numbers, `dfbetas` is n by the number of parameters, and `press` is a number.  Classical whatever the
+    covariance of the fit.
 
     Examples
     --------

@@ -46,7 +46,8 @@ def check_request(cov, groups, lags):
     if cov not in KINDS:
         raise ValueError(f"cov must be one of {', '.join(map(repr, KINDS))}, got {cov!r}")
     if (groups is not None) != (cov == "cluster"):
-        raise ValueError("cov='cluster' needs groups" if groups is None else f"groups go with cov='cluster', not {cov!r}")
+        missing = "cov='cluster' needs groups"
+        raise ValueError(missing if groups is None else f"groups go with cov='cluster', not {cov!r}")
     if lags is not None and cov != "HAC":
         raise ValueError(f"lags go with cov='HAC', not {cov!r}")
 
