@@ -64,8 +64,8 @@ class Influence:
 
     Iterating gives an `InfluenceBlock` for one block of rows after the other, in memory of O(p² + block).  The
     properties `leverage`, `residuals`, `loo_residuals`, `standardized`, `studentized`, `cooks_distance` and `dffits`
-    are arrays of n numbers, `dfbetas` is n by the number of parameters, and `press` is a number.  Classical whatever the
-    covariance of the fit.
+    are arrays of n numbers, `dfbetas` is n by the number of parameters, and `press` is a number.  All of it is
+    classical, whatever the covariance of the fit.
 
     Examples
     --------
