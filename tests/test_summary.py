@@ -33,7 +33,7 @@ Df model                     1    Adj. R-squared          0.999994
 Df residual                 34    Residual std. dev.      0.884796
 F-statistic        5.43639e+06    P(>F)                     <2e-16
 Log-likelihood        -45.6466    AIC                      95.2932
-BIC                    98.4602
+BIC                    98.4603
 Covariance        classical
 ----------------------------------------------------------------------
             estimate  std. error        t   P>|t|     [0.025    0.975]

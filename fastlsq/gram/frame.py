@@ -163,5 +163,5 @@ class Target:
 
 
 def block_size(columns):
-    """Rows whose scores take about two megabytes."""
-    return int(np.clip(2**18 // (columns + 8), 256, 16384))
+    """Rows whose scores take about a megabyte."""
+    return int(np.clip(2**17 // (columns + 8), 256, 8192))

@@ -95,7 +95,7 @@ class Influence:
         return self.blocks()
 
     def blocks(self, rows: int | None = None) -> Iterator[InfluenceBlock]:
-        """Blocks of so many rows; by default as many as take a few megabytes."""
+        """Blocks of so many rows; by default as many as take some megabytes."""
         frame = self._fit.frame
         size = block_size(frame.columns) if rows is None else int(rows)
         if size < 1:
