@@ -141,6 +141,36 @@ typedef struct flsq_fits {
 flsq_status flsq_leave_one_out(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_fits *fits, int n_threads,
                                double *squares, double *left_out);
 
+/* ---- score pass ------------------------------------------------------------------------------------------------ */
+
+/* What a row z = [x | 1] T becomes: w e z; w e z/sqrt(1 - h); w e z/(1 - h); sqrt(w) z. */
+typedef enum flsq_score_kind { FLSQ_SCORE_PLAIN, FLSQ_SCORE_HC2, FLSQ_SCORE_HC3, FLSQ_SCORE_ROOT } flsq_score_kind;
+
+/* A model and the coordinates its scores are in, for rows of no target or one, with a unit column or without. */
+typedef struct flsq_score_frame {
+    const double *b;         /* lead coefficients, in the units of rows->scale/offset; not read without a target */
+    const double *transform; /* T, lead x columns, or NULL for I */
+    int64_t columns;         /* of the scores: lead without a T */
+    flsq_score_kind kind;
+} flsq_score_frame;
+
+/* Leverages above this are 1: what is left of the row is rounding. */
+#define FLSQ_LARGEST_LEVERAGE (1.0 - 0x1p-40)
+
+/* Where the results go; NULL for what is not wanted. */
+typedef struct flsq_score_outputs {
+    double *residuals; /* n */
+    double *leverages; /* n, w_i‖z_i‖² */
+    double *scores;    /* n x columns */
+    double *moments;   /* columns x columns, of the scores */
+} flsq_score_outputs;
+
+flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
+                        const flsq_score_outputs *out);
+/* sums[codes[i]] += values[i], row by row in their order; FLSQ_TOO_LARGE for a code outside 0 .. count-1. */
+flsq_status flsq_add_by_code(int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count,
+                             double *sums);
+
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */

@@ -79,7 +79,7 @@ struct flsq_kernels {
     flsq_shape_fn *shape_rows_f64, *shape_rows_f32;
     /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector */
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
-    /* target[k][j] := w[k]*source[k][j], likewise */
+    /* target[k][j] := w[k]*source[k][j], likewise; target may be source */
     void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
@@ -128,6 +128,8 @@ struct flsq_kernels {
      * Rows of z and y are readable and writable up to the next multiple of FLSQ_ROW_PADDING. */
     void (*residual_block)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, const double *b,
                            int64_t columns, double *y);
+    /* out[k] := sum_j z[k][j]² over all panels, whose lanes behind the last column are 0. */
+    void (*square_lengths)(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, double *out);
     /* out[j] += sum_k a[k][j]*b[k][j] for one panel. */
     void (*dot_columns)(int64_t rows, const double *a, const double *b, double *out);
     /* sum_k a[k]*b[k] */

@@ -139,6 +139,32 @@ def ridge_penalty(penalty, p):
     return array
 
 
+def label_columns(groups, n):
+    """List of label arrays of n entries: one for (n,), one for each column of (n, m)."""
+    if isinstance(groups, np.ma.MaskedArray):
+        raise TypeError("groups is a masked array; drop or fill the masked entries first")
+    labels = np.asarray(groups)
+    if labels.ndim not in (1, 2) or labels.shape[0] != n:
+        raise ValueError(f"groups must have shape ({n},) or ({n}, 2), one label per row of X, got {_shape(labels)}")
+    return [labels] if labels.ndim == 1 else list(labels.T)
+
+
+def restrictions(R, r, parameters):
+    """Float64 (m, parameters) matrix and m values of linear restrictions R params = r."""
+    matrix, values = real(R, "R"), real(r, "r")
+    if matrix.ndim == 1:
+        matrix = matrix[None, :]
+    if matrix.ndim != 2 or matrix.shape[1] != parameters or matrix.shape[0] == 0:
+        raise ValueError(f"R must have shape (m, {parameters}), one column per parameter, got {_shape(matrix)}")
+    if values.ndim > 1 or values.size not in (1, matrix.shape[0]):
+        raise ValueError(f"r must be a number or have shape ({matrix.shape[0]},), got {_shape(values)}")
+    matrix = matrix.astype(np.float64)
+    values = np.broadcast_to(values.astype(np.float64).reshape(-1), matrix.shape[0])
+    if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
+        raise ValueError("R and r must not contain infs or NaNs")
+    return matrix, values
+
+
 def check_accuracy(accuracy):
     """Raise ValueError unless it is one there is."""
     if accuracy not in ("fast", "qr", "full"):

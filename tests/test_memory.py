@@ -18,8 +18,10 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if {darwin} else 1)
 
 x = np.ones(({n}, {p}), {dtype!r}, order={order!r})
-x[:, 1:] = np.arange({n})[:, None] % np.arange(7, 6 + {p})
-y, w = np.arange({n}, dtype=x.dtype) % 5, np.ones({n})
+y, w = np.empty({n}, x.dtype), np.ones({n})
+for start in range(0, {n}, 1000):  # without a temporary that would hide those of the call
+    rows = np.arange(start, start + 1000)
+    x[rows, 1:], y[rows] = rows[:, None] % np.arange(7, 6 + {p}), rows % 5
 small = slice(0, 3000)
 def fit(rows):
     {call}
@@ -34,6 +36,10 @@ CALLS = {
     "lstsq, threads": "fastlsq.lstsq(x[rows], y[rows], n_threads=4)",
     "weights": "fastlsq.lstsq(x[rows], y[rows], weights=w[rows])",
     "ols": "fastlsq.ols(x[rows, 1:], y[rows])",
+    "ols, HC1": "fastlsq.ols(x[rows, 1:], y[rows], cov='HC1')",
+    "ols, HC3": "fastlsq.ols(x[rows, 1:], y[rows], weights=w[rows], cov='HC3')",
+    "ols, HAC": "fastlsq.ols(x[rows, 1:], y[rows], cov='HAC', lags=20)",
+    "influence": "[None for block in fastlsq.ols(x[rows, 1:], y[rows]).influence(x[rows, 1:], y[rows])]",
     "Gram": "fastlsq.Gram().update(x[rows, 1:], y[rows]).ols()",
 }
 

@@ -32,6 +32,9 @@ Observations                36    R-squared               0.999994
 Df model                     1    Adj. R-squared          0.999994
 Df residual                 34    Residual std. dev.      0.884796
 F-statistic        5.43639e+06    P(>F)                     <2e-16
+Log-likelihood        -45.6466    AIC                      95.2932
+BIC                    98.4603
+Covariance        classical
 ----------------------------------------------------------------------
             estimate  std. error        t   P>|t|     [0.025    0.975]
 ----------------------------------------------------------------------
@@ -60,6 +63,11 @@ def made_by_hand(**changes):
         f_value=np.inf,
         f_p_value=1.2e-8,
         aliased=[],
+        targets=1,
+        log_likelihood=-12.5,
+        aic=31.0,
+        bic=31.9,
+        cov_words="HC3",
         info=SimpleNamespace(path="gram", passes=2, condition=12345.0, n_threads=2),
     )
     result.conf_int = lambda level=0.95: np.column_stack([result.params - level, result.params + level])
@@ -195,3 +203,42 @@ def test_norris_text(norris):
     assert text == str(norris.summary())
     without_solver = "\n".join(line for line in text.splitlines() if not line.startswith("Solver"))
     assert without_solver == NORRIS_TEXT.strip()
+
+
+def test_the_covariance_is_named():
+    x, y = NORRIS[:, 1:], NORRIS[:, 0]
+    assert "HC3" in str(Summary(made_by_hand()))
+    text = str(fastlsq.ols(x, y, cov="HAC", lags=2).summary())
+    assert "HAC, 2 lags" in text
+    text = str(fastlsq.ols(x, y, cov="cluster", groups=(np.arange(36) % 5, np.arange(36) % 4)).summary())
+    line = next(line for line in text.splitlines() if line.startswith("Covariance"))
+    assert line.split(maxsplit=1) == ["Covariance", "cluster, 5 and 4 groups"]
+
+
+def test_latex():
+    fit = made_by_hand(param_names=["intercept", r"50%_a&b\{c}$#~^", "x<y"], aliased=["x_1"])
+    text = Summary(fit).as_latex()
+    assert r"50\%\_a\&b\textbackslash{}\{c\}\$\#\textasciitilde{}\textasciicircum{}" in text
+    assert "x$<$y & nan & nan" in text
+    assert r"$1.2\times 10^{-8}$" in text
+    assert r"$<2\times 10^{-16}$" in text
+    assert r"x\_1" in text and "HC3" in text
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    for line in text.splitlines():
+        assert not line.endswith(r" \\") or line.count("&") - line.count(r"\&") in (1, 3, 6)
+
+
+def test_several_targets_have_a_table_each():
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((40, 2)), rng.standard_normal((40, 3))
+    summary = fastlsq.ols(x, y).summary(level=0.9)
+    text, alone = summary.as_text(), fastlsq.ols(x, y[:, 1]).summary(level=0.9).as_text()
+    assert [line for line in text.splitlines() if line.startswith("Target")] == [
+        f"Target {t}: Least-squares fit" for t in range(3)
+    ]
+    assert text.split("\n\n")[1].splitlines()[7:] == alone.splitlines()[7:]
+    assert summary.as_html().count("<table>") == 6
+    assert summary.as_latex().count(r"\begin{tabular}") == 6
+    heading, *rows = csv.reader(io.StringIO(summary.as_csv()))
+    assert heading[:2] == ["target", "name"]
+    assert [row[:2] for row in rows][3:5] == [["1", "intercept"], ["1", "x0"]]

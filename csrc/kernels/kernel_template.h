@@ -128,6 +128,7 @@ const flsq_kernels NAME(kernels) = {
     .residual_twofold = residual_twofold,
     .gradient_twofold = gradient_twofold,
     .weigh_twofold = weigh_twofold,
+    .square_lengths = square_lengths,
     .dot_columns = dot_columns,
     .dot = dot,
     .axpy = axpy,

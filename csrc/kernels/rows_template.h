@@ -28,6 +28,28 @@ static void weigh(int64_t rows, int64_t columns, const double *w, const double *
     SWITCH_VECTORS(VECTORS(columns), WEIGH)
 }
 
+/* Two rows at a time: two chains of nv adds per panel. */
+static void square_lengths(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, double *out)
+{
+    for (int64_t k = 0; k < rows; k += 2) {
+        const int64_t second = k + 1 < rows ? NR : 0;
+        vec acc[2] = {{0}, {0}};
+        for (int64_t J = 0; J < panels; J++) {
+            const double *const row = z + J * panel_stride + k * NR;
+            UNROLL
+            for (int i = 0; i < 2; i++)
+                UNROLL
+                for (int v = 0; v < FLSQ_NV; v++) {
+                    const vec values = load(row + i * second + v * FLSQ_VL);
+                    acc[i] += values * values;
+                }
+        }
+        out[k] = lane_sum(acc[0]);
+        if (k + 1 < rows)
+            out[k + 1] = lane_sum(acc[1]);
+    }
+}
+
 /* out[j] += sum_k a[k][j]*b[k][j], rows dealt to four chains k mod 4 that are added as (0 + 2) + (1 + 3). */
 static void dot_columns(int64_t rows, const double *a, const double *b, double *out)
 {

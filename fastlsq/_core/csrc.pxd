@@ -82,6 +82,32 @@ cdef extern from "fastlsq.h" nogil:
     int64_t flsq_gram_nbytes(const flsq_gram *gram)
     void flsq_gram_destroy(flsq_gram *gram)
 
+    ctypedef enum flsq_score_kind:
+        FLSQ_SCORE_PLAIN
+        FLSQ_SCORE_HC2
+        FLSQ_SCORE_HC3
+        FLSQ_SCORE_ROOT
+
+    ctypedef struct flsq_score_frame:
+        const double *b
+        const double *transform
+        int64_t columns
+        flsq_score_kind kind
+
+    ctypedef struct flsq_score_outputs:
+        double *residuals
+        double *leverages
+        double *scores
+        double *moments
+
+    flsq_status flsq_scores(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
+        const flsq_score_outputs *out
+    )
+    flsq_status flsq_add_by_code(
+        int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count, double *sums
+    )
+
     flsq_status flsq_residual(
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
         double *r, int n_threads

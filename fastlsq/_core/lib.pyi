@@ -85,6 +85,24 @@ def leave_one_out(
     n_threads: int,
     kernel: str | None = None,
 ) -> tuple[_Floats, _Floats]: ...
+def scores(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    offset: _Floats | None,
+    unit: bool,
+    b: _Floats | None,
+    transform: _Floats | None,
+    kind: str,
+    n_threads: int,
+    residuals: _Floats | None = None,
+    leverages: _Floats | None = None,
+    scores: _Floats | None = None,
+    moments: _Floats | None = None,
+    kernel: str | None = None,
+) -> None: ...
+def add_by_code(values: _Floats, codes: NDArray[np.int64], sums: _Floats) -> None: ...
 def cholesky(a: _Floats, n_threads: int, kernel: str | None = None) -> int | None: ...
 def triangular_solve(r: _Floats, x: _Floats, transposed: bool, kernel: str | None = None) -> None: ...
 def inverse_norm_estimate(r: _Floats, kernel: str | None = None) -> float: ...

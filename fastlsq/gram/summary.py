@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""The printed form of a regression: plain text, HTML and CSV, from the same cells.
+"""The printed form of a regression: plain text, HTML, LaTeX and CSV, from the same cells.
 
 A summary holds no clock, no machine name and no timing, so two runs on the same data and number of threads print the
 same text.  It reads the result it is given through public attributes only, computes nothing itself, and needs the
@@ -10,6 +10,7 @@ standard library alone.
 import csv
 import html
 import io
+import itertools
 import textwrap
 from numbers import Integral
 
@@ -73,8 +74,28 @@ def _align(cells):
     return [cell.rjust(width) for cell in padded]
 
 
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": "$<$", ">": "$>$", "|": "$|$",
+    **{c: "\\" + c for c in "&%$#_{}"},
+}
+
+
+def _latex(text):
+    """`text` with the characters escaped that LaTeX takes for its own."""
+    return "".join(_LATEX.get(c, c) for c in _one_line(text))
+
+
+def _latex_number(text):
+    """A cell of the table in math mode: 1.2e-08 becomes 1.2 times ten to the power of -8."""
+    if text.lstrip("<-") in ("nan", "inf", "n/a"):
+        return _latex(text)
+    left, e, exponent = text.partition("e")
+    return f"${left}\\times 10^{{{int(exponent)}}}$" if e else f"${text}$"
+
+
 class Summary:
-    """The table of a fitted regression.
+    """The table of a fitted regression; of several targets one each.
 
     Parameters
     ----------
@@ -85,13 +106,21 @@ class Summary:
 
     Notes
     -----
-    ``str(summary)`` and :meth:`as_text` give plain text, :meth:`as_html` the same cells for a notebook, and
-    :meth:`as_csv` the coefficient table with every digit.  Long names are cut in the middle in the text only.
+    ``str(summary)`` and :meth:`as_text` give plain text, :meth:`as_html` the same cells for a notebook,
+    :meth:`as_latex` for a paper, and :meth:`as_csv` the coefficient table with every digit.  Long names are cut in the
+    middle in the text only.
     """
 
-    def __init__(self, fit, level=0.95):
+    def __init__(self, fit, level=0.95, title=""):
         self.fit = fit
         self.level = float(level)
+        self._prefix = title
+
+    def _each(self):
+        """Summaries of the targets one by one, or None when there is one."""
+        if self.fit.targets == 1:
+            return None
+        return [Summary(self.fit.target(t), self.level, f"Target {t}: ") for t in range(self.fit.targets)]
 
     def __str__(self):
         return self.as_text()
@@ -100,7 +129,7 @@ class Summary:
         return f"<Summary of {len(self.fit.param_names)} coefficients; print() shows the table>"
 
     def _title(self):
-        return "Least-squares fit" + ("" if self.fit.has_intercept else ", no intercept")
+        return self._prefix + "Least-squares fit" + ("" if self.fit.has_intercept else ", no intercept")
 
     def _facts(self):
         """The header block as (label, value) pairs, in reading order of a table of two pairs a row."""
@@ -114,6 +143,9 @@ class Summary:
             ("Residual std. dev.", _number(fit.sigma)),
             ("F-statistic", _number(fit.f_value)),
             ("P(>F)", _p_value(fit.f_p_value)),
+            ("Log-likelihood", _number(fit.log_likelihood)),
+            ("AIC", _number(fit.aic)),
+            ("BIC", _number(fit.bic)),
         ]
         if fit.sum_weights is not None and fit.sum_weights != fit.n_rows:
             facts.append(("Sum of weights", _number(fit.sum_weights)))
@@ -125,6 +157,10 @@ class Summary:
         return (
             f"path {info.path}, passes {info.passes}, condition {_number(info.condition, 2)}, threads {info.n_threads}"
         )
+
+    def _lines(self):
+        """What takes a line of its own, as (label, words)."""
+        return [("Covariance", self.fit.cov_words), ("Solver", self._solver())]
 
     def _headings(self):
         tail = (1.0 - self.level) / 2.0
@@ -159,8 +195,11 @@ class Summary:
         Returns
         -------
         str
-            Header block, coefficient table and notes; no trailing newline.
+            Header block, coefficient table and notes; no trailing newline.  An empty line between targets.
         """
+        each = self._each()
+        if each is not None:
+            return "\n\n".join(one.as_text() for one in each)
         headings = self._headings()
         rows = self._cells()
         columns = [[row[k] for row in rows] for k in range(len(headings))]
@@ -182,7 +221,7 @@ class Summary:
             if k < len(right):
                 text += f"    {right[k][0]:<20}{right[k][1]:>12}"
             header.append(text)
-        header.append(f"{'Solver':<16}  {self._solver()}")
+        header.extend(f"{label:<16}  {value}" for label, value in self._lines())
         body = [line(cells) for cells in zip(*columns, strict=True)]
         notes = [textwrap.fill(_one_line(note), max(len(rule), 60)) for note in self._notes()]
         return "\n".join([self._title(), rule, *header, rule, line(headings), rule, *body, rule, *notes])
@@ -195,9 +234,12 @@ class Summary:
         str
             An HTML fragment without scripts or styles; every name is escaped.
         """
+        each = self._each()
+        if each is not None:
+            return "\n".join(one.as_html() for one in each)
         escape = html.escape
         out = [f"<table><caption>{escape(self._title())}</caption>"]
-        for label, value in [*self._facts(), ("Solver", self._solver())]:
+        for label, value in [*self._facts(), *self._lines()]:
             out.append(f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>")
         out.append("</table>")
         out.append("<table><tr>" + "".join(f"<th>{escape(head)}</th>" for head in self._headings()) + "</tr>")
@@ -211,17 +253,43 @@ class Summary:
     def _repr_html_(self):
         return self.as_html()
 
+    def as_latex(self):
+        """Return the summary as a LaTeX table.
+
+        Returns
+        -------
+        str
+            Two tabular environments that need no package, and the notes; every name is escaped.
+        """
+        each = self._each()
+        if each is not None:
+            return "\n\n".join(one.as_latex() for one in each)
+        facts = [(label, _latex_number(v) if v[:1] in "-<0123456789n" else _latex(v)) for label, v in self._facts()]
+        out = [rf"\noindent {_latex(self._title())}\\", r"\begin{tabular}{lrlr}", r"\hline"]
+        for left, right in itertools.zip_longest(facts[0::2], facts[1::2], fillvalue=("", "")):
+            out.append(" & ".join([_latex(left[0]), left[1], _latex(right[0]), right[1]]) + r" \\")
+        out += [rf"{label} & \multicolumn{{3}}{{l}}{{{_latex(words)}}} \\" for label, words in self._lines()]
+        out += [r"\hline", r"\end{tabular}\\", r"\begin{tabular}{lrrrrrr}", r"\hline"]
+        out += [" & ".join(map(_latex, self._headings())) + r" \\", r"\hline"]
+        for name, *numbers in self._cells():
+            out.append(" & ".join([_latex(name), *map(_latex_number, numbers)]) + r" \\")
+        out += [r"\hline", r"\end{tabular}", *(r"\\ " + _latex(note) for note in self._notes())]
+        return "\n".join(out)
+
     def as_csv(self):
         """Return the coefficient table as CSV.
 
         Returns
         -------
         str
-            A heading and one line a coefficient, full names, numbers that read back to the same doubles.
+            A heading and one line a coefficient, full names, numbers that read back to the same doubles; with several
+            targets the number of the target comes first.
         """
-        out = io.StringIO()
+        out, each = io.StringIO(), self._each()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["name", "estimate", "std_error", "t_value", "p_value", "lower", "upper"])
-        for name, *numbers in self._values():
-            writer.writerow([name, *map(repr, numbers)])
+        first = [] if each is None else ["target"]
+        writer.writerow([*first, "name", "estimate", "std_error", "t_value", "p_value", "lower", "upper"])
+        for number, one in enumerate([self] if each is None else each):
+            for name, *numbers in one._values():
+                writer.writerow([*(first and [number]), name, *map(repr, numbers)])
         return out.getvalue()

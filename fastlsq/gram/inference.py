@@ -1,0 +1,560 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""`OLSResult`: what a fit says of its parameters.  It holds O(p²) numbers, never the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fastlsq import _arrays, _threads
+from fastlsq.gram.frame import Frame, Rows, block_size
+from fastlsq.gram.robust import check_request, checked_rows, polish_if_needed, robust_meat
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastlsq.gram.influence import Influence
+    from fastlsq.gram.summary import Summary
+
+#: singular values of scaled restrictions below this part of the largest are rounding
+_RESTRICTIONS_NOISE = 1e-10
+
+
+@dataclass(slots=True)
+class WaldTest:
+    """A test of linear restrictions; arrays of one entry per target for several targets.
+
+    Attributes
+    ----------
+    f_value, p_value : float
+    df_num, df_denom : int
+        Restrictions that are independent of each other, and the degrees of freedom of the covariance.
+    """
+
+    f_value: Any
+    p_value: Any
+    df_num: int
+    df_denom: int
+
+
+@dataclass(slots=True)
+class Prediction:
+    """Predictions and their interval.
+
+    Attributes
+    ----------
+    mean, standard_errors, lower, upper : ndarray, shape (n,) or (n, k)
+        standard_errors is that of the mean response, and with interval='prediction' that of an observation.
+    """
+
+    mean: NDArray[np.float64]
+    standard_errors: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+
+class OLSResult:
+    """A fitted linear model and inference on its parameters.
+
+    With several targets an array has one more axis for them at its end, of length k, and what is a float here is an
+    array of k; `covariance` has it first.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,)
+    intercept : float
+        0.0 for a model without one.
+    names, param_names : list of str
+        Without and with 'intercept' in front; the arrays `params`, `standard_errors`, `t_values`, `p_values` and
+        `conf_int()` follow `param_names`.
+    targets : int
+        k, the number of targets.
+    n_rows : int
+        Rows with a weight above 0.
+    df_model, df_resid : int
+        rank without the intercept; n_rows - rank - intercept.
+    df_inference : int
+        Degrees of freedom of t and F: df_resid, for clustered errors the number of groups less 1.
+    cov_type : str
+        'classical' (errors independent, of one variance), 'HC0', 'HC1', 'HC2', 'HC3', 'cluster' or 'HAC'.
+    rss, tss : float
+        Residual and total sum of squares, weighted; the total about the mean when there is an intercept.  For |y| near
+        1e-160 or 1e155 they leave the range of float64; what is computed from their ratio or root does not.
+    sigma : float
+        Residual standard error, sqrt(rss/df_resid).
+    aliased : list of str
+        Columns that depend on earlier ones (not searched for when there are fewer rows than columns).  A
+        rank-deficient fit has the coefficients of minimum norm, the intercept not among them, and the standard errors
+        are those of that estimator, NaN for a constant column.
+    info : SolveInfo
+    """
+
+    def __init__(self, solution, names, n_rows, sum_log_weights=None):
+        self.coefficients = solution.coef
+        self.targets = solution.coef.shape[1]
+        self.has_intercept = bool(solution.has_intercept)
+        self.names = list(names)
+        self.param_names = (["intercept"] if self.has_intercept else []) + self.names
+        self.n_rows = int(n_rows)
+        self.sum_weights = float(solution.sum_weights)
+        self.df_model = solution.info.rank
+        self.df_resid = self.df_inference = self.n_rows - self.df_model - self.has_intercept
+        self.y_exponents = np.broadcast_to(np.asarray(solution.y_exponents, np.int64), self.targets).copy()
+        self._intercepts = np.asarray(solution.intercept, np.float64) if self.has_intercept else np.zeros(self.targets)
+        self._rss = np.asarray(solution.scaled_rss, np.float64)  # in units of 4^y_exponents
+        self._tss = np.asarray(solution.scaled_tss, np.float64)
+        if sum_log_weights is None:  # unweighted rows, or sums that have not kept them
+            sum_log_weights = 0.0 if self.sum_weights == self.n_rows else np.nan
+        self._sum_log_weights = float(sum_log_weights)
+        self.info = solution.info
+        self.info.name_aliased(self.names)
+        self.aliased = list(self.info.aliased_names)
+        self.frame = Frame.of(solution)
+        self._meat = None
+
+    # ---- shapes: one target has no axis for it -----------------------------------------------------------------------
+
+    def _shown(self, values):
+        if self.targets != 1:
+            return values
+        return float(values[0]) if np.ndim(values) == 1 else values[..., 0]
+
+    @property
+    def full_rank(self):
+        return self.df_model == len(self.names)
+
+    @property
+    def cov_type(self) -> str:
+        return "classical" if self._meat is None else self._meat.kind
+
+    @property
+    def cov_words(self) -> str:
+        """The kind of covariance with its numbers of lags or groups."""
+        return "classical" if self._meat is None else self._meat.words
+
+    @property
+    def coef(self) -> NDArray[np.float64]:
+        return self._shown(self.coefficients)
+
+    @property
+    def intercept(self) -> float:
+        return self._shown(self._intercepts)
+
+    def _parameters(self):
+        return np.vstack([self._intercepts, self.coefficients]) if self.has_intercept else self.coefficients
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        return self._shown(self._parameters())
+
+    def _sum_of_squares(self, values):
+        with np.errstate(over="ignore", under="ignore"):
+            return self._shown(np.ldexp(values, 2 * self.y_exponents))
+
+    @property
+    def rss(self) -> float:
+        return self._sum_of_squares(self._rss)
+
+    @property
+    def tss(self) -> float:
+        return self._sum_of_squares(self._tss)
+
+    @property
+    def sigma(self) -> float:
+        with np.errstate(over="ignore", under="ignore"):
+            return self._shown(np.ldexp(self._sigma(), self.y_exponents))
+
+    def _sigma(self):
+        """In units of 2^y_exponents."""
+        return np.sqrt(self._rss / self.df_resid) if self.df_resid > 0 else np.full(self.targets, np.nan)
+
+    # ---- covariance of the parameters --------------------------------------------------------------------------------
+
+    def _meat_of(self, target):
+        """(M, e): the covariance of the coordinates is M 4^e."""
+        if self._meat is not None:
+            return self._meat.values[target], int(self._meat.exponents[target])
+        return self._sigma()[target] ** 2 * np.eye(self.frame.columns), int(self.y_exponents[target])
+
+    @cached_property
+    def covariance(self) -> NDArray[np.float64]:
+        """ndarray over `param_names`: sigma² (XᵀWX)⁻¹, the pseudo-inverse for a rank-deficient fit, or a sandwich."""
+        a, exponents = self.frame.parameter_root()
+        found = []
+        for t in range(self.targets):
+            meat, own = self._meat_of(t)
+            # entries may be as large as float64 allows
+            more = int(np.frexp(np.sqrt(np.abs(meat).max(initial=0.0)))[1]) if np.isfinite(meat).all() else 0
+            places = exponents + own + more
+            with np.errstate(over="ignore", under="ignore"):
+                middle = a @ np.ldexp(meat, -2 * more) @ a.T
+                found.append(np.ldexp((middle + middle.T) / 2, places[:, None] + places[None, :]))
+        return found[0] if self.targets == 1 else np.array(found)
+
+    @cached_property
+    def standard_errors(self) -> NDArray[np.float64]:
+        a, exponents = self.frame.parameter_root()
+        lengths = np.einsum("ij,ij->i", a, a)
+        if self._meat is None:
+            errors = np.sqrt(lengths)[:, None] * self._sigma()
+            own = self.y_exponents
+        else:
+            own = self._meat.exponents
+            with np.errstate(invalid="ignore"):  # by two ways of clustering a variance may come out below zero
+                errors = np.sqrt(np.einsum("ij,tjk,ik->it", a, self._meat.values, a))
+        slopes = lengths[int(self.has_intercept) :]
+        silent = slopes <= np.finfo(float).eps ** 2 * slopes.max(initial=0.0)  # says nothing about y
+        errors[int(self.has_intercept) :][silent] = np.nan
+        with np.errstate(over="ignore", under="ignore"):
+            return self._shown(np.ldexp(errors, exponents[:, None] + own))
+
+    @cached_property
+    def t_values(self) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.params / self.standard_errors
+
+    @cached_property
+    def p_values(self) -> NDArray[np.float64]:
+        """Two-sided, of the t distribution with `df_inference` degrees of freedom."""
+        from scipy.special import stdtr
+
+        if self.df_inference <= 0:
+            return np.full(self.params.shape, np.nan)
+        return 2.0 * stdtr(self.df_inference, -np.abs(self.t_values))
+
+    def _quantile(self, level):
+        from scipy.special import stdtrit
+
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1, got {level}")
+        return stdtrit(self.df_inference, 0.5 + level / 2) if self.df_inference > 0 else np.nan
+
+    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+        """Confidence intervals, shape (number of parameters, 2), for several targets (number of parameters, 2, k)."""
+        quantile = self._quantile(level)
+        with np.errstate(over="ignore", invalid="ignore"):  # coefficients that float64 cannot hold are infinite
+            half = quantile * self.standard_errors
+            return np.stack([self.params - half, self.params + half], axis=1)
+
+    # ---- the fit as a whole ------------------------------------------------------------------------------------------
+
+    @property
+    def r_squared(self) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._shown(np.where(self._tss > 0, 1.0 - self._rss / self._tss, np.nan))
+
+    @property
+    def adj_r_squared(self) -> float:
+        total = self.n_rows - self.has_intercept
+        r_squared = np.atleast_1d(self.r_squared)
+        return self._shown(1.0 - (1.0 - r_squared) * total / self.df_resid if self.df_resid > 0 else np.nan * r_squared)
+
+    @property
+    def f_value(self) -> float:
+        """F of all slopes being zero; with a robust covariance by the Wald test, NaN where that has a lower rank."""
+        if self.df_model == 0 or self.df_resid <= 0:
+            return self._shown(np.full(self.targets, np.nan))
+        if self._meat is not None:
+            return self._shown(np.array([self._robust_f(t) for t in range(self.targets)]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            explained = np.maximum(self._tss - self._rss, 0.0) / self.df_model
+            return self._shown(explained / (self._rss / self.df_resid))
+
+    def _robust_f(self, target):
+        """cᵀ M⁻¹ c / r for the coordinates c of the slopes."""
+        root, exponents = self.frame.root, self.frame.exponents
+        meat, own = self._meat_of(target)
+        r = root.shape[1]
+        factor = _root_of(meat[:r, :r])
+        if factor is None:  # not finite, or not definite
+            return np.nan
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            slopes = np.ldexp(self.coefficients[:, target], -exponents - own)
+        if not np.isfinite(slopes).all():
+            return np.nan
+        c = np.linalg.lstsq(root, slopes, rcond=None)[0]
+        return _squared_distance(factor, c)[0] / r if np.linalg.matrix_rank(factor) == r else np.nan
+
+    @property
+    def f_p_value(self) -> float:
+        from scipy.special import fdtrc
+
+        if self.df_model == 0 or self.df_resid <= 0:
+            return self._shown(np.full(self.targets, np.nan))
+        return self._shown(fdtrc(self.df_model, self.df_inference, np.atleast_1d(self.f_value)))
+
+    @property
+    def log_likelihood(self) -> float:
+        """Of normal errors with variances sigma²/w_i, at its maximum:
+
+        -n/2 (log(2 pi rss/n) + 1) + sum_i log(w_i)/2, n the rows with a weight above 0.  NaN for weighted rows of which
+        only sums were kept.
+        """
+        n = self.n_rows
+        with np.errstate(divide="ignore"):
+            logarithm = np.log(self._rss / n) + 2 * np.log(2.0) * self.y_exponents
+        return self._shown(-n / 2 * (np.log(2 * np.pi) + logarithm + 1) + 0.5 * self._sum_log_weights)
+
+    @property
+    def aic(self) -> float:
+        """-2 log-likelihood + 2 k, with k = df_model + intercept."""
+        return -2.0 * self.log_likelihood + 2.0 * (self.df_model + self.has_intercept)
+
+    @property
+    def bic(self) -> float:
+        """-2 log-likelihood + log(n) k."""
+        return -2.0 * self.log_likelihood + np.log(self.n_rows) * (self.df_model + self.has_intercept)
+
+    def wald_test(self, R: ArrayLike, r: ArrayLike = 0.0) -> WaldTest:
+        """Test R params = r with the covariance of this result.
+
+        F = (R b - r)ᵀ (R V Rᵀ)⁻¹ (R b - r) / m, with m and df_inference degrees of freedom.
+
+        Parameters
+        ----------
+        R : array_like, shape (m, number of parameters) or (number of parameters,)
+            Columns in the order of `param_names`.
+        r : array_like, shape (m,) or a number
+
+        Returns
+        -------
+        WaldTest
+            With fewer degrees of freedom than m where restrictions repeat each other.
+
+        Examples
+        --------
+        >>> import numpy as np, fastlsq
+        >>> X = np.array([[1.0, 0], [2, 1], [3, 0], [4, 1], [5, 1]])
+        >>> fit = fastlsq.ols(X, [1.1, 2.3, 2.9, 4.2, 4.8])
+        >>> test = fit.wald_test([[0, 1, 0], [0, 0, 1]], [1, 0])
+        >>> round(test.f_value, 4), round(test.p_value, 4), test.df_num, test.df_denom
+        (0.6582, 0.6031, 2, 2)
+        """
+        from scipy.special import fdtrc
+
+        matrix, values = _arrays.restrictions(R, r, len(self.param_names))
+        a, exponents = self.frame.parameter_root()
+        parameters = self._parameters()
+        found, ranks = np.full(self.targets, np.nan), np.zeros(self.targets, np.int64)
+        for t in range(self.targets):
+            meat, own = self._meat_of(t)
+            with np.errstate(over="ignore", under="ignore"):
+                restricted = np.ldexp(matrix, exponents + own) @ a
+            factor = _root_of(meat)
+            # not definite as a whole, but perhaps in what is restricted
+            g = restricted @ factor if factor is not None else _root_of(restricted @ meat @ restricted.T)
+            if g is None:
+                continue
+            squared, ranks[t] = _squared_distance(g, matrix @ parameters[:, t] - values)
+            found[t] = squared / ranks[t] if ranks[t] else np.nan
+        rank = int(ranks.max(initial=0))
+        found = np.atleast_1d(self._shown(found)) if self.df_inference > 0 else np.full(self.targets, np.nan)
+        p_value = fdtrc(np.maximum(ranks, 1), max(self.df_inference, 1), found)
+        return WaldTest(self._shown(found), self._shown(p_value), rank, self.df_inference)
+
+    # ---- rows --------------------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        X: ArrayLike,
+        interval: Literal["mean", "prediction"] | None = None,
+        level: float = 0.95,
+        *,
+        weights: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[np.float64] | Prediction:
+        """Fitted values, shape (n,), for rows X of shape (n, p); with an interval a `Prediction`.
+
+        The variance of the mean response at x is [1 x] V [1 x]ᵀ, V the covariance of the parameters; that of an
+        observation is sigma²/w larger, w its weight, 1 by default.
+        """
+        x = _arrays.matrix(X, "X")
+        if x.shape[1] != len(self.names):
+            raise ValueError(f"X has {x.shape[1]} columns, the model has {len(self.names)}")
+        mean = self._shown(x @ self.coefficients + self._intercepts)
+        if interval is None:
+            return mean
+        if interval not in ("mean", "prediction"):
+            raise ValueError(f"interval must be 'mean', 'prediction' or None, got {interval!r}")
+        quantile = self._quantile(level)
+        weights = _arrays.row_weights(weights, x.shape[0], "X")
+        if weights is not None and interval == "mean":
+            raise ValueError("weights go with interval='prediction': the mean response has none")
+        errors = self._mean_errors(Rows(x, None, None, _threads.resolve(n_threads)))
+        if interval == "prediction":
+            with np.errstate(divide="ignore"):  # of weight 0: of no bounds
+                share = 1.0 if weights is None else weights[:, None].astype(np.float64) ** -0.5
+            sigma = np.atleast_1d(self.sigma)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = errors / sigma
+                errors = np.where(sigma > 0, sigma * np.sqrt(np.maximum(share**2 + ratio * np.abs(ratio), 0.0)), errors)
+        errors = self._shown(np.where(errors < 0, np.nan, errors))
+        half = quantile * errors
+        return Prediction(mean, errors, mean - half, mean + half)
+
+    def _mean_errors(self, rows):
+        """Roots of the variances at rows, of their size with its sign: by two ways of clustering it may be negative."""
+        frame = self.frame
+        out = np.zeros((rows.x.shape[0], self.targets))
+        if frame.columns == 0:
+            return out
+        transform, meats = frame.transform(), [self._meat_of(t) for t in range(self.targets)]
+        for start, stop, some in rows.blocks(block_size(frame.columns)):
+            z = np.empty((stop - start, frame.columns))
+            frame.scores(some, None, transform, "root", scores=z)
+            if not np.isfinite(z).all():
+                _arrays.check_finite(X=rows.x)
+            lengths = np.sqrt(np.einsum("ij,ij->i", z, z)) if self._meat is None else None
+            for t, (meat, own) in enumerate(meats):
+                if lengths is not None:
+                    errors = lengths * self._sigma()[t]
+                else:
+                    variances = np.einsum("ij,ij->i", z @ meat, z)
+                    errors = np.copysign(np.sqrt(np.abs(variances)), variances)
+                with np.errstate(over="ignore", under="ignore"):
+                    out[start:stop, t] = np.ldexp(errors, own)
+        return out
+
+    def robust(
+        self,
+        cov: str = "HC3",
+        X: Any = None,
+        y: ArrayLike | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        groups: Any = None,
+        lags: int | None = None,
+        n_threads: int | None = None,
+    ) -> OLSResult:
+        """The same fit with another covariance of its parameters.
+
+        Parameters
+        ----------
+        cov : {'HC0', 'HC1', 'HC2', 'HC3', 'cluster', 'HAC', 'classical'}
+            As in `ols`.
+        X, y, weights :
+            The rows of the fit, which it does not keep: all but 'classical' sum over residuals of rows.
+        groups, lags, n_threads :
+            As in `ols`.
+
+        Returns
+        -------
+        OLSResult
+        """
+        check_request(cov, groups, lags)
+        twin = self._twin()
+        twin._meat, twin.df_inference = None, self.df_resid
+        if cov == "classical":
+            return twin
+        if X is None or y is None:
+            raise ValueError(f"cov={cov!r} needs the rows, which neither a fit nor a Gram keeps: "
+                             "pass X and y, and weights if there were any")
+        rows = checked_rows(self, X, y, weights, _threads.resolve(n_threads))
+        polish_if_needed(twin, rows)
+        return twin._with_meat(rows, cov, groups, lags)
+
+    def _with_meat(self, rows, cov, groups, lags):
+        self._meat = robust_meat(self, rows, cov, groups, lags)
+        self.df_inference = self._meat.df
+        return self
+
+    def influence(
+        self,
+        X: Any,
+        y: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        target: int = 0,
+        n_threads: int | None = None,
+    ) -> Influence:
+        """Leverages, deletion residuals, Cook's distances and DFBETAS of the rows of the fit.
+
+        Parameters
+        ----------
+        X, y, weights :
+            The rows of the fit.
+        target : int
+            Which of several targets.
+        n_threads : int, optional
+
+        Returns
+        -------
+        Influence
+            Iterate over it for one block of rows after the other, or ask it for whole arrays.
+        """
+        from fastlsq.gram.influence import Influence
+
+        if not -self.targets <= target < self.targets:
+            raise ValueError(f"target must be below the number of targets, {self.targets}, got {target}")
+        rows = checked_rows(self, X, y, weights, _threads.resolve(n_threads))
+        twin = self._twin()
+        polish_if_needed(twin, rows)
+        return Influence(twin, rows, target % self.targets)
+
+    def target(self, number: int) -> OLSResult:
+        """The result of one target alone."""
+        if not -self.targets <= number < self.targets:
+            raise ValueError(f"target must be below the number of targets, {self.targets}, got {number}")
+        twin, own = self._twin(), slice(number % self.targets, number % self.targets + 1)
+        twin.targets = 1
+        for name in ("coefficients", "_intercepts", "_rss", "_tss", "y_exponents"):
+            setattr(twin, name, getattr(self, name)[..., own])
+        frame = twin.frame
+        twin.frame = Frame(frame.root, frame.exponents, frame.intercept, frame.sum_weights, frame.shift,
+                           frame.departure, frame.y_shift[own], frame.y_departure[own])
+        if self._meat is not None:
+            kind = type(self._meat)
+            twin._meat = kind(self._meat.kind, self._meat.values[own], self._meat.exponents[own], self._meat.df,
+                              self._meat.words)
+        return twin
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Table of coefficients, standard errors, t, p and R²: prints as text, shows as HTML in notebooks."""
+        from fastlsq.gram.summary import Summary
+
+        return Summary(self, level)
+
+    def _twin(self):
+        """A copy without what was derived from the covariance."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__getstate__())
+        return twin
+
+    def __getstate__(self):
+        derived = ("covariance", "standard_errors", "t_values", "p_values")
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+    def __repr__(self):
+        targets = "" if self.targets == 1 else f"{self.targets} targets, "
+        r_squared = f"{self.r_squared:.6g}" if self.targets == 1 else "".join(
+            ["[", ", ".join(f"{value:.6g}" for value in self.r_squared[:4]), ", ...]" if self.targets > 4 else "]"]
+        )
+        return (
+            f"OLSResult({self.n_rows} rows, {len(self.names)} columns, {targets}R²={r_squared}, "
+            f"path={self.info.path!r})"
+        )
+
+
+def _root_of(meat):
+    """L with M = L Lᵀ, or None where M is not finite or has a negative eigenvalue beyond rounding."""
+    if not np.isfinite(meat).all():
+        return None
+    values, vectors = np.linalg.eigh(meat)
+    largest = values[-1] if values.size else 0.0
+    if values.size and values[0] < -1e-12 * abs(largest):
+        return None
+    return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def _squared_distance(g, d):
+    """(dᵀ (G Gᵀ)⁺ d, rank) with the rows of G at equal length."""
+    lengths = np.linalg.norm(g, axis=1)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    u, values, _ = np.linalg.svd(g / lengths[:, None], full_matrices=False)
+    keep = values > _RESTRICTIONS_NOISE * values.max(initial=0.0)
+    half = (u[:, keep].T @ (d / lengths)) / values[keep]
+    return float(half @ half), int(keep.sum())

@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""Covariances that do not trust the errors to be independent and of one variance.
+
+All are sandwiches A M Aᵀ (frame.py) with M from the scores s_i = w_i r_i z_i of the rows:
+
+    HC0      sum_i s_i s_iᵀ                          White, Econometrica 48 (1980), 817-838
+    HC1      n/(n - k) times that                    and, with HC2, HC3:
+    HC2      sum_i s_i s_iᵀ/(1 - h_i)                MacKinnon and White, Journal of Econometrics 29 (1985), 305-325
+    HC3      sum_i s_i s_iᵀ/(1 - h_i)²
+    cluster  g/(g - 1) (n - 1)/(n - k) sum_g S_g S_gᵀ, S_g the sum of the scores of cluster g; by two labels
+             M₁ + M₂ - M₁₂                           Cameron, Gelbach and Miller, JBES 29 (2011), 238-249
+    HAC      sum_|l|<=L (1 - |l|/(L + 1)) sum_t s_t s_{t-l}ᵀ   Newey and West, Econometrica 55 (1987), 703-708
+
+The last is computed as 1/(L + 1) sum_t m_t m_tᵀ with the moving sums m_t = s_t + ... + s_{t-L}, zero outside of the
+sample: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on L, and it cannot be indefinite.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastlsq import _arrays
+from fastlsq._core import lib
+from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target, block_size
+from fastlsq.gram.grouped import _by_group
+
+KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
+#: condition number up to which the moments of untransformed scores lose few enough digits
+PLAIN_CONDITION = 1e3
+
+
+@dataclass(slots=True)
+class Meat:
+    """M of every target, k x q x q, in units of 4^exponents."""
+
+    kind: str
+    values: np.ndarray
+    exponents: np.ndarray  # k
+    df: int  # for t and F
+    words: str  # for people
+
+
+def check_request(cov, groups, lags):
+    """Raise ValueError unless the arguments name one covariance."""
+    if cov not in KINDS:
+        raise ValueError(f"cov must be one of {', '.join(map(repr, KINDS))}, got {cov!r}")
+    if (groups is not None) != (cov == "cluster"):
+        missing = "cov='cluster' needs groups"
+        raise ValueError(missing if groups is None else f"groups go with cov='cluster', not {cov!r}")
+    if lags is not None and cov != "HAC":
+        raise ValueError(f"lags go with cov='HAC', not {cov!r}")
+
+
+def default_lags(n):
+    """The rule of thumb 4 (n/100)^(2/9), rounded down (Newey and West, Review of Economic Studies 61, 1994)."""
+    return int(4.0 * (n / 100.0) ** (2.0 / 9.0))
+
+
+def robust_meat(fit, rows, cov, groups, lags):
+    """`Meat` of a fit for the rows it was fitted to."""
+    if cov == "cluster":
+        labels = _labels(groups, rows)
+        meat, df, words = _clustered(labels)
+    elif cov == "HAC":
+        lags = _checked_lags(lags, rows.x.shape[0])
+        meat, df, words = _autocorrelated(lags), fit.df_resid, f"HAC, {lags} lags"
+    else:
+        meat, df, words = _heteroskedastic(cov), fit.df_resid, cov
+    frame = fit.frame
+    k = fit.targets
+    exponents = np.clip(fit.y_exponents, -1000, 1000)
+    values = np.full((k, frame.columns, frame.columns), np.nan)
+    if frame.columns and (fit.df_resid > 0 or cov not in ("HC1", "cluster")):
+        for t in range(k):
+            meat(fit, rows, Target(t, fit.coefficients[:, t], int(exponents[t])), values[t])
+    if not np.isfinite(values).all():
+        _arrays.check_finite(X=rows.x, y=rows.y)
+    return Meat(cov, values, exponents, df, words)
+
+
+def _plainly(fit):
+    """Whether scores may stay in the columns' own coordinates: half the work of a pass."""
+    return fit.info.condition <= PLAIN_CONDITION and fit.full_rank
+
+
+def _heteroskedastic(cov):
+    def meat(fit, rows, target, out):
+        frame = fit.frame
+        transform = frame.transform()
+        if cov in ("HC0", "HC1") and _plainly(fit):
+            moments = np.empty((transform.shape[0], transform.shape[0]))
+            frame.scores(rows, target, None, moments=moments)
+            out[:] = transform.T @ moments @ transform
+        else:
+            frame.scores(rows, target, transform, cov if cov in ("HC2", "HC3") else "plain", moments=out)
+        if cov == "HC1":
+            out *= fit.n_rows / fit.df_resid
+
+    return meat
+
+
+def _score_blocks(fit, rows, target, size):
+    """(start, stop, scores) block by block; the scores are overwritten by the next."""
+    frame = fit.frame
+    transform = frame.transform()
+    memory = np.empty((min(size, rows.x.shape[0]), frame.columns))
+    for start, stop, some in rows.blocks(size):
+        scores = memory[: stop - start]
+        frame.scores(some, target, transform, scores=scores)
+        yield start, stop, scores
+
+
+def _gram(values, moments, n_threads):
+    moments.update(np.ascontiguousarray(values), None, None, None, None, n_threads)
+
+
+def _collected(moments):
+    out = np.empty((moments.p, moments.p))
+    moments.collect(out, np.empty(0))
+    return out
+
+
+# ---- clusters ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Clusters:
+    """Codes 0 .. count-1 of one way of clustering, how many of them have a row of weight, and the sign of its part."""
+
+    codes: np.ndarray
+    count: int
+    used: int
+    sign: float = 1.0
+
+
+def _labels(groups, rows):
+    """One way of clustering; or two, and what they share."""
+    n = rows.x.shape[0]
+    ways = list(groups) if isinstance(groups, tuple) else _arrays.label_columns(groups, n)
+    if len(ways) > 2:
+        raise ValueError(f"groups may have two columns of labels at most, got {len(ways)}")
+    found = [_clusters(*_codes(way, n), rows.weights) for way in ways]
+    if len(found) == 2:
+        shared = _codes(found[0].codes * found[1].count + found[1].codes, n)
+        found.append(_clusters(*shared, rows.weights))
+        found[2].sign = -1.0
+    for way in found:
+        if way.used < 2:
+            raise ValueError(f"cov='cluster' needs at least two groups, got {way.used}")
+    return found
+
+
+def _clusters(codes, count, weights):
+    used = count
+    if weights is not None:
+        used = int(np.count_nonzero(np.bincount(codes[weights > 0], minlength=count)))
+    return _Clusters(codes, count, used)
+
+
+def _codes(labels, n):
+    keys, start, order = _by_group(labels, n)
+    if keys.dtype.kind == "f" and np.isnan(keys).any():
+        raise ValueError("groups must not contain NaN")
+    codes = np.empty(n, np.int64)
+    codes[order] = np.repeat(np.arange(len(keys)), np.diff(start))
+    return codes, len(keys)
+
+
+def _clustered(ways):
+    def meat(fit, rows, target, out):
+        columns = fit.frame.columns
+        sums = [np.zeros((way.count, columns)) for way in ways]
+        for start, stop, scores in _score_blocks(fit, rows, target, block_size(columns)):
+            for way, total in zip(ways, sums, strict=True):
+                lib.add_by_code(scores, way.codes[start:stop], total)
+        out[:] = 0.0
+        for way, total in zip(ways, sums, strict=True):
+            moments = lib.Moments(columns, 0, False)
+            _gram(total, moments, rows.n_threads)
+            factor = way.used / (way.used - 1) * (fit.n_rows - 1) / fit.df_resid
+            out += way.sign * factor * _collected(moments)
+
+    counts = [way.used for way in ways[:2]]
+    return meat, min(counts) - 1, "cluster, " + " and ".join(map(str, counts)) + " groups"
+
+
+# ---- autocorrelation -----------------------------------------------------------------------------------------------
+
+
+def _checked_lags(lags, n):
+    if lags is None:
+        return min(default_lags(n), n - 1)
+    if isinstance(lags, bool) or int(lags) != lags or lags < 0:
+        raise ValueError(f"lags must be a whole number >= 0, got {lags!r}")
+    if lags >= n:
+        raise ValueError(f"lags must be less than the number of rows, {n}, got {lags}")
+    return int(lags)
+
+
+def _autocorrelated(lags):
+    window = lags + 1
+
+    def meat(fit, rows, target, out):
+        columns = fit.frame.columns
+        size = window * max(1, block_size(columns) // window)
+        moments = lib.Moments(columns, 0, False)
+        before = np.zeros((window, columns))  # sums from each row of the window before to its end
+        for _, _, scores in _score_blocks(fit, rows, target, size):
+            windows = -(-len(scores) // window)
+            padded = np.zeros((windows, window, columns))
+            padded.reshape(-1, columns)[: len(scores)] = scores
+            until = padded.cumsum(axis=1)
+            since = padded[:, ::-1].cumsum(axis=1)[:, ::-1]
+            until[0, :-1] += before[1:]
+            until[1:, :-1] += since[:-1, 1:]
+            before = since[-1].copy()
+            _gram(until.reshape(-1, columns), moments, rows.n_threads)
+        _gram(before[1:], moments, rows.n_threads)
+        out[:] = _collected(moments) / window
+
+    return meat
+
+
+def polish_if_needed(fit, rows):
+    """Coordinates good to rounding for a fit whose condition number has left u*kappa² in them."""
+    if fit.info.path in ("gram", "moments") and fit.info.condition > POLISHED_CONDITION:
+        fit.frame = fit.frame.polished(rows)
+
+
+def checked_rows(fit, X, y, weights, n_threads):
+    """`Rows` of a fit, or ValueError: X and y as they were fitted, for all that moments cannot tell."""
+    x = _arrays.matrix(X, "X")
+    n, p = x.shape
+    if p != len(fit.names):
+        raise ValueError(f"X has {p} columns, the model has {len(fit.names)}")
+    y, _ = _arrays.targets(y, "y", n, "X")
+    if y.shape[1] != fit.targets:
+        raise ValueError(f"y has {y.shape[1]} targets, the model has {fit.targets}")
+    weights = _arrays.row_weights(weights, n, "X")
+    used = n if weights is None else int(np.count_nonzero(weights))
+    total = float(n) if weights is None else float(np.add.reduce(weights, dtype=np.float64))
+    if used != fit.n_rows or abs(total - fit.sum_weights) > 1e-9 * abs(total):
+        raise ValueError(f"these are other rows than those of the fit: {used} of total weight {total:g}, the fit has "
+                         f"{fit.n_rows} of {fit.sum_weights:g}")
+    return Rows(x, y, weights, n_threads)
