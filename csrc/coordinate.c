@@ -172,7 +172,8 @@ static flsq_status descend(path *s, double goal, int64_t *sweeps_left)
     flsq_working_set *const w = &s->w;
     const int nonnegative = s->problem->nonnegative;
     int64_t since = 0;
-    int may_step = 1, moved;
+    int may_step = 1;
+    flsq_move moved;
     double before, gap = gap_inside(s);
     while (gap > goal && *sweeps_left > 0) {
         const int64_t turned = s->kernels->coordinate_sweep(w->n, w->m, w->ld, w->diagonal, w->l1, w->reciprocal,
@@ -192,7 +193,8 @@ static flsq_status descend(path *s, double goal, int64_t *sweeps_left)
         since = 0;
         before = gap;
         gap = gap_inside(s);
-        may_step = moved && gap < before; /* else not before the support has changed */
+        /* else not before the support has changed */
+        may_step = moved == FLSQ_SIGN_LOST || (moved == FLSQ_AT_MINIMUM && gap < before);
     }
     return FLSQ_OK;
 }

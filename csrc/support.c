@@ -13,6 +13,10 @@
 #include <math.h>
 #include <string.h>
 
+/* Where columns of the support depend on each other: the step is then long where the fit does not change, and ends where the
+ * first of them leaves. */
+static const double DAMPING = 0x1p-30;
+
 void flsq_refresh(const flsq_kernels *kernels, flsq_working_set *w)
 {
     memcpy(w->q, w->c, (size_t)w->n * sizeof(double));
@@ -50,21 +54,33 @@ static double share_with_sign(const flsq_working_set *w, int64_t i, int nonnegat
     return kept ? INFINITY : -old / step;
 }
 
-flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set *w, double yy, int nonnegative, int *moved)
+/* RᵀR = M_AA + diag l2_A, its diagonal raised by a share of itself. */
+static flsq_status factorize(const flsq_kernels *kernels, flsq_working_set *w, int64_t count, double damping)
 {
-    const int64_t count = find_support(w, nonnegative);
     int64_t pivot;
-    *moved = 0;
     for (int64_t i = 0; i < count; i++) {
         const int64_t j = w->support[i];
         for (int64_t l = i; l < count; l++)
             w->r[i * count + l] = w->m[j * w->ld + w->support[l]];
-        w->r[i * count + i] += w->l2[j];
-        w->step[i] = w->q[j] - w->l2[j] * w->b[j] - (w->b[j] == 0 ? 0 : copysign(w->l1[j], w->b[j]));
+        w->r[i * (count + 1)] += w->l2[j] + damping * w->r[i * (count + 1)];
     }
-    const flsq_status status = flsq_cholesky(kernels, count, w->r, count, 1, &pivot);
+    return flsq_cholesky(kernels, count, w->r, count, 1, &pivot);
+}
+
+flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set *w, double yy, int nonnegative,
+                                   flsq_move *moved)
+{
+    const int64_t count = find_support(w, nonnegative);
+    *moved = FLSQ_UNMOVED;
+    flsq_status status = factorize(kernels, w, count, 0);
+    if (status == FLSQ_NOT_POSITIVE_DEFINITE)
+        status = factorize(kernels, w, count, DAMPING);
     if (status != FLSQ_OK)
         return status == FLSQ_NOT_POSITIVE_DEFINITE ? FLSQ_OK : status;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t j = w->support[i];
+        w->step[i] = w->q[j] - w->l2[j] * w->b[j] - (w->b[j] == 0 ? 0 : copysign(w->l1[j], w->b[j]));
+    }
     flsq_triangular_solve_transposed(kernels, count, w->r, count, 1, w->step);
     flsq_triangular_solve(kernels, count, w->r, count, 1, w->step);
     const double before = objective(w);
@@ -79,7 +95,7 @@ flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set
     flsq_refresh(kernels, w);
     /* near the minimum what is won drowns in the rounding of the objective */
     if (objective(w) <= before + 8 * FLSQ_UNIT_ROUNDOFF * yy) {
-        *moved = 1;
+        *moved = share < 1 ? FLSQ_SIGN_LOST : FLSQ_AT_MINIMUM;
         return FLSQ_OK;
     }
     memcpy(w->b, w->saved, (size_t)w->n * sizeof(double));

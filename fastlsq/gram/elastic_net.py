@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.gram.penalized import Penalty, Scaled, grid
+from fastlsq.gram.penalized import COARSE, Penalty, Scaled, grid
 from fastlsq.gram.polish import polish
 from fastlsq.gram.wide_path import WideProblem
 from fastlsq.solve.moments import Problem, gather
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # too large a matrix.
 _FEW_COLUMNS = 256
 _MANY_COLUMNS = 4096
+# The smallest alpha on the way to a single one, as a share of the largest.
+_NEAR_ZERO = 1e-8
 
 
 @dataclass(slots=True)
@@ -208,9 +210,11 @@ def elastic_net(
     rows = checked_rows(X, y, weights, intercept, names, n_threads)
     penalty = checked_penalty(rows, l1_ratio, penalty_factor, positive, tol, max_iter)
     if use_rows(rows.problem):
-        return wide_path(WideProblem(rows.problem, penalty.factor), penalty, alphas, rows.names)[0]
+        wide = WideProblem(rows.problem, penalty.factor)
+        wide.approach(penalty, _approach(wide.largest_alpha(penalty), alphas[0]))
+        return wide_path(wide, penalty, alphas, rows.names)[0]
     scaled = Scaled.of(gather(rows.problem), penalty.factor)
-    return polished(rows.problem, scaled, penalty, one_path(scaled, penalty, alphas, rows.names)[0])
+    return polished(rows.problem, scaled, penalty, single(scaled, penalty, alphas, rows.names))
 
 
 def elastic_net_path(
@@ -294,21 +298,41 @@ def use_rows(problem):
     return p > _FEW_COLUMNS and (n < p or p > _MANY_COLUMNS)
 
 
+def single(scaled, penalty, alphas, names):
+    """The fit for one alpha, reached by a coarse path: at once, far too many columns would enter."""
+    start = None
+    way = _approach(scaled.largest_alpha(penalty), alphas[0])
+    if way.size and scaled.columns.size:
+        coarse = scaled.problem(replace(penalty, tol=COARSE), way)
+        lib.elastic_net_paths([coarse], 1)
+        start = coarse.b[-1].copy()
+    return paths_of([scaled], [penalty], [alphas], names, 1, starts=[start])[0][0][0]
+
+
+def _approach(largest, alpha):
+    """Values between, each at most a third of the one before."""
+    if not alpha < largest:
+        return np.empty(0)
+    steps = int(np.ceil(np.log(largest / max(alpha, _NEAR_ZERO * largest)) / np.log(3.0)))
+    return largest / 3.0 ** np.arange(1, steps)
+
+
 def one_path(scaled, penalty, alphas, names):
     return paths_of([scaled], [penalty], [alphas], names, 1)[0][0]
 
 
-def paths_of(equations, penalties, alphas, names, n_threads, held=None):
+def paths_of(equations, penalties, alphas, names, n_threads, held=None, starts=None):
     """(paths, errors): for scaled equations, each with its penalty, alphas and moments of rows held out or None.
 
     The errors are mean squared ones of the rows held out, None where there are none.
     """
     held = [None] * len(equations) if held is None else held
-    parts = list(zip(equations, penalties, alphas, held, strict=True))
+    starts = [None] * len(equations) if starts is None else starts
+    parts = list(zip(equations, penalties, alphas, held, starts, strict=True))
     problems = [scaled.problem(*rest) if scaled.columns.size else None for scaled, *rest in parts]
     lib.elastic_net_paths([problem for problem in problems if problem is not None], n_threads)
     paths, errors = [], []
-    for (scaled, penalty, own, rest), problem in zip(parts, problems, strict=True):
+    for (scaled, penalty, own, rest, _), problem in zip(parts, problems, strict=True):
         none = np.zeros(len(own))
         b = np.zeros((len(own), 0)) if problem is None else problem.b
         objective = none + 0.5 * scaled.yy if problem is None else problem.objective
@@ -323,7 +347,6 @@ def paths_of(equations, penalties, alphas, names, n_threads, held=None):
 
 def wide_path(wide, penalty, alphas, names, visit=None):
     """The path by residual passes; visit(i) is called at every solution."""
-    wide.restart()
     found, last = [], alphas[0]
     for i, alpha in enumerate(alphas):
         gap, sweeps = wide.solve(penalty, alpha, last)

@@ -17,6 +17,9 @@ import numpy as np
 from fastlsq._core import lib
 from fastlsq.solve.moments import NormalEquations, root_exponents
 
+#: tolerance of points on the way to the one that is wanted
+COARSE = 1e-3
+
 
 @dataclass(slots=True)
 class Penalty:
@@ -34,9 +37,6 @@ class Penalty:
         own = weight * np.where(np.isfinite(factor), factor, 1.0)
         first = np.ldexp(self.l1_ratio * own, x_exponents + y_exponent)
         return first, np.ldexp((1 - self.l1_ratio) * own, 2 * x_exponents)
-
-    def with_ratio(self, l1_ratio):
-        return Penalty(l1_ratio, self.factor, self.positive, self.tol, self.max_iter)
 
 
 @dataclass(slots=True)
@@ -68,10 +68,10 @@ class Scaled:
     def terms(self, penalty):
         return penalty.terms(self.columns, self.weight, self.x_exponents, self.y_exponent)
 
-    def problem(self, penalty, alphas, held=None):
+    def problem(self, penalty, alphas, held=None, start=None):
         first, second = self.terms(penalty)
         return lib.Penalized(self.m, self.c, self.yy, first, second, alphas, penalty.positive, penalty.tol,
-                             penalty.max_iter, None, None if held is None else self.held_out(held))
+                             penalty.max_iter, start, None if held is None else self.held_out(held))
 
     def held_out(self, held):
         """Moments of the rows held out, `held`, as the core wants them, in these units."""

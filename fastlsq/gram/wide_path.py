@@ -8,11 +8,13 @@ equations, and what decides (the gradient, the residual sum of squares, the dual
 of the working set serve as in iterative refinement, their rounding does not reach the answer.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.penalized import largest_ratio
+from fastlsq.gram.penalized import COARSE, largest_ratio
 
 # A centred column no larger than this, times its largest value before, is a constant one.
 _ROUNDING = 8 * 2.0**-53
@@ -115,6 +117,13 @@ class WideProblem:
         first, second = self.terms(penalty)
         self._admit((2 * alpha - last_alpha) * first, penalty)
         return self._descend(first, second, alpha, penalty, alpha * first)
+
+    def approach(self, penalty, alphas):
+        """A coarse path from the present coefficients, to start from."""
+        last = alphas[0] if alphas.size else 0.0
+        for alpha in alphas:
+            self.solve(replace(penalty, tol=COARSE), alpha, last)
+            last = alpha
 
     def _admit(self, bound, penalty):
         sizes = self.q if penalty.positive else np.abs(self.q)
