@@ -4,11 +4,17 @@
 
 _HOME = {
     "BatchInfo": "fastlsq.solve.batched",
+    "ElasticNetCVResult": "fastlsq.gram.elastic_net_cv",
+    "ElasticNetPath": "fastlsq.gram.elastic_net",
+    "ElasticNetResult": "fastlsq.gram.elastic_net",
     "Gram": "fastlsq.gram.gram",
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
     "SolveInfo": "fastlsq.solve.driver",
+    "elastic_net": "fastlsq.gram.elastic_net",
+    "elastic_net_cv": "fastlsq.gram.elastic_net_cv",
+    "elastic_net_path": "fastlsq.gram.elastic_net",
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
@@ -19,7 +25,8 @@ _HOME = {
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
+    "BatchInfo", "ElasticNetCVResult", "ElasticNetPath", "ElasticNetResult", "Gram", "GroupedOLSResult", "LstsqResult",
+    "OLSResult", "SolveInfo", "elastic_net", "elastic_net_cv", "elastic_net_path", "grouped_ols", "lstsq", "ols",
     "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"

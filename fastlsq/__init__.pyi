@@ -6,6 +6,12 @@ from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
+from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
+from fastlsq.gram.elastic_net import ElasticNetResult as ElasticNetResult
+from fastlsq.gram.elastic_net import elastic_net as elastic_net
+from fastlsq.gram.elastic_net import elastic_net_path as elastic_net_path
+from fastlsq.gram.elastic_net_cv import ElasticNetCVResult as ElasticNetCVResult
+from fastlsq.gram.elastic_net_cv import elastic_net_cv as elastic_net_cv
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
@@ -18,7 +24,8 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
+    "BatchInfo", "ElasticNetCVResult", "ElasticNetPath", "ElasticNetResult", "Gram", "GroupedOLSResult", "LstsqResult",
+    "OLSResult", "SolveInfo", "elastic_net", "elastic_net_cv", "elastic_net_path", "grouped_ols", "lstsq", "ols",
     "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
