@@ -23,7 +23,8 @@ enum {
     STALLS = 3,         /* rounds without progress after which rounding is all that is left */
     SWEEPS_BETWEEN = 8  /* steps of Newton, while signs still change */
 };
-static const double MARGIN = 0.5; /* of the goal, which is looked at again with q computed anew */
+static const double MARGIN = 0.5;      /* of the goal, which is looked at again with q computed anew */
+static const double NO_LESS = 0x1p-56; /* of yy: a gap of nothing but rounding */
 
 typedef struct path {
     const flsq_kernels *kernels;
@@ -186,15 +187,17 @@ static flsq_status descend(path *s, double goal, int64_t *sweeps_left)
         if (!(gap > goal) || *sweeps_left == 0 || !may_step || (turned > 0 && since < SWEEPS_BETWEEN) ||
             !newton_pays(w, before, gap, goal))
             continue;
-        const flsq_status status = flsq_newton_on_support(s->kernels, w, s->problem->yy, nonnegative, &moved);
-        if (status != FLSQ_OK)
-            return status;
-        --*sweeps_left;
+        do {
+            const flsq_status status = flsq_newton_on_support(s->kernels, w, s->problem->yy, nonnegative, &moved);
+            if (status != FLSQ_OK)
+                return status;
+            --*sweeps_left;
+        } while (moved == FLSQ_SIGN_LOST && *sweeps_left > 0);
         since = 0;
         before = gap;
         gap = gap_inside(s);
         /* else not before the support has changed */
-        may_step = moved == FLSQ_SIGN_LOST || (moved == FLSQ_AT_MINIMUM && gap < before);
+        may_step = moved != FLSQ_UNMOVED && gap < before;
     }
     return FLSQ_OK;
 }
@@ -218,7 +221,7 @@ static flsq_status solve(path *s, double alpha, double last_alpha, double *gap, 
         set_penalty(s, i, alpha);
     enter_beyond(s, 2 * alpha - last_alpha, alpha);
     for (;;) {
-        status = descend(s, inner, &left);
+        status = descend(s, FLSQ_MAX(inner, NO_LESS * a->yy), &left);
         if (status != FLSQ_OK)
             return status;
         refresh(s);

@@ -21,8 +21,9 @@ typedef struct flsq_working_set {
 
 /* q := c - M b, of the working set. */
 void flsq_refresh(const flsq_kernels *kernels, flsq_working_set *w);
-/* b := the minimum over the coefficients that are not zero, with their signs, or the point on the way to it where the first
- * sign is lost, which becomes zero; unmoved where their equations cannot be solved or this would not descend. */
+/* b := the minimum over the coefficients that are not zero, with their signs; where some would lose theirs, zero for these if
+ * that is an improvement, else the point on the way where the first is lost; unmoved where their equations cannot be solved
+ * or nothing improves. */
 typedef enum flsq_move { FLSQ_UNMOVED, FLSQ_SIGN_LOST, FLSQ_AT_MINIMUM } flsq_move;
 flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set *w, double yy, int nonnegative,
                                    flsq_move *moved);

@@ -54,6 +54,18 @@ static double share_with_sign(const flsq_working_set *w, int64_t i, int nonnegat
     return kept ? INFINITY : -old / step;
 }
 
+/* b := saved b and a share of the step, coefficients that would lose their sign on the way being zero; its objective. */
+static double step_to(const flsq_kernels *kernels, flsq_working_set *w, int64_t count, int nonnegative, double share)
+{
+    memcpy(w->b, w->saved, (size_t)w->n * sizeof(double));
+    for (int64_t i = 0; i < count; i++) {
+        double *const b = w->b + w->support[i];
+        *b = share_with_sign(w, i, nonnegative) <= share ? 0 : *b + share * w->step[i];
+    }
+    flsq_refresh(kernels, w);
+    return objective(w);
+}
+
 /* RᵀR = M_AA + diag l2_A, its diagonal raised by a share of itself. */
 static flsq_status factorize(const flsq_kernels *kernels, flsq_working_set *w, int64_t count, double damping)
 {
@@ -83,22 +95,19 @@ flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set
     }
     flsq_triangular_solve_transposed(kernels, count, w->r, count, 1, w->step);
     flsq_triangular_solve(kernels, count, w->r, count, 1, w->step);
-    const double before = objective(w);
+    const double before = objective(w), most = before + 8 * FLSQ_UNIT_ROUNDOFF * yy;
     double share = 1;
     for (int64_t i = 0; i < count; i++)
         share = FLSQ_MIN(share, share_with_sign(w, i, nonnegative));
     memcpy(w->saved, w->b, (size_t)w->n * sizeof(double));
-    for (int64_t i = 0; i < count; i++) {
-        double *const b = w->b + w->support[i];
-        *b = share_with_sign(w, i, nonnegative) <= share ? 0 : *b + share * w->step[i];
-    }
-    flsq_refresh(kernels, w);
     /* near the minimum what is won drowns in the rounding of the objective */
-    if (objective(w) <= before + 8 * FLSQ_UNIT_ROUNDOFF * yy) {
+    if (step_to(kernels, w, count, nonnegative, 1) <= (share < 1 ? before : most))
         *moved = share < 1 ? FLSQ_SIGN_LOST : FLSQ_AT_MINIMUM;
-        return FLSQ_OK;
+    else if (share < 1 && step_to(kernels, w, count, nonnegative, share) <= most)
+        *moved = FLSQ_SIGN_LOST;
+    else {
+        memcpy(w->b, w->saved, (size_t)w->n * sizeof(double));
+        flsq_refresh(kernels, w);
     }
-    memcpy(w->b, w->saved, (size_t)w->n * sizeof(double));
-    flsq_refresh(kernels, w);
     return FLSQ_OK;
 }

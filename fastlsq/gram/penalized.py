@@ -19,6 +19,8 @@ from fastlsq.solve.moments import NormalEquations, root_exponents
 
 #: tolerance of points on the way to the one that is wanted
 COARSE = 1e-3
+#: that of columns without a penalty, from whose fit the largest alpha follows
+EXACT = 1e-15
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ class Scaled:
         if free.size:
             none = np.zeros(free.size)
             own = np.ascontiguousarray(self.m[np.ix_(free, free)])
-            problem = lib.Penalized(own, self.c[free], self.yy, none, none, np.zeros(1), penalty.positive, penalty.tol,
+            problem = lib.Penalized(own, self.c[free], self.yy, none, none, np.zeros(1), penalty.positive, EXACT,
                                     penalty.max_iter)
             lib.elastic_net_paths([problem], 1)
             q = q - self.m[:, free] @ problem.b[0]

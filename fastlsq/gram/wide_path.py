@@ -14,7 +14,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.penalized import COARSE, largest_ratio
+from fastlsq.gram.penalized import COARSE, EXACT, largest_ratio
 
 # A centred column no larger than this, times its largest value before, is a constant one.
 _ROUNDING = 8 * 2.0**-53
@@ -91,7 +91,7 @@ class WideProblem:
         if free.any():
             self.enter(np.flatnonzero(free))
             none = np.where(free, 0.0, np.inf)
-            self._descend(np.zeros(free.size), np.zeros(free.size), 0.0, penalty, none)
+            self._descend(np.zeros(free.size), np.zeros(free.size), 0.0, replace(penalty, tol=EXACT), none)
         largest = largest_ratio(np.where(self.usable, self.q, 0.0), first, penalty.positive)
         self.restart()
         return largest
