@@ -20,7 +20,8 @@
 #include <string.h>
 
 enum {
-    STALLS = 3,         /* rounds without progress after which rounding is all that is left */
+    STALLS = 3,         /* rounds without progress after which rounding is all that is left, */
+    STALLED_SWEEPS = 50, /* and sweeps that have not taken a tenth off the gap */
     SWEEPS_BETWEEN = 8  /* steps of Newton, while signs still change */
 };
 static const double MARGIN = 0.5;      /* of the goal, which is looked at again with q computed anew */
@@ -172,11 +173,11 @@ static flsq_status descend(path *s, double goal, int64_t *sweeps_left)
 {
     flsq_working_set *const w = &s->w;
     const int nonnegative = s->problem->nonnegative;
-    int64_t since = 0;
+    int64_t since = 0, idle = 0;
     int may_step = 1;
     flsq_move moved;
-    double before, gap = gap_inside(s);
-    while (gap > goal && *sweeps_left > 0) {
+    double before, gap = gap_inside(s), least = gap;
+    while (gap > goal && *sweeps_left > 0 && idle < STALLED_SWEEPS) {
         const int64_t turned = s->kernels->coordinate_sweep(w->n, w->m, w->ld, w->diagonal, w->l1, w->reciprocal,
                                                             nonnegative, w->b, w->q);
         --*sweeps_left;
@@ -184,6 +185,8 @@ static flsq_status descend(path *s, double goal, int64_t *sweeps_left)
         before = gap;
         gap = gap_inside(s);
         may_step |= turned > 0;
+        idle = gap < 0.9 * least ? 0 : idle + 1;
+        least = FLSQ_MIN(least, gap);
         if (!(gap > goal) || *sweeps_left == 0 || !may_step || (turned > 0 && since < SWEEPS_BETWEEN) ||
             !newton_pays(w, before, gap, goal))
             continue;

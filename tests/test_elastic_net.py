@@ -293,7 +293,6 @@ def test_ill_conditioned_moments_are_polished(monkeypatch):
     np.testing.assert_allclose([fit.intercept, fit.objective], [float(level), float(objective)], rtol=1e-9)
     monkeypatch.setattr("fastlsq.gram.elastic_net.polish", lambda *arguments: None)
     rough = fastlsq.elastic_net(x, y, 0.5, l1_ratio=1.0, penalty_factor=factor, tol=1e-15)
-    print([float(r / b - 1) for r, b in zip(rough.coef, coef)])
     assert abs(rough.coef[1] / float(coef[1]) - 1) > 1e-9
 
 
