@@ -298,7 +298,7 @@ static flsq_status run(const flsq_kernels *kernels, const flsq_penalized *proble
             return status;
         memcpy(out->b + k * p, s.b, (size_t)p * sizeof(double));
         out->objective[k] = objective(&s, alpha);
-        if (out->error != NULL)
+        if (problem->held_out != NULL)
             out->error[k] = error_of(&s, s.w.r);
     }
     return FLSQ_OK;
