@@ -105,8 +105,8 @@ def check_path(path, x, y, weights=None, intercept=True, factor=None, positive=F
     factor = np.ones(x.shape[1]) if factor is None else factor
     assert path.converged.all()
     for i, alpha in enumerate(path.alphas):
-        objective, excess, _, yy = measures(x, y, weights, intercept, path.coef[i], path.intercept[i], alpha, path.l1_ratio,
-                                            factor, positive)
+        point = path.coef[i], path.intercept[i], alpha, path.l1_ratio
+        objective, excess, _, yy = measures(x, y, weights, intercept, *point, factor, positive)
         assert excess <= 1.01 * tol * yy + 1e-15 * objective
         assert path.dual_gap[i] <= tol * yy * 1.01
         np.testing.assert_allclose(path.objective[i], float(objective), rtol=1e-12, atol=1e-13 * float(yy))
@@ -134,10 +134,11 @@ def test_against_all_signs(draw):
     weights = draw.draw(st.sampled_from([None, rng.integers(0, 4, n).astype(float) + (np.arange(n) == 0)]), "weights")
     intercept, positive = draw.draw(st.booleans(), "intercept"), draw.draw(st.booleans(), "positive")
     factor = draw.draw(st.sampled_from([None, rng.integers(1, 4, p).astype(float)]), "factor")
-    alpha, ratio = draw.draw(st.sampled_from([0.125, 0.5, 2.0]), "alpha"), draw.draw(st.sampled_from([0.25, 0.5, 1.0]), "r")
+    alpha = draw.draw(st.sampled_from([0.125, 0.5, 2.0]), "alpha")
+    ratio = draw.draw(st.sampled_from([0.25, 0.5, 1.0]), "ratio")
     coef, level, objective = exact(x, y, alpha, ratio, weights, intercept, factor, positive)
-    fit = fastlsq.elastic_net(x, y, alpha, l1_ratio=ratio, weights=weights, intercept=intercept, penalty_factor=factor,
-                              positive=positive, tol=1e-14)
+    fit = fastlsq.elastic_net(x, y, alpha, l1_ratio=ratio, weights=weights, intercept=intercept,
+                              penalty_factor=factor, positive=positive, tol=1e-14)
     assert fit.converged
     np.testing.assert_allclose(fit.objective, float(objective), rtol=1e-12, atol=1e-13)
     assert fit.dual_gap >= fit.objective - float(objective) - 1e-13
@@ -177,7 +178,9 @@ def test_the_gap_bounds_the_excess_of_any_point():
 # ---- paths ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n, p, correlation", [(300, 7, 0.0), (300, 8, 0.9), (200, 65, 0.99), (40, 60, 0.5), (30, 300, 0.3)])
+@pytest.mark.parametrize(
+    "n, p, correlation", [(300, 7, 0.0), (300, 8, 0.9), (200, 65, 0.99), (40, 60, 0.5), (30, 300, 0.3)]
+)
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0])
 def test_paths(n, p, correlation, ratio):
     x, y = data(n, p, correlation)

@@ -82,7 +82,8 @@ def test_the_choice():
     assert fit.one_se <= j and fit.alpha_one_se == fit.alphas[i, fit.one_se]
     limit = fit.mse[i, j] + fit.mse_error[i, j]
     assert fit.mse[i, fit.one_se] <= limit and (fit.mse[i, : fit.one_se] > limit).all()
-    alone = fastlsq.elastic_net(x, y, fit.alpha, l1_ratio=fit.l1_ratio, positive=True, penalty_factor=np.arange(1.0, 9.0))
+    rest = {"positive": True, "penalty_factor": np.arange(1.0, 9.0)}
+    alone = fastlsq.elastic_net(x, y, fit.alpha, l1_ratio=fit.l1_ratio, **rest)
     np.testing.assert_allclose(fit.coef, alone.coef, atol=1e-7)
     np.testing.assert_allclose([fit.intercept, fit.objective], [alone.intercept, alone.objective], rtol=1e-7)
     assert np.array_equal(fit.path[j].coef, fit.coef) and "5 folds" in repr(fit)
@@ -112,7 +113,8 @@ def test_columns_constant_in_a_fold():
     level = np.ones((60, 2))
     fit = fastlsq.elastic_net_cv(level, y, alphas=[0.1])
     halves = contiguous(60, 5)
-    np.testing.assert_allclose(fit.mse_path[0, 0], [np.mean((y[halves == k] - y[halves != k].mean()) ** 2) for k in range(5)])
+    want = [np.mean((y[halves == k] - y[halves != k].mean()) ** 2) for k in range(5)]
+    np.testing.assert_allclose(fit.mse_path[0, 0], want)
 
 
 @pytest.mark.parametrize("layout", ["F", "float32", "strided", "readonly"])
@@ -136,7 +138,8 @@ def test_long_folds_by_label_are_read_in_blocks():
     x, y = data(30_000, 2)
     labels = np.arange(30_000) % 2
     fit = fastlsq.elastic_net_cv(x, y, cv=labels, alphas=[0.1], tol=1e-13)
-    np.testing.assert_allclose(fit.mse_path, one_by_one(x, y, [0.5], fit.alphas, pairs_of(labels), tol=1e-13), rtol=1e-9)
+    want = one_by_one(x, y, [0.5], fit.alphas, pairs_of(labels), tol=1e-13)
+    np.testing.assert_allclose(fit.mse_path, want, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,8 @@ def test_folds_without_weight_and_other_words():
     with pytest.raises(ValueError, match="fold 0 of cv holds out no row with a weight above 0"):
         fastlsq.elastic_net_cv(x, y, weights=weights)
     with pytest.raises(ValueError, match="fold 1 of cv trains on no row with a weight above 0"):
-        fastlsq.elastic_net_cv(x, y, weights=1 - weights, cv=[(np.arange(4), np.arange(3)), (np.arange(9, 20), np.arange(4))])
+        pairs = [(np.arange(4), np.arange(3)), (np.arange(9, 20), np.arange(4))]
+        fastlsq.elastic_net_cv(x, y, weights=1 - weights, cv=pairs)
     with pytest.raises(TypeError, match="cv must be a number of folds"):
         fastlsq.elastic_net_cv(x, y, cv=2.5)
     with pytest.raises(ValueError, match="l1_ratio must be a number or 1-D"):

@@ -68,7 +68,8 @@ def elastic_net_paths(list problems, int n_threads, kernel=None):
     cdef const flsq_kernels *kernels = select(kernel)
     cdef int64_t count = len(problems), i
     cdef Penalized problem
-    views, outs = new_array(count * sizeof(flsq_penalized), numpy.int8), new_array(count * sizeof(flsq_path), numpy.int8)
+    views = new_array(count * sizeof(flsq_penalized), numpy.int8)
+    outs = new_array(count * sizeof(flsq_path), numpy.int8)
     cdef flsq_penalized *view = <flsq_penalized *> own_data(views)
     cdef flsq_path *out = <flsq_path *> own_data(outs)
     for i in range(count):
