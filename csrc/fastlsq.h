@@ -343,6 +343,48 @@ flsq_status flsq_truncated_dependent(const flsq_truncated *truncated, int8_t *de
 /* product := A B (n x n each, upper triangular, row-major; the lower triangle of the product becomes 0). */
 void flsq_triangular_product(const flsq_kernels *kernels, int64_t n, const double *a, const double *b, double *product);
 
+/* ---- elastic net on normal equations ---------------------------------------------------------------------------- */
+
+/* Rows held out, in the units of the path: their squared error is
+ * yy - 2 b·c + b·M b + weight*(apart - b·distance)², moments about their own means. */
+typedef struct flsq_held_out {
+    const double *m, *c, *distance; /* p x p; p; p, means of these rows less those of the others */
+    double yy, weight, apart;
+} flsq_held_out;
+
+/* (yy - 2 b·c + b·M b)/2 + alpha sum_j (l1_j |b_j| + l2_j b_j²/2), minimised over b for each alpha, from the first on.
+ * M is positive semidefinite with a positive diagonal; columns scaled to lengths near 1. */
+typedef struct flsq_penalized {
+    int64_t p, ldm;
+    const double *m, *c;     /* p x p, symmetric; p */
+    double yy;
+    const double *l1, *l2;   /* p, finite, >= 0 */
+    int nonnegative;         /* b >= 0 */
+    int64_t count;
+    const double *alpha;     /* count, none larger than the one before */
+    const double *start;     /* p, or NULL for zeros */
+    double tolerance;        /* of the duality gap, relative to yy */
+    int64_t most_sweeps;     /* for one alpha; a step of Newton counts as one */
+    const flsq_held_out *held_out; /* or NULL */
+} flsq_penalized;
+
+typedef struct flsq_path {
+    double *b;                /* count x p */
+    double *gap, *objective;  /* count */
+    int64_t *sweeps;          /* count */
+    double *error;            /* count, of the rows held out; or NULL */
+} flsq_path;
+
+/* Paths of `count` problems, each by one thread. */
+flsq_status flsq_elastic_net_paths(const flsq_kernels *kernels, int64_t count, const flsq_penalized *problems,
+                                   int n_threads, const flsq_path *paths);
+
+/* An upper bound of what the objective at b lies above its minimum: the duality gap, cleared of what would cancel.  q = c - M b,
+ * diagonal of M, rss = yy - 2 b·c + b·M b; penalties times alpha.  A column without any penalty has no bound unless that of its
+ * coefficient is known: it is taken to stay below the present one plus sqrt(yy/m_jj). */
+double flsq_duality_gap(int64_t p, const double *b, const double *q, const double *l1, const double *l2,
+                        const double *diagonal, double alpha, int nonnegative, double yy, double rss);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* a (n x n, leading dimension ld): upper triangle in, R with RᵀR = A out; below the diagonal untouched.

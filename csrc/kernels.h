@@ -160,6 +160,11 @@ struct flsq_kernels {
     /* x := M⁻¹x, half := ‖R⁻ᵀx‖² */
     void (*lane_solve)(int64_t p, const double *r, const double *reciprocal, double *x, double *half);
 
+    /* One sweep of coordinate descent over b, with q = c - M b kept (kernels/coordinate_template.h); returns how many
+     * coefficients entered, left or changed their sign. */
+    int64_t (*coordinate_sweep)(int64_t n, const double *m, int64_t ld, const double *diagonal, const double *l1,
+                                const double *reciprocal, int nonnegative, double *b, double *q);
+
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */
     double (*probe_fma)(int64_t sweeps, double *sink);

@@ -5,6 +5,9 @@
 _HOME = {
     "BatchInfo": "fastlsq.solve.batched",
     "Collinearity": "fastlsq.gram.collinear",
+    "ElasticNetCVResult": "fastlsq.gram.elastic_net_cv",
+    "ElasticNetPath": "fastlsq.gram.elastic_net",
+    "ElasticNetResult": "fastlsq.gram.elastic_net",
     "Gram": "fastlsq.gram.gram",
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
@@ -13,6 +16,9 @@ _HOME = {
     "RidgePath": "fastlsq.gram.ridge_path",
     "RidgeResult": "fastlsq.gram.ridge",
     "SolveInfo": "fastlsq.solve.driver",
+    "elastic_net": "fastlsq.gram.elastic_net",
+    "elastic_net_cv": "fastlsq.gram.elastic_net_cv",
+    "elastic_net_path": "fastlsq.gram.elastic_net",
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
@@ -26,11 +32,7 @@ _HOME = {
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
-__all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath",
-    "RidgeResult", "SolveInfo", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv",
-    "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
-]
+__all__ = sorted([*_HOME, "show_config"])
 __version__ = "0.1.0"
 
 

@@ -7,6 +7,12 @@ from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
 from fastlsq.gram.collinear import Collinearity as Collinearity
+from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
+from fastlsq.gram.elastic_net import ElasticNetResult as ElasticNetResult
+from fastlsq.gram.elastic_net import elastic_net as elastic_net
+from fastlsq.gram.elastic_net import elastic_net_path as elastic_net_path
+from fastlsq.gram.elastic_net_cv import ElasticNetCVResult as ElasticNetCVResult
+from fastlsq.gram.elastic_net_cv import elastic_net_cv as elastic_net_cv
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
@@ -26,9 +32,10 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Collinearity", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath",
-    "RidgeResult", "SolveInfo", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv",
-    "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Collinearity", "ElasticNetCVResult", "ElasticNetPath", "ElasticNetResult", "Gram", "GroupedOLSResult",
+    "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath", "RidgeResult", "SolveInfo", "elastic_net",
+    "elastic_net_cv", "elastic_net_path", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge",
+    "ridge_cv", "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

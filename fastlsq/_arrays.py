@@ -77,23 +77,6 @@ def row_weights(weights, n, rows_of):
     return array
 
 
-def folds(cv, n):
-    """The rows of every fold: slices for a number of folds, index arrays for a label for every row."""
-    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
-        if not 2 <= cv <= n:
-            raise ValueError(f"cv must be at least 2 and at most the {n} rows of X, got {cv}")
-        edges = np.concatenate([[0], np.cumsum(np.full(cv, n // cv) + (np.arange(cv) < n % cv))]).tolist()
-        return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-    labels = np.asarray(cv)
-    if labels.shape != (n,):
-        raise ValueError(f"cv must be a number of folds or a label for each of the {n} rows of X, got {cv!r:.60}")
-    keys, codes = np.unique(labels, return_inverse=True)
-    if keys.size < 2:
-        raise ValueError("cv has one label only: there must be at least two folds")
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-
-
 def ridge_alphas(alphas):
     """1-D array of finite numbers >= 0."""
     array = real(alphas, "alphas").astype(np.float64)

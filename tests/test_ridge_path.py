@@ -55,13 +55,14 @@ def test_degrees_of_freedom_and_gcv():
 
 
 def left_out(x, y, w, alpha, folds, penalty, intercept):
-    """Sum of w error² over all folds, by exact refits."""
+    """Mean over the folds of the mean squared error of their rows, by exact refits; of single rows weighted."""
     total = np.zeros(y.shape[1])
     for rows in folds:
         rest = np.setdiff1d(np.arange(len(x)), rows)
         b = exact(x[rest], y[rest], alpha, penalty, w[rest], intercept)
         error = y[rows] - x[rows] @ b[-x.shape[1] :] - (b[0] if intercept else 0.0)
-        total += (w[rows][:, None] * error**2).sum(axis=0)
+        squares = np.average(error**2, axis=0, weights=w[rows])
+        total += squares * w[rows[0]] / w.sum() if len(folds) == len(x) else squares / len(folds)
     return total
 
 
@@ -78,7 +79,7 @@ def test_cross_validation_is_that_of_refits(intercept, n, p, cv):
     alphas = [0.25, 64.0, 1e6]
     fit = fastlsq.ridge_cv(x, y, alphas, cv=labels if cv == "labels" else cv, penalty=penalty, weights=w,
                            intercept=intercept)
-    want = np.array([left_out(x, y, w, alpha, folds, penalty, intercept) for alpha in alphas]) / w.sum()
+    want = np.array([left_out(x, y, w, alpha, folds, penalty, intercept) for alpha in alphas])
     np.testing.assert_allclose(fit.scores, want, rtol=1e-10)
     assert fit.alpha == alphas[np.argmin(want.mean(axis=1))]
     refit = fastlsq.ridge(x, y, fit.alpha, penalty=penalty, weights=w, intercept=intercept)
@@ -163,11 +164,11 @@ def test_threads_orders_and_dtypes_give_the_same_bits():
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ({"cv": "best"}, "cv must be 'loo'"), ({"cv": 1}, "cv must be at least 2"), ({"cv": 200}, "at most the 120 rows"),
-    ({"cv": np.zeros(120)}, "one label only"), ({"cv": np.zeros(3)}, "a label for each of the 120 rows"),
+    ({"cv": "best"}, "cv must be 'loo'"), ({"cv": 1}, "cv must be between 2 and"), ({"cv": 200}, "rows, 120, got 200"),
+    ({"cv": np.zeros(120)}, "at least 2 folds"), ({"cv": np.zeros(3)}, "one label for each of the 120 rows"),
     ({"alphas": [1.0, -1.0]}, "alphas must be finite and >= 0"), ({"alphas": []}, "1-D and not empty"),
     ({"alphas": 1.0}, "1-D and not empty"), ({"weights": np.zeros(120)}, "not all be zero"),
-    ({"cv": np.arange(120) % 2, "weights": np.arange(120) % 2}, "fold 0 has no row of positive weight"),
+    ({"cv": np.arange(120) % 2, "weights": np.arange(120) % 2}, "fold 0 of cv holds out no row"),
 ])  # fmt: skip
 def test_refuses(arguments, message):
     x, y, _ = problem()

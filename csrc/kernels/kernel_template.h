@@ -85,6 +85,7 @@ INLINE double lane_sum(vec v)
 #include "twofold_template.h"
 #include "factor_template.h"
 #include "lanes_template.h"
+#include "coordinate_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -141,6 +142,7 @@ const flsq_kernels NAME(kernels) = {
     .lane_cholesky = lane_cholesky,
     .lane_norms = lane_norms,
     .lane_solve = lane_solve,
+    .coordinate_sweep = coordinate_sweep,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

@@ -277,6 +277,46 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_group_answers *answers
     )
 
+    ctypedef struct flsq_held_out:
+        const double *m
+        const double *c
+        const double *distance
+        double yy
+        double weight
+        double apart
+
+    ctypedef struct flsq_penalized:
+        int64_t p
+        int64_t ldm
+        const double *m
+        const double *c
+        double yy
+        const double *l1
+        const double *l2
+        int nonnegative
+        int64_t count
+        const double *alpha
+        const double *start
+        double tolerance
+        int64_t most_sweeps
+        const flsq_held_out *held_out
+
+    ctypedef struct flsq_path:
+        double *b
+        double *gap
+        double *objective
+        int64_t *sweeps
+        double *error
+
+    flsq_status flsq_elastic_net_paths(
+        const flsq_kernels *kernels, int64_t count, const flsq_penalized *problems, int n_threads,
+        const flsq_path *paths
+    )
+    double flsq_duality_gap(
+        int64_t p, const double *b, const double *q, const double *l1, const double *l2, const double *diagonal,
+        double alpha, int nonnegative, double yy, double rss
+    )
+
     flsq_status flsq_cholesky(
         const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot
     )

@@ -235,3 +235,24 @@ class Truncated:
     def dependent(self) -> NDArray[np.bool_]: ...
 
 def triangular_product(a: _Floats, b: _Floats, kernel: str | None = None) -> _Floats: ...
+
+class Penalized:
+    b: _Floats
+    gap: _Floats
+    objective: _Floats
+    sweeps: NDArray[np.int64]
+    error: _Floats | None
+    def __new__(
+        cls, m: _Floats, c: _Floats, yy: float, l1: _Floats, l2: _Floats, alpha: _Floats, nonnegative: bool,
+        tolerance: float, most_sweeps: int, start: _Floats | None = None,
+        held: tuple[_Floats, _Floats, float, float, _Floats, float] | None = None,
+    ) -> Self: ...
+    def hold_out(
+        self, m: _Floats, c: _Floats, yy: float, weight: float, distance: _Floats, apart: float
+    ) -> None: ...
+
+def elastic_net_paths(problems: list[Penalized], n_threads: int, kernel: str | None = None) -> None: ...
+def duality_gap(
+    b: _Floats, q: _Floats, l1: _Floats, l2: _Floats, diagonal: _Floats, alpha: float, nonnegative: bool, yy: float,
+    rss: float,
+) -> float: ...

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastlsq import _arrays
-from fastlsq.gram.folds import fold_equations, outside, squared_errors
+from fastlsq.gram.folds import check_weights, folds_of, mean_squared_errors, moments_of
 from fastlsq.gram.ridge import RidgeResult
 from fastlsq.gram.ridge_path import checked, chosen_alphas
 from fastlsq.gram.spectrum import DualSpectrum, Segments, leave_one_out
 from fastlsq.gram.state import sum_of_weights, weighted_rows
-from fastlsq.solve.moments import gather, merge
+from fastlsq.solve.moments import gather
 from fastlsq.solve.penalized import solve_ridge
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def ridge_cv(
     y: ArrayLike,
     alphas: ArrayLike | None = None,
     *,
-    cv: Literal["loo", "gcv"] | int | ArrayLike = "loo",
+    cv: Literal["loo", "gcv"] | int | ArrayLike | Iterable[tuple[ArrayLike, ArrayLike]] = "loo",
     alpha_per_target: bool = False,
     penalty: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -57,7 +56,7 @@ def ridge_cv(
     """Choose alpha by cross-validation, then fit as `ridge` does.
 
     The objective is that of `ridge`, sum_i w_i (y_i - intercept - x_i b)² + alpha bᵀP b; the score of an alpha is the
-    mean of w_i (y_i - prediction)² with row i, or its fold, left out of the fit.
+    weighted mean of (y_i - prediction)², row i left out of the fit; or the mean over the folds of that of their rows.
 
     Parameters
     ----------
@@ -65,10 +64,11 @@ def ridge_cv(
     y : array_like, shape (n,) or (n, k), real
     alphas : array_like, shape (m,), optional
         As in `ridge_path`.
-    cv : {'loo', 'gcv'}, int, or array_like of shape (n,)
+    cv : {'loo', 'gcv'}, int, array_like of shape (n,), or iterable of (train, test)
         'loo': every row left out in turn, exactly, in one more pass over the rows for every six decades of alphas.
         'gcv': generalised cross-validation, from the moments alone.  A number: that many folds of consecutive rows.
-        An array: a label for every row.  Folds need one pass over the rows, whatever their number.
+        An array: a label for every row.  Or pairs of row numbers or masks, also from an object with a method `split`.
+        Folds that part the rows need one pass over them, whatever their number.
     alpha_per_target : bool
         Choose an alpha for each target, not one for the mean over the targets.
     penalty, weights, intercept, names, accuracy, n_threads
@@ -112,9 +112,11 @@ def ridge_cv(
     if kind != "folds" and weighted_rows(problem) < 2:
         raise ValueError("cross-validation needs at least two rows of positive weight")
     if kind == "folds":
-        folds = fold_equations(problem, cv)
-        alphas, scores = _by_folds(folds, alphas, penalty)
-        equations = reduce(merge, folds)
+        folds = folds_of(cv, problem.x, problem.y)
+        check_weights(problem, folds)
+        equations, pairs = moments_of(problem, folds)
+        alphas = chosen_alphas(alphas, equations, penalty)
+        scores = _by_folds(pairs, alphas, penalty)
     elif n < p and penalty.ndim == 1 and (penalty > 0).all() and (alphas is None or np.min(alphas) > 0):
         spectrum = DualSpectrum(problem, penalty)
         alphas = spectrum.chosen(alphas)
@@ -131,25 +133,22 @@ def ridge_cv(
             rest = (count - segments.df - problem.intercept) / count
             squares = np.ldexp(segments.squares(), -2 * equations.units.exponents[equations.lead :])
             scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2
-    scores = scores / sum_of_weights(problem)
+    if kind != "folds":
+        scores = scores / sum_of_weights(problem)
     alpha = _best(alphas, scores, alpha_per_target and k > 1)
     fit = RidgeCVResult(solve_ridge(problem, alpha, penalty, accuracy, equations), alpha, penalty, names)
     fit.alphas, fit.scores = alphas, scores[:, 0] if k == 1 else scores
     return fit
 
 
-def _by_folds(folds, alphas, penalty):
-    """(alphas, sums of w error² over all folds, m x k)."""
-    others = outside(folds)
-    if alphas is None:
-        alphas = chosen_alphas(None, others[0], penalty)
-    alphas = _arrays.ridge_alphas(alphas)
+def _by_folds(pairs, alphas, penalty):
+    """Mean over the folds of the mean squared errors of the rows they hold out, m x k."""
     total = 0.0
-    for fold, rest in zip(folds, others, strict=True):
-        segments = Segments(rest, alphas, penalty)
-        coef, intercept, _ = segments.in_users_units(np.zeros((alphas.size, rest.c.shape[1])))
-        total = total + squared_errors(fold, coef, intercept)
-    return alphas, total
+    for train, held in pairs:
+        segments = Segments(train, alphas, penalty)
+        coef, intercept, _ = segments.in_users_units(np.zeros((alphas.size, train.c.shape[1])))
+        total = total + mean_squared_errors(held, coef, intercept)
+    return total / len(pairs)
 
 
 def _best(alphas, scores, per_target):

@@ -39,6 +39,8 @@ group_fn test_qr_tall, test_qr_rows, test_qr_dependent;
 group_fn test_qr_wide, test_qr_repeated, test_qr_empty_rows, test_qr_edges, test_qr_nonfinite;
 group_fn test_truncated, test_truncated_exact, test_triangular_product, test_unrefined;
 group_fn test_leave_one_out, test_leave_one_out_bits, test_penalized, test_full;
+
+group_fn test_coordinate_sweep, test_elastic_net, test_elastic_net_dependent, test_elastic_net_paths, test_duality_gap;
 group_fn test_find_nonfinite, test_find_bad_weight, test_column_max_abs, test_sizes, test_dispatch;
 /* The bits of the moments are those of every other kernel set with fused multiply-adds. */
 void test_gram_across(const flsq_kernels *const *sets, int count);

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""Elastic net from the rows, for so many columns that no p x p matrix is wanted.
+
+A residual pass over X as it lies gives q = XᵀW r for all columns at once, in any dtype and memory order; only the columns
+of the working set are copied, and only their moments are formed, each once.  So the inner loop is that of the normal
+equations, and what decides (the gradient, the residual sum of squares, the duality gap) comes from the rows: the moments
+of the working set serve as in iterative refinement, their rounding does not reach the answer.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fastlsq import _arrays
+from fastlsq._core import lib
+from fastlsq.gram.scaled import COARSE, EXACT, largest_ratio
+
+# A centred column no larger than this, times its largest value before, is a constant one.
+_ROUNDING = 8 * 2.0**-53
+_MARGIN = 0.5  # of the goal that the working set is solved to
+_STALLS = 3  # rounds without progress, after which rounding is all that is left
+
+
+class WideProblem:
+    """The rows with columns scaled to |z| <= 1 by powers of two, about their means where there is an intercept."""
+
+    def __init__(self, problem, factor):
+        _arrays.check_finite(X=problem.x, y=problem.y)
+        self.problem = problem
+        n, p, _ = problem.shape
+        self.weight = float(n if problem.weights is None else np.add.reduce(problem.weights, dtype=np.float64))
+        if not self.weight > 0:
+            raise ValueError("weights must not all be zero" if n else "X has no rows")
+        peak = np.empty(p + 1)
+        lib.column_max_abs(problem.x, peak[:p])
+        lib.column_max_abs(problem.y, peak[p:])
+        self.exponents = np.where(peak > 0, -np.frexp(peak)[1].astype(np.int64), 0)
+        self.usable = (peak[:p] > 0) & np.isfinite(factor)
+        self.scale, self.offset = np.ldexp(1.0, self.exponents), np.zeros(p + 1)
+        if problem.intercept:
+            self.offset = self._means()
+        self.root = np.ones(n) if problem.weights is None else np.sqrt(problem.weights, dtype=np.float64)
+        self.columns = np.empty(0, np.int64)  # the working set, in order of entry
+        self.inside = np.zeros(p, bool)
+        self.z, self.m = np.empty((0, n)), np.empty((0, 0))
+        self.sweeps = self.passes = 0
+        self.restart()
+
+    def restart(self):
+        """All coefficients zero; what is known of columns is kept."""
+        self.b = np.zeros(self.scale.size - 1)
+        self.residual()
+        self.yy = self.rss
+
+    def _means(self):
+        """Of the scaled columns [X | y], two passes: the second takes what rounding has left in the first."""
+        x, weights = self.problem.x, self.problem.weights
+        p, ones, offset = x.shape[1], np.ones((x.shape[0], 1)), np.zeros(self.scale.size)
+        for _ in range(2):
+            g, rss = np.empty((p, 1)), np.empty(1)
+            scale, shift = np.append(self.scale[:p], 1.0), np.append(offset[:p], 0.0)
+            lib.residual(x, ones, weights, scale, shift, False, np.zeros((p, 1)), g, rss, None, self.problem.n_threads)
+            offset[:p] += g[:, 0] / self.weight
+        y = np.ldexp(self.problem.y[:, 0].astype(np.float64), self.exponents[p])
+        for _ in range(2):
+            offset[p] += np.average(y - offset[p], weights=weights)
+        return offset
+
+    def residual(self, out=None):
+        """q = ZᵀW r and rss = rᵀW r at the present coefficients; `out` (n, 1) receives r."""
+        p = self.b.size
+        g, rss = np.empty((p, 1)), np.empty(1)
+        problem = self.problem
+        lib.residual(problem.x, problem.y, problem.weights, self.scale, self.offset, False,
+                     np.ascontiguousarray(self.b[:, None]), g, rss, out, problem.n_threads)
+        self.q, self.rss = g[:, 0], float(rss[0])
+        self.passes += 1
+
+    def terms(self, penalty):
+        """(l1, l2) of all columns; those left out count as penalised."""
+        columns = np.arange(self.b.size)
+        first, second = penalty.terms(columns, self.weight, self.exponents[:-1], int(self.exponents[-1]))
+        first[~self.usable], second[~self.usable] = 1.0, 0.0
+        return first, second
+
+    def largest_alpha(self, penalty):
+        """The smallest alpha at which every penalised coefficient is zero."""
+        first, _ = self.terms(penalty)
+        free = self.usable & (first == 0)
+        if free.any():
+            self.enter(np.flatnonzero(free))
+            none = np.where(free, 0.0, np.inf)
+            self._descend(np.zeros(free.size), np.zeros(free.size), 0.0, replace(penalty, tol=EXACT), none)
+        largest = largest_ratio(np.where(self.usable, self.q, 0.0), first, penalty.positive)
+        self.restart()
+        return largest
+
+    def enter(self, new):
+        """Copy these columns into the working set, with their moments."""
+        new = new[self.usable[new] & ~self.inside[new]]
+        if new.size == 0:
+            return
+        rows = self.problem.x[:, new].astype(np.float64) * self.scale[new] - self.offset[new]
+        level = np.abs(rows).max(axis=0, initial=0.0) <= _ROUNDING
+        self.usable[new[level]] = False
+        new, rows = new[~level], rows[:, ~level]
+        z = np.ascontiguousarray((rows * self.root[:, None]).T)
+        cross, own = self.z @ z.T, z @ z.T
+        self.m = np.block([[self.m, cross], [cross.T, own]])
+        self.z = np.vstack([self.z, z])
+        self.columns = np.append(self.columns, new)
+        self.inside[new] = True
+
+    def solve(self, penalty, alpha, last_alpha):
+        """Minimise for this alpha, from the solution for `last_alpha`; returns (gap, sweeps)."""
+        first, second = self.terms(penalty)
+        self._admit((2 * alpha - last_alpha) * first, penalty)
+        return self._descend(first, second, alpha, penalty, alpha * first)
+
+    def approach(self, penalty, alphas):
+        """A coarse path from the present coefficients, to start from."""
+        last = alphas[0] if alphas.size else 0.0
+        for alpha in alphas:
+            self.solve(replace(penalty, tol=COARSE), alpha, last)
+            last = alpha
+
+    def _admit(self, bound, penalty):
+        sizes = self.q if penalty.positive else np.abs(self.q)
+        new = np.flatnonzero((sizes > bound) & self.usable & ~self.inside)
+        self.enter(new)
+        return new.size
+
+    def _descend(self, first, second, alpha, penalty, bound):
+        """Until the gap over all columns is small or max_iter is reached; columns beyond their bound enter."""
+        goal, left, best, stalls = penalty.tol * self.yy, penalty.max_iter, np.inf, 0
+        diagonal = np.ones(self.b.size)
+        while True:
+            columns = self.columns
+            diagonal[columns] = np.diagonal(self.m)
+            present = np.where(self.usable & np.isfinite(bound), self.q, 0.0)
+            gap = lib.duality_gap(self.b, present, first, second, diagonal, alpha, penalty.positive, self.yy, self.rss)
+            if gap <= goal or left <= 0:
+                break
+            admitted = self._admit(bound, penalty)
+            columns = self.columns
+            stalls = 0 if admitted or gap < 0.5 * best else stalls + 1
+            if stalls == _STALLS or columns.size == 0:
+                break
+            best = min(best, gap)
+            left -= self._inner(first[columns], second[columns], alpha, penalty, left, _MARGIN * 0.1**stalls)
+            self.residual()
+        return gap, penalty.max_iter - left
+
+    def _inner(self, first, second, alpha, penalty, left, margin):
+        """The working set by its moments, with the gradient of the rows at the present coefficients."""
+        start, q = self.b[self.columns], self.q[self.columns]
+        c = q + self.m @ start
+        yy = self.rss + start @ (c + q)
+        problem = lib.Penalized(self.m, c, yy, first, second, np.array([alpha]), penalty.positive,
+                                penalty.tol * margin * self.yy / yy if yy > 0 else 0.0, left, start)
+        lib.elastic_net_paths([problem], 1)
+        self.b[self.columns] = problem.b[0]
+        return max(int(problem.sweeps[0]), 1)
+
+    def objective(self, penalty, alpha):
+        """In the user's units, as all that follows."""
+        first, second = self.terms(penalty)
+        size = np.abs(self.b)
+        return self.in_user_units(0.5 * self.rss + alpha * (first @ size + 0.5 * second @ size**2))
+
+    def in_user_units(self, squares):
+        return float(np.ldexp(squares / self.weight, -2 * int(self.exponents[-1])))
+
+    def coef(self):
+        """(coefficients, intercept)"""
+        p = self.b.size
+        coef = np.ldexp(self.b, self.exponents[:p] - self.exponents[p])
+        level = np.ldexp(self.offset[p] - self.offset[:p] @ self.b, -self.exponents[p])
+        return coef, float(level) if self.problem.intercept else 0.0
