@@ -7,8 +7,8 @@
     python -m bench.elastic_net --quick 50            # a smoke run: answers checked, times no evidence
 
 Methods are interleaved round by round; celer and skglm, which take minutes, have one turn after them.  Peers stop at
-their own tolerances, which are looser than ours; the objective of each answer is computed from the rows, and ours may not be
-above a peer's.  A wrong answer makes the exit status 1.
+their own tolerances, which are looser than ours; the objective of each answer is computed from the rows, and ours may
+not be above a peer's.  A wrong answer makes the exit status 1.
 """
 
 import argparse
