@@ -6,8 +6,9 @@
     python -m bench.elastic_net cv                    # one
     python -m bench.elastic_net --quick 50            # a smoke run: answers checked, times no evidence
 
-Methods are interleaved round by round (celer and skglm, which take minutes, have one turn after them), peers with their own tolerances, which are looser than ours; the objective of
-each answer is computed from the rows, and ours may not be above a peer's.  A wrong answer makes the exit status 1.
+Methods are interleaved round by round; celer and skglm, which take minutes, have one turn after them.  Peers stop at
+their own tolerances, which are looser than ours; the objective of each answer is computed from the rows, and ours may
+not be above a peer's.  A wrong answer makes the exit status 1.
 """
 
 import argparse
@@ -208,7 +209,8 @@ def main(arguments=None):
     unknown = sorted(set(options.suites) - set(SUITES))
     if unknown:
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    warnings.filterwarnings("ignore", message=".*(converge|Objective|iterations|compiled).*")  # peers: the checks below tell
+    # of peers: the checks below tell
+    warnings.filterwarnings("ignore", message=".*(converge|Objective|iterations|compiled).*")
     machine.print_facts(machine.facts())
     compile_peers()
     suite = Suite(options.quick, options.rounds)

@@ -20,9 +20,9 @@
 #include <string.h>
 
 enum {
-    STALLS = 3,         /* rounds without progress after which rounding is all that is left, */
+    STALLS = 3,          /* rounds without progress after which rounding is all that is left, */
     STALLED_SWEEPS = 50, /* and sweeps that have not taken a tenth off the gap */
-    SWEEPS_BETWEEN = 8  /* steps of Newton, while signs still change */
+    SWEEPS_BETWEEN = 8   /* steps of Newton, while signs still change */
 };
 static const double MARGIN = 0.5;      /* of the goal, which is looked at again with q computed anew */
 static const double NO_LESS = 0x1p-56; /* of yy: a gap of nothing but rounding */

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Elastic net: exact solutions by enumeration of signs in rational arithmetic, conditions and duality gaps of whole paths
-in long double."""
+"""Elastic net: exact solutions by enumeration of signs in rational arithmetic; conditions and duality gaps of whole
+paths in long double."""
 
 from fractions import Fraction
 from itertools import product
@@ -121,7 +121,7 @@ def data(n, p, correlation=0.0, used=None):
     return x, x @ beta + RNG.standard_normal(n)
 
 
-# ---- small problems, exactly ------------------------------------------------------------------------------------------
+# ---- small problems, exactly ----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None)
@@ -189,7 +189,8 @@ def test_paths(n, p, correlation, ratio):
         check_path(path, x, y, positive=positive)
         assert len(path) == 12 and not path.coef[0].any() and (positive or path.coef[-1].any())
     weights, factor = RNG.integers(0, 4, n).astype(float), RNG.uniform(0.5, 2, p)
-    path = fastlsq.elastic_net_path(x, y, l1_ratio=ratio, weights=weights, penalty_factor=factor, intercept=False, n_alphas=5)
+    path = fastlsq.elastic_net_path(x, y, l1_ratio=ratio, weights=weights, penalty_factor=factor, intercept=False,
+                                    n_alphas=5)
     check_path(path, x, y, weights, False, factor)
 
 
@@ -261,7 +262,8 @@ def test_units_of_columns(wide):
 def test_extreme_targets_and_columns():
     x, y = data(80, 4)
     plain = fastlsq.elastic_net(x, y, 0.1, l1_ratio=1.0)
-    large = fastlsq.elastic_net(x * 2.0**600, y * 2.0**300, 0.1 * 2.0**300, l1_ratio=1.0, penalty_factor=np.full(4, 2.0**600))
+    large = fastlsq.elastic_net(x * 2.0**600, y * 2.0**300, 0.1 * 2.0**300, l1_ratio=1.0,
+                                penalty_factor=np.full(4, 2.0**600))
     np.testing.assert_allclose(large.coef * 2.0**300, plain.coef, rtol=1e-9)
 
 
@@ -437,8 +439,9 @@ def test_values_that_are_not_finite(p):
 
 def test_paths_need_alphas_that_exist():
     x, y = data(20, 3)
-    for change, message in (({"l1_ratio": 0.0}, "alphas must be given when l1_ratio is 0"), ({"n_alphas": 0}, "n_alphas"),
-                            ({"eps": 0.0}, "eps must be"), ({"alphas": []}, "alphas must be 1-D and not empty"),
+    for change, message in (({"l1_ratio": 0.0}, "alphas must be given when l1_ratio is 0"),
+                            ({"n_alphas": 0}, "n_alphas"), ({"eps": 0.0}, "eps must be"),
+                            ({"alphas": []}, "alphas must be 1-D and not empty"),
                             ({"alphas": [1.0, -1.0]}, "alphas must be finite and >= 0")):
         with pytest.raises(ValueError, match=message):
             fastlsq.elastic_net_path(x, y, **change)
@@ -446,7 +449,8 @@ def test_paths_need_alphas_that_exist():
 
 def test_boundary_checks_its_sizes():
     one = np.ones(2)
-    for m, c, l1, start in ((np.eye(3), one, one, None), (np.eye(2), one, np.ones(3), None), (np.eye(2), one, one, np.ones(1))):
+    for m, c, l1, start in ((np.eye(3), one, one, None), (np.eye(2), one, np.ones(3), None),
+                            (np.eye(2), one, one, np.ones(1))):
         with pytest.raises(ValueError):
             lib.Penalized(m, c, 1.0, l1, one, np.ones(1), False, 0.1, 5, start)
     with pytest.raises(ValueError):

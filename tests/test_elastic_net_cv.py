@@ -63,7 +63,8 @@ def test_folds(kind, n, p):
     ratios = [0.3, 1.0] if p < 10 else [0.8]
     for weights, rest in ((None, {}), (RNG.integers(0, 3, n).astype(float), {"intercept": False})):
         cv, pairs = folds(kind, n)
-        fit = fastlsq.elastic_net_cv(x, y, l1_ratio=ratios, cv=cv, n_alphas=6, eps=0.05, weights=weights, tol=1e-13, **rest)
+        fit = fastlsq.elastic_net_cv(x, y, l1_ratio=ratios, cv=cv, n_alphas=6, eps=0.05, weights=weights, tol=1e-13,
+                                     **rest)
         want = one_by_one(x, y, ratios, fit.alphas, pairs, weights, tol=1e-13, **rest)
         np.testing.assert_allclose(fit.mse_path, want, rtol=1e-8)
         assert fit.folds_converged and fit.converged
@@ -74,7 +75,8 @@ def test_folds(kind, n, p):
 
 def test_the_choice():
     x, y = data(200, 8)
-    fit = fastlsq.elastic_net_cv(x, y, l1_ratio=[0.2, 0.9], n_alphas=20, positive=True, penalty_factor=np.arange(1.0, 9.0))
+    fit = fastlsq.elastic_net_cv(x, y, l1_ratio=[0.2, 0.9], n_alphas=20, positive=True,
+                                 penalty_factor=np.arange(1.0, 9.0))
     np.testing.assert_allclose(fit.mse, fit.mse_path.mean(axis=2))
     np.testing.assert_allclose(fit.mse_error, fit.mse_path.std(axis=2, ddof=1) / np.sqrt(5))
     i, j = fit.best

@@ -183,14 +183,14 @@ def elastic_net(
 
     Notes
     -----
-    Moments carry a relative error of about the unit roundoff, which reaches the coefficients multiplied by the condition
-    number of the moments of the columns in use (that of the columns, squared).  Where this is above 1e6 the solution is
-    refined by Newton steps with residuals from the rows.  With more than 256 columns and fewer rows, or more than 4096
-    columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns in the working
-    set are copied.
+    Moments carry a relative error of about the unit roundoff, which reaches the coefficients multiplied by the
+    condition number of the moments of the columns in use (that of the columns, squared).  Where this is above 1e6 the
+    solution is refined by Newton steps with residuals from the rows.  With more than 256 columns and fewer rows, or more
+    than 4096 columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns in the
+    working set are copied.
 
-    A column without any penalty has a dual bound only if one is known for its coefficient: `dual_gap` then takes it to be
-    less than the present one plus the norm of y over that of the column.
+    A column without any penalty has a dual bound only if one is known for its coefficient: `dual_gap` then takes it to
+    be less than the present one plus the norm of y over that of the column.
 
     References
     ----------
@@ -355,7 +355,8 @@ def wide_path(wide, penalty, alphas, names, visit=None):
         if visit is not None:
             visit(i)
     coef, level, objective, gap, sweeps = (np.array(values) for values in zip(*found, strict=True))
-    return ElasticNetPath(alphas, coef, level, objective, np.array([wide.in_user_units(value) for value in gap]), sweeps,
+    gaps = np.array([wide.in_user_units(value) for value in gap])
+    return ElasticNetPath(alphas, coef, level, objective, gaps, sweeps,
                           gap <= penalty.tol * wide.yy, penalty.l1_ratio, list(names))
 
 

@@ -71,8 +71,8 @@ class ElasticNetCVResult(ElasticNetResult):
 
     def __repr__(self):
         used = np.count_nonzero(self.coef)
-        return (f"ElasticNetCVResult(alpha={self.alpha:.6g}, l1_ratio={self.l1_ratio:g}, mse={self.mse[self.best]:.6g}, "
-                f"{used} of {len(self.names)} columns, {self.mse_path.shape[2]} folds)")
+        return (f"ElasticNetCVResult(alpha={self.alpha:.6g}, l1_ratio={self.l1_ratio:g}, "
+                f"mse={self.mse[self.best]:.6g}, {used} of {len(self.names)} columns, {self.mse_path.shape[2]} folds)")
 
 
 def elastic_net_cv(
@@ -95,8 +95,8 @@ def elastic_net_cv(
 ) -> ElasticNetCVResult:
     """Fit `elastic_net` with the alpha (and l1_ratio) whose mean squared error on held-out rows is least.
 
-    The rows are read once: one set of moments for each fold.  A fold trains on the merge of all others, and the error on
-    its rows follows from its own moments, with m = mean and M, c, S the moments about the means:
+    The rows are read once: one set of moments for each fold.  A fold trains on the merge of all others, and the error
+    on its rows follows from its own moments, with m = mean and M, c, S the moments about the means:
 
         S_yy - 2 coef·c + coef·M coef + w (m_y - intercept - m_x·coef)²
 
@@ -123,8 +123,8 @@ def elastic_net_cv(
     Notes
     -----
     The error from moments is about the unit roundoff times the sum of squares of the held-out targets: of a fit with
-    1 - R² = 1e-6 it has ten digits.  Wide problems (see `elastic_net`) read the rows instead: a fold's held-out rows get
-    no weight, and the residual pass that ends each point of a path has their residuals too.
+    1 - R² = 1e-6 it has ten digits.  Wide problems (see `elastic_net`) read the rows instead: a fold's held-out rows
+    get no weight, and the residual pass that ends each point of a path has their residuals too.
 
     Where the moments are ill-conditioned the final fit is refined with the rows; paths are not.
 

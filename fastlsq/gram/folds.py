@@ -17,8 +17,8 @@ from fastlsq.solve.moments import Problem, gather, merge
 def folds_of(cv, x, y):
     """A list of (train, test), each a slice or an array of row numbers; train is None for all rows not in test.
 
-    cv: number of contiguous folds; or one label for every row; or pairs (train, test) of row numbers or masks, also from
-    the `split` of an object that has one.
+    cv: number of contiguous folds; or one label for every row; or pairs (train, test) of row numbers or masks, also
+    from the `split` of an object that has one.
     """
     n = x.shape[0]
     if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):

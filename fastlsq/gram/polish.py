@@ -4,7 +4,8 @@
 
     (M_AA + diag l2_A) step = (ZᵀW r)_A - l2_A b_A - l1_A sign(b_A)
 
-is iterative refinement: the gradient comes from the rows, so what rounding has done to the moments M only slows it down.
+is iterative refinement: the gradient comes from the rows, so what rounding has done to the moments M only slows it
+down.
 """
 
 import numpy as np

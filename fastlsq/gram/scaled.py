@@ -6,8 +6,8 @@ With columns z_j = x_j 2^e_j and the target y 2^f the coefficient of z_j is b_j 
 
     sum_i w_i (y_i - x_i beta)²/2 + w alpha sum_j factor_j (r |beta_j| + (1 - r) beta_j²/2)
 
-times 4^f is the same in b with l1_j = w r factor_j 2^(e_j + f) and l2_j = w (1 - r) factor_j 4^e_j.  Powers of two round
-nothing, so the objective is the user's.
+times 4^f is the same in b with l1_j = w r factor_j 2^(e_j + f) and l2_j = w (1 - r) factor_j 4^e_j.  Powers of two
+round nothing, so the objective is the user's.
 """
 
 from dataclasses import dataclass
@@ -121,7 +121,9 @@ class Scaled:
         return np.ldexp(squares / self.weight, -2 * self.y_exponent)
 
     def largest_alpha(self, penalty):
-        """The smallest alpha at which every penalised coefficient is zero."""
+        """The smallest alpha at which every penalised coefficient is zero; 0 where none is."""
+        if penalty.l1_ratio == 0:
+            return 0.0
         first, _ = self.terms(penalty)
         q = self.c
         free = np.flatnonzero(first == 0)

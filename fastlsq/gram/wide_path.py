@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Elastic net from the rows, for so many columns that no p x p matrix is wanted.
 
-A residual pass over X as it lies gives q = XᵀW r for all columns at once, in any dtype and memory order; only the columns
-of the working set are copied, and only their moments are formed, each once.  So the inner loop is that of the normal
-equations, and what decides (the gradient, the residual sum of squares, the duality gap) comes from the rows: the moments
-of the working set serve as in iterative refinement, their rounding does not reach the answer.
+A residual pass over X as it lies gives q = XᵀW r for all columns at once, in any dtype and memory order; only the
+columns of the working set are copied, and only their moments are formed, each once.  So the inner loop is that of the
+normal equations, and what decides (the gradient, the residual sum of squares, the duality gap) comes from the rows: the
+moments of the working set serve as in iterative refinement, their rounding does not reach the answer.
 """
 
 from dataclasses import replace
@@ -85,7 +85,9 @@ class WideProblem:
         return first, second
 
     def largest_alpha(self, penalty):
-        """The smallest alpha at which every penalised coefficient is zero."""
+        """The smallest alpha at which every penalised coefficient is zero; 0 where none is."""
+        if penalty.l1_ratio == 0:
+            return 0.0
         first, _ = self.terms(penalty)
         free = self.usable & (first == 0)
         if free.any():
