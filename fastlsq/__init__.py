@@ -4,13 +4,20 @@
 
 _HOME = {
     "BatchInfo": "fastlsq.solve.batched",
+    "BoundedInfo": "fastlsq.solve.bounded",
+    "BoundedResult": "fastlsq.solve.constrained",
+    "EqualityResult": "fastlsq.solve.equality",
     "Gram": "fastlsq.gram.gram",
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
+    "NNLSResult": "fastlsq.solve.constrained",
     "OLSResult": "fastlsq.gram.ols",
     "SolveInfo": "fastlsq.solve.driver",
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
+    "lstsq_equality": "fastlsq.solve.equality",
+    "lsq_linear": "fastlsq.solve.constrained",
+    "nnls": "fastlsq.solve.constrained",
     "ols": "fastlsq.gram.ols",
     "patch": "fastlsq.connect.patch",
     "patched": "fastlsq.connect.patch",
@@ -19,7 +26,8 @@ _HOME = {
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
+    "BatchInfo", "BoundedInfo", "BoundedResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult",
+    "OLSResult", "SolveInfo", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols",
     "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
