@@ -5,7 +5,7 @@
  * Problems, SIAM 1995, chapter 23), for boxes as in P. B. Stark and R. L. Parker (Bounded-variable least squares: an algorithm
  * and applications, Computational Statistics 10, 1995).
  *
- * One column at a time leaves its bound, the one that gains most, unless it depends on the free ones.  The free columns
+ * One column at a time leaves its bound, that of the largest gradient, unless it depends on the free ones.  The free columns
  * are kept triangular by reflections and rotations, which are applied to all columns and to the target, less what lies on bounds:
  *
  *      Q [T_F | T_rest | d - T_rest b_rest] = [R  *  y]      R b_F = y,   gradient = T_restᵀ Q[.., 0; 0, 1]ᵀ rest
@@ -24,7 +24,7 @@ typedef struct bounded {
     const flsq_kernels *kernels;
     const flsq_boxes *boxes;
     int64_t rows;
-    const double *t, *d;
+    const double *t, *d, *price;
     double noise;         /* a column no longer than this times its length, seen across the free ones, depends on them */
     const double *length; /* p */
     char *memory;         /* memory_stride bytes per thread */
@@ -206,7 +206,7 @@ static void refresh(target *t)
         free_column(t, t->order[i]);
 }
 
-/* The column that gains most from leaving its bound, or -1. */
+/* The column to leave its bound, or -1. */
 static int64_t entering(target *t)
 {
     const bounded *const s = t->s;
@@ -223,13 +223,13 @@ static int64_t entering(target *t)
             continue;
         const double slope = s->kernels->dot(n, column(t, j) + t->free, t->rest + t->free) / s->length[j];
         const double gain = t->place[j] == OFF ? fabs(slope) : -t->place[j] * slope;
-        if (gain <= tolerance || gain <= most)
+        if (gain <= tolerance || gain * s->length[j] * s->price[j] <= most)
             continue;
         if (norm(s, n, column(t, j) + t->free) <= s->noise * s->length[j]) {
             t->blocked[j] = 1;
             continue;
         }
-        most = gain;
+        most = gain * s->length[j] * s->price[j];
         found = j;
     }
     return found;
@@ -304,9 +304,9 @@ static void body(void *context, int thread, int n_threads)
 }
 
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
-                              const double *d, int n_threads)
+                              const double *d, const double *price, int n_threads)
 {
-    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d};
+    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d, .price = price};
     const int64_t p = boxes->p;
     flsq_arena arena;
     int64_t size = 0;

@@ -304,9 +304,10 @@ typedef struct flsq_boxes {
 flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack,
                             int n_threads, double *g);
 /* min ‖T b - d‖ over its box for every d, whatever the rank of T: Lawson and Hanson's method.  t: p columns of `rows` entries
- * with lengths near 1, one after the other; d: count x rows.  b and place are written only. */
+ * with lengths near 1, one after the other; d: count x rows.  b and place are written only.  Of the columns that may leave their bound
+ * it is the one with the largest gradient times its price[p]. */
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
-                              const double *d, int n_threads);
+                              const double *d, const double *price, int n_threads);
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 

@@ -39,15 +39,17 @@ cdef class Boxes:
             status = flsq_active_set(kernels, &self.view, moments, slacks, n_threads, gradient)
         check(status)
 
-    def solve(self, const double[:, ::1] t, const double[:, ::1] d, int n_threads, kernel=None):
-        """min |T b - d| of any rank, from the start: t (p, rows) holds the columns of T, d (k, rows)."""
+    def solve(self, const double[:, ::1] t, const double[:, ::1] d, const double[::1] price, int n_threads, kernel=None):
+        """min |T b - d| of any rank, from the start: t (p, rows) holds the columns of T, d (k, rows); the column with
+        the largest gradient times its price (p,) goes first."""
         cdef const flsq_kernels *kernels = select(kernel)
         cdef int64_t p = self.view.p, k = self.view.count, rows = t.shape[1]
-        if t.shape[0] != p or d.shape[0] != k or d.shape[1] != rows:
+        if t.shape[0] != p or d.shape[0] != k or d.shape[1] != rows or price.shape[0] != p:
             raise ValueError("sizes differ")
         cdef const double *columns = read_dense(t)
         cdef const double *targets = read_dense(d)
+        cdef const double *prices = &price[0] if p > 0 else NULL
         cdef flsq_status status
         with nogil:
-            status = flsq_bounded_rows(kernels, &self.view, rows, columns, targets, n_threads)
+            status = flsq_bounded_rows(kernels, &self.view, rows, columns, targets, prices, n_threads)
         check(status)

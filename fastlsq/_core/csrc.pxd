@@ -242,7 +242,8 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack, int n_threads, double *g
     )
     flsq_status flsq_bounded_rows(
-        const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t, const double *d, int n_threads
+        const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t, const double *d,
+        const double *price, int n_threads
     )
 
     flsq_status flsq_cholesky(

@@ -21,8 +21,9 @@ from fastlsq.solve.moments import UNIT_ROUNDOFF, gather, root_exponents
 
 #: reads of the rows to refine with, before a target is given to rung 2
 MOST_PASSES = 8
-#: a step of this size relative to the coefficients is rounding
-NOTHING = 8 * UNIT_ROUNDOFF
+#: a step of this size relative to the coefficients is rounding; in problems with up to so many entries of A for all targets,
+#: where a read costs nothing, steps go on until they are zero or no longer fall
+NOTHING, TINY = 8 * UNIT_ROUNDOFF, 1 << 16
 #: rounding of a gradient, relative to the lengths of its column, the residual and the parts of the fit
 SLACK = 16 * UNIT_ROUNDOFF
 #: rows of a block of the QR, as a multiple of the columns, and at least
@@ -117,6 +118,11 @@ class _Scaled(Columns):
         shared = self.lower.shape[0] == 1
         return (self.lower, self.upper) if shared else (self.lower[targets], self.upper[targets])
 
+    def prices(self):
+        """Gradients in the user's units decide, as in Lawson and Hanson's book: so do answers that are not unique."""
+        exponents = -self.x_exponents
+        return np.ldexp(1.0, np.clip(exponents - exponents.max(initial=-(2**20)), -1000, 0))
+
     def in_user_units(self, b, place, lower, upper):
         """(p, k) from b and place (k, active): on the very bounds where it is bound."""
         coef = self.rest.copy()
@@ -201,11 +207,12 @@ def _by_gram(problem, scaled, factor, state, most, info):
     lost = [np.flatnonzero(boxes.settled == 0)]
     going = np.flatnonzero(boxes.settled)
     last = np.full(k, np.inf)
+    nothing = 0.0 if problem.x.size * k <= TINY else NOTHING
     for _ in range(MOST_PASSES):
         if going.size == 0:
             break
         _evaluate(problem, scaled, state, going, info)
-        going = going[~_at_minimum(scaled, factor, state, going)]
+        going = going[~_at_minimum(scaled, factor, state, going, nothing)]
         if going.size == 0:
             break
         b, place, g = state.b[going], state.place[going], state.g[going]
@@ -217,7 +224,7 @@ def _by_gram(problem, scaled, factor, state, most, info):
         step = np.abs(boxes.b - b).max(axis=1, initial=0.0)
         changed = (boxes.place != place).any(axis=1)
         found = boxes.settled.astype(bool)
-        done = found & ((step <= NOTHING * np.abs(b).max(axis=1, initial=0.0)) | (~changed & (step > last[going] / 8)))
+        done = found & ((step <= nothing * np.abs(b).max(axis=1, initial=0.0)) | (~changed & (step > last[going] / 8)))
         state.settled[going[done]] = True
         lost.append(going[~found])
         more = found & ~done
@@ -228,7 +235,7 @@ def _by_gram(problem, scaled, factor, state, most, info):
     return np.sort(np.concatenate(lost))
 
 
-def _at_minimum(scaled, factor, state, targets):
+def _at_minimum(scaled, factor, state, targets, nothing):
     """Which of the targets are settled, as no step with the free coefficients would be longer than rounding.
 
     ‖M_FF⁻¹ g_F‖ <= ‖M⁻¹‖₁ ‖g_F‖, for M_FF is a principal submatrix of M, whose inverse has no larger 2-norm.  Some ten times
@@ -239,7 +246,7 @@ def _at_minimum(scaled, factor, state, targets):
     step = np.sqrt((g * g).sum(axis=1, where=free)) * (factor.condition / np.abs(scaled.m).sum(axis=0).max(initial=1.0))
     lower, upper = scaled.bounds(targets)
     inwards = (-place * g).max(axis=1, initial=0.0, where=~free & (lower < upper))
-    found = (step <= 4 * NOTHING * np.abs(b).max(axis=1, initial=0.0)) & (inwards <= 0)
+    found = (step <= 4 * nothing * np.abs(b).max(axis=1, initial=0.0)) & (inwards <= 0)
     state.settled[targets[found]] = True
     return found
 
@@ -280,7 +287,7 @@ def _by_rows(problem, scaled, state, targets, most, info):
     """Rung 2 for these targets."""
     t, d = triangle_of(problem, scaled, targets)
     boxes = lib.Boxes(*scaled.bounds(targets), targets.size, most)
-    boxes.solve(t, d, problem.n_threads, problem.kernel)
+    boxes.solve(t, d, scaled.prices(), problem.n_threads, problem.kernel)
     info.passes += 1
     state.b[targets], state.place[targets] = boxes.b, boxes.place
     state.rounds[targets] += boxes.rounds
@@ -360,7 +367,7 @@ def bounded_from_equations(equations, lower, upper, n_threads=1, most=None):
         _pivoting(scaled, factor, boxes, n_threads, None)
     if factor is None or not boxes.settled.all():
         t, d = _root(scaled)
-        boxes.solve(t, d, n_threads)
+        boxes.solve(t, d, scaled.prices(), n_threads)
     state.b[:], state.place[:], state.rounds[:] = boxes.b, boxes.place, boxes.rounds
     state.settled[:] = boxes.settled != 0
     state.g[:] = (scaled.c - scaled.m @ state.b.T).T
