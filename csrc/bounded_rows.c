@@ -18,6 +18,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { NEVER = 2 }; /* blocked for good */
 enum { OFF = 2 }; /* place of a column that is nowhere: without bounds and not free yet, or never to move */
 
 typedef struct bounded {
@@ -145,11 +146,9 @@ static void solve_free(target *t)
     }
 }
 
-/* z, or as far towards it as the box allows: then what has reached its bound is free no longer.  Returns whether b moved but
- * for rounding: somewhere on the way, or since the column that has entered has stayed. */
-static int move(target *t, int64_t entered)
+/* z, or as far towards it as the box allows: then what has reached its bound is free no longer. */
+static void move(target *t)
 {
-    int moved = 0;
     for (;;) {
         solve_free(t);
         double share = 1;
@@ -167,7 +166,6 @@ static int move(target *t, int64_t entered)
         }
         if (first < 0)
             break;
-        moved |= share > 0;
         for (int64_t i = 0; i < t->free; i++)
             t->b[t->order[i]] += share * (t->z[i] - t->b[t->order[i]]);
         for (int64_t i = t->free - 1; i >= 0; i--) {
@@ -176,7 +174,7 @@ static int move(target *t, int64_t entered)
             if (!low && !(t->z[i] > t->upper[j] && (i == first || t->b[j] >= t->upper[j])))
                 continue;
             /* a column that would leave its box at once stays where it is until another has moved */
-            t->blocked[j] = !(share > 0);
+            t->blocked[j] = (int8_t)(t->blocked[j] == NEVER ? NEVER : !(share > 0));
             t->b[j] = low ? t->lower[j] : t->upper[j];
             unfree_column(t, i);
             t->place[j] = low ? -1 : 1;
@@ -185,7 +183,6 @@ static int move(target *t, int64_t entered)
     }
     for (int64_t i = 0; i < t->free; i++)
         t->b[t->order[i]] = t->z[i];
-    return entered >= 0 && (moved || t->place[entered] == 0);
 }
 
 /* The free columns transformed afresh: rounding of earlier exchanges is forgotten. */
@@ -206,18 +203,27 @@ static void refresh(target *t)
         free_column(t, t->order[i]);
 }
 
+/* The lengths of what the residual is made of. */
+static double parts(const target *t)
+{
+    double sum = t->target_length;
+    for (int64_t j = 0; j < t->s->boxes->p; j++)
+        sum += t->s->length[j] * fabs(t->b[j]);
+    return sum;
+}
+
 /* The column to leave its bound, or -1. */
 static int64_t entering(target *t)
 {
     const bounded *const s = t->s;
     const int64_t p = s->boxes->p, n = s->rows - t->free;
-    double size = t->target_length, most = 0;
+    double most = 0;
     int64_t found = -1;
     if (n <= 0)
         return -1;
-    for (int64_t j = 0; j < p; j++)
-        size += s->length[j] * fabs(t->b[j]);
-    const double tolerance = s->noise * size;
+    const double rest = norm(s, n, t->rest + t->free), tolerance = 4 * FLSQ_UNIT_ROUNDOFF * rest;
+    if (rest <= s->noise * parts(t)) /* what rounding leaves of an exact fit */
+        return -1;
     for (int64_t j = 0; j < p; j++) {
         if (t->place[j] == 0 || t->blocked[j] || s->length[j] == 0 || t->lower[j] == t->upper[j])
             continue;
@@ -254,28 +260,64 @@ static void start(target *t)
     refresh(t);
 }
 
+/* ‖d - T b‖ and what rounding b may add to it. */
+static double residual(const target *t)
+{
+    return hypot(norm(t->s, t->s->rows - t->free, t->rest + t->free), FLSQ_UNIT_ROUNDOFF * parts(t));
+}
+
+/* The free column j goes back to its bound, for good. */
+static void bind_again(target *t, int64_t j, int8_t place, double value)
+{
+    int64_t q = 0;
+    while (t->order[q] != j)
+        q++;
+    unfree_column(t, q);
+    t->place[j] = place;
+    t->b[j] = value;
+    t->blocked[j] = NEVER;
+    add_part(t, j, -1);
+    move(t);
+}
+
+/* Every round makes the residual shorter, or one more column is kept from entering until that happens: so there is an end.
+ * A column that is all but dependent makes coefficients so large that rounding them costs more than it gains; it is kept out. */
 static int solve(target *t, int64_t *rounds)
 {
     const int64_t p = t->s->boxes->p;
     int fresh = 1;
     start(t);
+    double shortest = residual(t);
     for (*rounds = 0;;) {
         const int64_t j = entering(t);
-        if (j < 0 && fresh)
-            break;
         if (j < 0) {
+            if (fresh)
+                break;
             refresh(t);
+            move(t);
             fresh = 1;
-        } else {
-            if (*rounds >= t->s->boxes->most)
-                return 0;
-            (*rounds)++;
-            add_part(t, j, 1);
-            free_column(t, j);
-            fresh = 0;
+            continue;
         }
-        if (move(t, j))
-            memset(t->blocked, 0, (size_t)p);
+        if (*rounds >= t->s->boxes->most)
+            return 0;
+        (*rounds)++;
+        const int8_t place = t->place[j];
+        const double value = t->b[j];
+        add_part(t, j, 1);
+        free_column(t, j);
+        move(t);
+        fresh = 0;
+        const double left = residual(t);
+        if (left < shortest * (1 - 4 * FLSQ_UNIT_ROUNDOFF)) {
+            for (int64_t i = 0; i < p; i++)
+                t->blocked[i] = (int8_t)(t->blocked[i] == NEVER ? NEVER : 0);
+            shortest = left;
+        } else if (t->place[j] == 0) {
+            bind_again(t, j, place, value);
+            shortest = residual(t);
+        } else {
+            t->blocked[j] = FLSQ_MAX(t->blocked[j], 1);
+        }
     }
     int finite = 1;
     for (int64_t j = 0; j < p; j++) {

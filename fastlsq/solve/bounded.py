@@ -296,7 +296,11 @@ def _by_rows(problem, scaled, state, targets, most, info):
 
 
 def triangle_of(problem, columns, targets):
-    """(columns of R (p, m), Qᵀy (k, m)) of a QR of the scaled rows, in blocks: no copy of all rows is made."""
+    """(columns of R (p, m), Qᵀy (k, m)) of a QR of the scaled rows, in blocks: no copy of all rows is made.
+
+    Rows sorted by length and columns pivoted, so that rows far shorter than others keep their digits (Cox and Higham,
+    Stability of Householder QR factorization for weighted least squares problems, 1998).
+    """
     from scipy.linalg import qr
 
     equations = columns.equations
@@ -318,8 +322,11 @@ def triangle_of(problem, columns, targets):
             root = np.sqrt(problem.weights[start:stop].astype(np.float64))[:, None]
             a, right = a * root, right * root
         a, right = np.vstack([r, a]), np.vstack([d, right])
-        q, r = qr(a, mode="economic", overwrite_a=True, check_finite=False)
-        d = q.T @ right
+        order = np.argsort(-np.abs(a).max(axis=1), kind="stable")
+        q, triangle, pivots = qr(a[order], mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+        r = np.empty_like(triangle)
+        r[:, pivots] = triangle
+        d = q.T @ right[order]
     return np.ascontiguousarray(r.T), np.ascontiguousarray(d.T)
 
 
