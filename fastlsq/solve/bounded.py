@@ -28,6 +28,10 @@ NOTHING, TINY = 8 * UNIT_ROUNDOFF, 1 << 16
 SLACK = 16 * UNIT_ROUNDOFF
 #: rows of a block of the QR, as a multiple of the columns, and at least
 BLOCK, LEAST_ROWS = 4, 1024
+#: multiply-adds that rung 2 may take without a QR before it
+DIRECT = 5e7
+#: longest row over the shortest from which on columns are pivoted: LAPACK takes several times as long for that
+SPREAD = 1e3
 
 
 @dataclass(slots=True)
@@ -298,36 +302,50 @@ def _by_rows(problem, scaled, state, targets, most, info):
 def triangle_of(problem, columns, targets):
     """(columns of R (p, m), Qᵀy (k, m)) of a QR of the scaled rows, in blocks: no copy of all rows is made.
 
-    Rows sorted by length and columns pivoted, so that rows far shorter than others keep their digits (Cox and Higham,
-    Stability of Householder QR factorization for weighted least squares problems, 1998).
+    Small problems are left as they are: R is the rows, m their number.  Rows are sorted by length, and where they are of
+    very different ones the columns are pivoted, so that the shortest keep their digits (Cox and Higham, Stability of
+    Householder QR factorization for weighted least squares problems, 1998).
     """
     from scipy.linalg import qr
 
-    equations = columns.equations
     n, p = problem.x.shape[0], columns.active.size
-    lead, units = equations.lead, equations.units
-    mean = equations.user_mean()
+    if n <= 2 * p or n * p * p * targets.size <= DIRECT:
+        a, right = _scaled_rows(problem, columns, targets, 0, n)
+        order, _ = _by_length(a)
+        return np.ascontiguousarray(a[order].T), np.ascontiguousarray(right[order].T)
     rows = max(LEAST_ROWS, BLOCK * p)
     r, d = np.zeros((0, p)), np.zeros((0, targets.size))
-    every = p == problem.x.shape[1], targets.size == problem.y.shape[1]
-    x_of, y_of = columns.active, lead + targets
-    x_mean, y_mean = mean[: equations.p][columns.active], mean[equations.p :][targets]
     for start in range(0, n, rows):
-        stop = min(start + rows, n)
-        x, y = problem.x[start:stop], problem.y[start:stop]
-        x, y = x if every[0] else x[:, columns.active], y if every[1] else y[:, targets]
-        a = _scaled_block(x, units.exponents[x_of], columns.own, x_mean)
-        right = _scaled_block(y, units.exponents[y_of], columns.target[targets], y_mean)
-        if problem.weights is not None:
-            root = np.sqrt(problem.weights[start:stop].astype(np.float64))[:, None]
-            a, right = a * root, right * root
+        a, right = _scaled_rows(problem, columns, targets, start, min(start + rows, n))
         a, right = np.vstack([r, a]), np.vstack([d, right])
-        order = np.argsort(-np.abs(a).max(axis=1), kind="stable")
-        q, triangle, pivots = qr(a[order], mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+        order, spread = _by_length(a)
+        q, triangle, *pivots = qr(a[order], mode="economic", pivoting=spread > SPREAD, overwrite_a=True, check_finite=False)
         r = np.empty_like(triangle)
-        r[:, pivots] = triangle
+        r[:, pivots[0] if pivots else slice(None)] = triangle
         d = q.T @ right[order]
     return np.ascontiguousarray(r.T), np.ascontiguousarray(d.T)
+
+
+def _by_length(a):
+    """(rows of a sorted by length, how much longer the longest is than the shortest)."""
+    length = np.abs(a).max(axis=1, initial=0.0)
+    order = np.argsort(-length, kind="stable")
+    return order, length.max(initial=0.0) / length[length > 0].min(initial=np.inf)
+
+
+def _scaled_rows(problem, columns, targets, start, stop):
+    """Rows start to stop of X and of these targets, about the means with an intercept, scaled and weighted."""
+    equations = columns.equations
+    units, y_of, mean = equations.units, equations.lead + targets, equations.user_mean()
+    x, y = problem.x[start:stop], problem.y[start:stop]
+    x = x if columns.active.size == x.shape[1] else x[:, columns.active]
+    y = y if targets.size == y.shape[1] else y[:, targets]
+    a = _scaled_block(x, units.exponents[columns.active], columns.own, mean[: equations.p][columns.active])
+    right = _scaled_block(y, units.exponents[y_of], columns.target[targets], mean[equations.p :][targets])
+    if problem.weights is not None:
+        root = np.sqrt(problem.weights[start:stop].astype(np.float64))[:, None]
+        a, right = a * root, right * root
+    return a, right
 
 
 def _scaled_block(values, exponents, own, mean):

@@ -37,6 +37,7 @@ group_fn test_pivoted_qr, test_pivoted_range, test_jacobi, test_rank, test_trian
 group_fn test_qr_tall, test_qr_rows, test_qr_dependent;
 group_fn test_qr_wide, test_qr_repeated, test_qr_empty_rows, test_qr_edges, test_qr_nonfinite;
 group_fn test_truncated, test_truncated_exact, test_triangular_product, test_unrefined;
+group_fn test_active_set, test_bounded_rows, test_bounded_dependent, test_bounded_rounds;
 group_fn test_find_nonfinite, test_find_bad_weight, test_column_max_abs, test_sizes, test_dispatch;
 /* The bits of the moments are those of every other kernel set with fused multiply-adds. */
 void test_gram_across(const flsq_kernels *const *sets, int count);
