@@ -26,8 +26,8 @@ _HOME = {
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "BoundedInfo", "BoundedResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult",
-    "OLSResult", "SolveInfo", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols",
+    "BatchInfo", "BoundedInfo", "BoundedResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult",
+    "NNLSResult", "OLSResult", "SolveInfo", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols",
     "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__ = "0.1.0"

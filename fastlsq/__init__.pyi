@@ -25,8 +25,8 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "BoundedInfo", "BoundedResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult",
-    "OLSResult", "SolveInfo", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols",
+    "BatchInfo", "BoundedInfo", "BoundedResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult",
+    "NNLSResult", "OLSResult", "SolveInfo", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols",
     "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""In the place of NumPy's and SciPy's lstsq and SciPy's nnls: their shapes and dtypes, their own tests, their errors."""
+"""In the place of NumPy's and SciPy's lstsq and of nnls: their shapes and dtypes, their own tests, their errors."""
 
 import os
 import re
@@ -81,7 +81,8 @@ def test_what_is_not_ours_goes_to_the_original():
 
 def test_nnls_as_scipy_has_it():
     rng = np.random.default_rng(7)
-    for dtype, shape, columns in ((np.float64, (20, 4), 0), (np.float32, (20, 4), 1), (np.int32, (9, 9), 1), (bool, (9, 3), 0)):
+    cases = ((np.float64, (20, 4), 0), (np.float32, (20, 4), 1), (np.int32, (9, 9), 1), (bool, (9, 3), 0))
+    for dtype, shape, columns in cases:
         a = rng.integers(0, 2 if dtype is bool else 9, shape).astype(dtype)
         b = rng.integers(-9, 9, (shape[0], 1)[: 1 + columns]).astype(np.float64)
         want, before = scipy.optimize.nnls(a, b), patch.paths["nnls, gram"] + patch.paths["nnls, qr"]

@@ -24,8 +24,8 @@ def exact_solution(a, b, c, d):
     """x of [AᵀA Cᵀ; C 0] [x; l] = [Aᵀb; d] over fractions, None where it is not unique."""
     rows, right, c = exact(a), exact(b)[0], exact(c)
     p, q = a.shape[1], len(c)
-    m = [[sum(row[i] * row[j] for row in rows) for j in range(p)] + [c[l][i] for l in range(q)] for i in range(p)]
-    m += [[*c[l], *[Fraction(0)] * q] for l in range(q)]
+    m = [[sum(row[i] * row[j] for row in rows) for j in range(p)] + [line[i] for line in c] for i in range(p)]
+    m += [[*line, *[Fraction(0)] * q] for line in c]
     h = [sum(row[i] * y for row, y in zip(rows, right, strict=True)) for i in range(p)]
     found = solve_exactly(m, h + exact(d)[0])
     return None if found is None else np.array([float(v) for v in found[:p]])

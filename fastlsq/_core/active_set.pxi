@@ -39,7 +39,8 @@ cdef class Boxes:
             status = flsq_active_set(kernels, &self.view, moments, slacks, n_threads, gradient)
         check(status)
 
-    def solve(self, const double[:, ::1] t, const double[:, ::1] d, const double[::1] price, int n_threads, kernel=None):
+    def solve(self, const double[:, ::1] t, const double[:, ::1] d, const double[::1] price, int n_threads,
+              kernel=None):
         """min |T b - d| of any rank, from the start: t (p, rows) holds the columns of T, d (k, rows); the column with
         the largest gradient times its price (p,) goes first."""
         cdef const flsq_kernels *kernels = select(kernel)

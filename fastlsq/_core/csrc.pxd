@@ -239,7 +239,8 @@ cdef extern from "fastlsq.h" nogil:
         int8_t *settled
 
     flsq_status flsq_active_set(
-        const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack, int n_threads, double *g
+        const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack, int n_threads,
+        double *g
     )
     flsq_status flsq_bounded_rows(
         const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t, const double *d,

@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""`fastlsq.patch`: `numpy.linalg.lstsq`, `scipy.linalg.lstsq` and `scipy.optimize.nnls` become ours, for code that cannot be
-changed.
+"""`fastlsq.patch`: NumPy's and SciPy's `lstsq` and SciPy's `nnls` become ours, for code that cannot be changed.
 
 Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, empty or non-finite arrays,
 wrong shapes) goes to the function that was there before, and so do leading dimensions where NumPy refuses them or
@@ -18,7 +17,8 @@ from importlib import import_module
 
 import numpy as np
 
-#: how many calls went which way: `SolveInfo.path`, also of wide or dependent columns, 'nnls' and its path, or 'original'
+#: how many calls went which way: `SolveInfo.path`, also of wide or dependent columns, 'nnls, ' and its path, or
+#: 'original'
 paths: Counter[str] = Counter()
 _originals: dict[tuple[str, str], object] = {}
 #: float32, float64 and integers of 32 and 64 bits; NumPy and SciPy disagree about what comes of narrower ones
@@ -96,7 +96,8 @@ def _scipy_nnls(original):
 
         a, y = np.asarray(A), np.asarray(b)
         is_one = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
-        if args or not kwargs.keys() <= {"maxiter"} or not is_one or a.size == 0 or {a.dtype.kind, y.dtype.kind} - set("fbiu"):
+        known = not args and kwargs.keys() <= {"maxiter"} and {a.dtype.kind, y.dtype.kind} <= set("fbiu")
+        if not known or not is_one or a.size == 0:
             paths["original"] += 1
             return original(A, b, *args, **kwargs)
         try:
@@ -118,7 +119,9 @@ _MAKERS = {
 
 
 def patch() -> None:
-    """Make `numpy.linalg.lstsq`, `scipy.linalg.lstsq` and `scipy.optimize.nnls` ours, for the whole process, until `unpatch`.
+    """Make `numpy.linalg.lstsq`, `scipy.linalg.lstsq` and `scipy.optimize.nnls` ours, until `unpatch`.
+
+    For the whole process.
 
     Names that other modules have imported from there before keep what they have.
 

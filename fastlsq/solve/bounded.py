@@ -4,10 +4,10 @@
 
     min sum_i w_i (y_i - x_i b - intercept)²   with   lower <= b <= upper
 
-Rung 1 is block principal pivoting on the normal equations (csrc/active_set.c), then the same again from the gradient that the
-rows give, until neither the sets nor the coefficients change: so signs and digits are those of the rows.  What Cholesky
-refuses (ill-conditioned or dependent columns, fewer rows than columns), and targets that do not settle, get rung 2: Lawson
-and Hanson's method (csrc/bounded_rows.c) on the triangle that a QR of the rows, block by block, leaves of them.
+Rung 1 is block principal pivoting on the normal equations (csrc/active_set.c), then the same again from the gradient
+that the rows give, until neither the sets nor the coefficients change: so signs and digits are those of the rows.  What
+Cholesky refuses (ill-conditioned or dependent columns, fewer rows than columns), and targets that do not settle, get
+rung 2: Lawson and Hanson's method (csrc/bounded_rows.c) on the triangle that a QR of the rows leaves of them.
 """
 
 import math
@@ -21,8 +21,8 @@ from fastlsq.solve.moments import UNIT_ROUNDOFF, gather, root_exponents
 
 #: reads of the rows to refine with, before a target is given to rung 2
 MOST_PASSES = 8
-#: a step of this size relative to the coefficients is rounding; in problems with up to so many entries of A for all targets,
-#: where a read costs nothing, steps go on until they are zero or no longer fall
+#: a step of this size relative to the coefficients is rounding; in problems with up to so many entries of A for all
+#: targets, where a read costs nothing, steps go on until they are zero or no longer fall
 NOTHING, TINY = 8 * UNIT_ROUNDOFF, 1 << 16
 #: rounding of a gradient, relative to the lengths of its column, the residual and the parts of the fit
 SLACK = 16 * UNIT_ROUNDOFF
@@ -84,7 +84,7 @@ class BoundedSolution:
 
 
 class Columns:
-    """The equations with columns and targets of length near 1: b in the user's units is 2^(x_exponents + y_exponents) b."""
+    """The equations, columns and targets of length near 1; coefficients are 2^(x_exponents + y_exponents) theirs."""
 
     def __init__(self, equations, active=None):
         self.equations = equations
@@ -131,9 +131,10 @@ class _Scaled(Columns):
         """(p, k) from b and place (k, active): on the very bounds where it is bound."""
         coef = self.rest.copy()
         with np.errstate(over="ignore", under="ignore"):
-            coef[self.active] = np.clip(np.ldexp(b.T, self.exponents), lower[self.active, None], upper[self.active, None])
+            box = lower[self.active, None], upper[self.active, None]
+            coef[self.active] = np.clip(np.ldexp(b.T, self.exponents), *box)
         for side, bounds in ((-1, lower), (1, upper)):
-            rows, columns = np.nonzero(place.T == side)
+            rows, columns = np.nonzero(side == place.T)
             coef[self.active[rows], columns] = bounds[self.active[rows]]
         return coef
 
@@ -242,8 +243,8 @@ def _by_gram(problem, scaled, factor, state, most, info):
 def _at_minimum(scaled, factor, state, targets, nothing):
     """Which of the targets are settled, as no step with the free coefficients would be longer than rounding.
 
-    ‖M_FF⁻¹ g_F‖ <= ‖M⁻¹‖₁ ‖g_F‖, for M_FF is a principal submatrix of M, whose inverse has no larger 2-norm.  Some ten times
-    the step itself, and may be four times as long.
+    ‖M_FF⁻¹ g_F‖ <= ‖M⁻¹‖₁ ‖g_F‖, for M_FF is a principal submatrix of M, whose inverse has no larger 2-norm.  That is
+    some ten times the step itself, and may be four times as long.
     """
     b, place, g = state.b[targets], state.place[targets], state.g[targets]
     free = place == 0
@@ -302,8 +303,8 @@ def _by_rows(problem, scaled, state, targets, most, info):
 def triangle_of(problem, columns, targets):
     """(columns of R (p, m), Qᵀy (k, m)) of a QR of the scaled rows, in blocks: no copy of all rows is made.
 
-    Small problems are left as they are: R is the rows, m their number.  Rows are sorted by length, and where they are of
-    very different ones the columns are pivoted, so that the shortest keep their digits (Cox and Higham, Stability of
+    Small problems are left as they are: R is the rows, m their number.  Rows are sorted by length, and where they are
+    of very different ones the columns are pivoted, so that the shortest keep their digits (Cox and Higham, Stability of
     Householder QR factorization for weighted least squares problems, 1998).
     """
     from scipy.linalg import qr
@@ -319,7 +320,9 @@ def triangle_of(problem, columns, targets):
         a, right = _scaled_rows(problem, columns, targets, start, min(start + rows, n))
         a, right = np.vstack([r, a]), np.vstack([d, right])
         order, spread = _by_length(a)
-        q, triangle, *pivots = qr(a[order], mode="economic", pivoting=spread > SPREAD, overwrite_a=True, check_finite=False)
+        q, triangle, *pivots = qr(
+            a[order], mode="economic", pivoting=spread > SPREAD, overwrite_a=True, check_finite=False
+        )
         r = np.empty_like(triangle)
         r[:, pivots[0] if pivots else slice(None)] = triangle
         d = q.T @ right[order]

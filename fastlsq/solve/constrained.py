@@ -201,8 +201,8 @@ def lsq_linear(
 
         min_x 1/2 ||A x - b||_2²   with   lower <= x <= upper
 
-    As `nnls`.  Where columns depend on each other, the solution without bounds of minimum norm is returned if it is within
-    them, else a solution in which the coefficients between their bounds belong to independent columns.
+    As `nnls`.  Where columns depend on each other, the solution without bounds of minimum norm is returned if it is
+    within them, else a solution in which the coefficients between their bounds belong to independent columns.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def _bounded(problem, lower, upper, most):
 
 
 def _shortest_within(problem, lower, upper, found):
-    """Where columns depend on each other: the solution of minimum norm of the targets for which it is within its bounds."""
+    """Where columns depend on each other: the solution of minimum norm of targets for which it is within its bounds."""
     solution = solve(problem, lapack_solver())
     if solution.info.rank == problem.shape[1]:
         return found

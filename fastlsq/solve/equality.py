@@ -4,9 +4,9 @@
 
     min_x ||A x - b||   with   C x = d,        x = x_0 + Z z,   C x_0 = d,   C Z = 0,   ZᵀZ = I
 
-(Björck, Numerical Methods for Least Squares Problems, SIAM 1996, section 5.1).  The normal equations of A Z are Zᵀ M Z: they
-are solved and refined with gradients from the rows where Cholesky finds them well-conditioned, as seen from the length of
-M; else Z is applied to the triangle of a QR of the rows.
+(Björck, Numerical Methods for Least Squares Problems, SIAM 1996, section 5.1).  The normal equations of A Z are Zᵀ M Z:
+they are solved and refined with gradients from the rows where Cholesky finds them well-conditioned, as seen from the
+length of M; else Z is applied to the triangle of a QR of the rows.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class EqualityResult:
     constraints : int
         Independent rows of C.
     info : SolveInfo
-        path 'gram' or 'qr', passes, ...; `backward_error` is the gradient of the rows along the constraints, relative to the
-        lengths of the columns, the residual and the parts of the fit.
+        path 'gram' or 'qr', passes, ...; `backward_error` is the gradient of the rows along the constraints, relative
+        to the lengths of the columns, the residual and the parts of the fit.
     """
 
     x: NDArray[np.float64]
@@ -99,7 +99,7 @@ def lstsq_equality(
 
     Notes
     -----
-    Where more than one x is as good, x has minimum norm.  Work memory is that of (p, p) matrices and of a block of rows.
+    Where more than one x is as good, x has minimum norm.  Work memory: (p, p) matrices and a block of rows.
 
     Examples
     --------
@@ -123,7 +123,8 @@ def lstsq_equality(
     if 0 in (p, k, n):
         _arrays.check_finite(A=a, b=y)
     problem = Problem(a, y, weights, False, n_threads, ("A", "b"))
-    d = np.repeat(d.astype(np.float64), k, axis=1) if d.shape[1] != k else d.astype(np.float64)
+    d = d.astype(np.float64)
+    d = d if d.shape[1] == k else np.repeat(d, k, axis=1)
     x, rss, rank, constraints, info = _solve(problem, c.astype(np.float64), d)
     return EqualityResult(x[:, 0] if is_vector else x, rss[0] if is_vector else rss, rank, constraints, info)
 
