@@ -289,8 +289,64 @@ class Suite:
             self.check(name, float(np.abs(answer - x1).max()), 0.0)
             self.line(name, seconds, f"{first / seconds:6.2f} x one thread, same bits")
 
+    def bounded(self):
+        """NNLS: 10,000 right-hand sides of (500, 50), beside a loop timed on a tenth of them; and one of (200,000, 30)."""
+        from scipy.optimize import nnls as scipy_nnls
 
-SUITES = ("latency", "batched", "grouped", "targets", "cholesky", "layouts", "certificate", "scaling")
+        n, p, k = self.rows(500, 120), 50, self.rows(10_000, 40)
+        some = max(k // 10, 4)
+        a = self.rng.standard_normal((n, p))
+        b = a @ np.maximum(self.rng.standard_normal((p, k)), 0) + np.sqrt(p) * self.rng.standard_normal((n, k))
+        calls = {
+            f"fastlsq.nnls, {k} targets": lambda: fastlsq.nnls(a, b),
+            f"loop of scipy.optimize.nnls, {some} targets": lambda: [scipy_nnls(a, b[:, t]) for t in range(some)],
+        }
+        found = interleave(calls, self.rounds)
+        (ours, fit), (theirs, answers) = found.values()
+        x, rnorm = np.array([x for x, _ in answers]).T, np.array([r for _, r in answers])
+        self.check("bounded, x", np.abs(fit.x[:, :some] - x).max() / np.abs(x).max(), 1e-11)
+        self.check("bounded, rnorm", np.abs(fit.rnorm[:some] / rnorm - 1).max(), 1e-11)
+        self.check("bounded, kkt", fit.info.kkt, 1e-14)
+        for name, (seconds, _) in found.items():
+            self.line(name, seconds)
+        self.line("the loop, for all targets", theirs * k / some, f"{theirs * k / some / ours:6.2f} x")
+
+        n, p = self.rows(200_000, 512), 30
+        a = np.abs(self.rng.standard_normal((n, p)))
+        b = a @ np.maximum(self.rng.standard_normal(p), 0) + self.rng.standard_normal(n)
+        calls = {
+            f"fastlsq.nnls ({n}, {p})": lambda: fastlsq.nnls(a, b),
+            f"scipy.optimize.nnls ({n}, {p})": lambda: scipy_nnls(a, b),
+        }
+        found = interleave(calls, self.rounds)
+        (ours, fit), (theirs, (x, rnorm)) = found.values()
+        self.check("bounded, one", np.abs(fit.x - x).max() / np.abs(x).max(), 1e-11)
+        self.check("bounded, one rnorm", abs(fit.rnorm / rnorm - 1), 1e-11)
+        for name, (seconds, _) in found.items():
+            self.line(name, seconds, f"{seconds / ours:6.2f} x")
+
+    def equality(self):
+        """Equality constraints, (200,000, 30) and 5 of them, beside LAPACK's gglse."""
+        from scipy.linalg.lapack import dgglse, dgglse_lwork
+
+        n, p, q = self.rows(200_000, 512), 30, 5
+        a, b = self.rng.standard_normal((n, p)), self.rng.standard_normal(n)
+        c, d = self.rng.standard_normal((q, p)), self.rng.standard_normal(q)
+        columns, lwork = np.asfortranarray(a), int(dgglse_lwork(n, p, q)[0])
+        calls = {
+            "fastlsq.lstsq_equality": lambda: fastlsq.lstsq_equality(a, b, c, d).x,
+            "gglse": lambda: dgglse(columns, c, b, d, lwork=lwork)[3],
+        }
+        found = interleave(calls, self.rounds)
+        (ours, x), (_, want) = found.values()
+        self.check("equality", np.abs(x - want).max() / np.abs(want).max(), 1e-11)
+        self.check("equality, constraints", np.abs(c @ x - d).max() / np.abs(d).max(), 1e-13)
+        for name, (seconds, _) in found.items():
+            self.line(name, seconds, f"{seconds / ours:6.2f} x")
+
+
+SUITES = ("latency", "batched", "grouped", "bounded", "equality", "targets", "cholesky", "layouts", "certificate",
+          "scaling")
 
 
 def main(arguments=None):

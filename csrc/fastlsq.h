@@ -385,6 +385,32 @@ flsq_status flsq_elastic_net_paths(const flsq_kernels *kernels, int64_t count, c
 double flsq_duality_gap(int64_t p, const double *b, const double *q, const double *l1, const double *l2,
                         const double *diagonal, double alpha, int nonnegative, double yy, double rss);
 
+/* ---- bounded coefficients ---------------------------------------------------------------------------------------- */
+
+/* lower <= b <= upper for `count` targets of p columns each, target by target.  Bounds may be infinite. */
+typedef struct flsq_boxes {
+    int64_t p, count;
+    const double *lower, *upper; /* count x p, or p where they are shared by all targets */
+    int shared;
+    int64_t most;      /* rounds of a target, after which it is given up */
+    int8_t *place;     /* count x p: -1 at the lower bound, 1 at the upper, 0 between them */
+    double *b;         /* count x p */
+    int64_t *rounds;   /* count */
+    int8_t *settled;   /* count: 0 where the rounds did not do; b is then what it was or no answer */
+} flsq_boxes;
+
+/* Moves every b to the minimum of 1/2 (z - b)'M(z - b) - g'(z - b) over its box, by block principal pivoting from the sets in
+ * boxes->place (finite bounds only where it is not 0; b on them or to be moved there).  M (p x p, all of it) is well-conditioned,
+ * with a diagonal near 1; g (count x p) is what the rows or the equations give at b, and becomes the gradient that M sees at
+ * the new b; slack[count] is the rounding in g. */
+flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack,
+                            int n_threads, double *g);
+/* min ‖T b - d‖ over its box for every d, whatever the rank of T: Lawson and Hanson's method.  t: p columns of `rows` entries
+ * with lengths near 1, one after the other; d: count x rows.  b and place are written only.  Of the columns that may leave their bound
+ * it is the one with the largest gradient times its price[p]. */
+flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
+                              const double *d, const double *price, int n_threads);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* a (n x n, leading dimension ld): upper triangle in, R with RᵀR = A out; below the diagonal untouched.

@@ -26,15 +26,23 @@ from fastlsq.gram.ridge_path import RidgePath as RidgePath
 from fastlsq.gram.ridge_path import ridge_path as ridge_path
 from fastlsq.gram.streams import row_chunks as row_chunks
 from fastlsq.solve.batched import BatchInfo as BatchInfo
+from fastlsq.solve.bounded import BoundedInfo as BoundedInfo
+from fastlsq.solve.constrained import BoundedResult as BoundedResult
+from fastlsq.solve.constrained import NNLSResult as NNLSResult
+from fastlsq.solve.constrained import lsq_linear as lsq_linear
+from fastlsq.solve.constrained import nnls as nnls
 from fastlsq.solve.driver import SolveInfo as SolveInfo
+from fastlsq.solve.equality import EqualityResult as EqualityResult
+from fastlsq.solve.equality import lstsq_equality as lstsq_equality
 from fastlsq.solve.lstsq import LstsqResult as LstsqResult
 from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Collinearity", "ElasticNetCVResult", "ElasticNetPath", "ElasticNetResult", "Gram", "GroupedOLSResult",
-    "LstsqResult", "OLSResult", "RidgeCVResult", "RidgePath", "RidgeResult", "SolveInfo", "elastic_net",
-    "elastic_net_cv", "elastic_net_path", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "ridge",
+    "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
+    "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult", "OLSResult",
+    "RidgeCVResult", "RidgePath", "RidgeResult", "SolveInfo", "elastic_net", "elastic_net_cv", "elastic_net_path",
+    "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge",
     "ridge_cv", "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str

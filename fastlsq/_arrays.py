@@ -148,6 +148,27 @@ def restrictions(R, r, parameters):
     return matrix, values
 
 
+def bounds(pair, p):
+    """(lower, upper) of shape (p,) from a pair or an object with lb and ub."""
+    pair = (pair.lb, pair.ub) if hasattr(pair, "lb") and hasattr(pair, "ub") else pair
+    try:
+        sides = tuple(pair)
+    except TypeError:
+        sides = ()
+    if len(sides) != 2:
+        raise ValueError("bounds must be a pair: lower and upper")
+    lower, upper = (real(side, "bounds").astype(np.float64) for side in sides)
+    for side in (lower, upper):
+        if side.shape not in ((), (1,), (p,)):
+            raise ValueError(f"bounds must be scalars or have shape ({p},), got {_shape(side)}")
+    lower, upper = (np.array(np.broadcast_to(side, (p,))) for side in (lower, upper))
+    wrong = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
+    if wrong.size:
+        j = wrong[0]
+        raise ValueError(f"bounds of column {j}: {lower[j]} <= x <= {upper[j]} holds for no number")
+    return lower, upper
+
+
 def check_accuracy(accuracy):
     """Raise ValueError unless it is one there is."""
     if accuracy not in ("fast", "qr", "full"):

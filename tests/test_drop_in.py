@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""In the place of NumPy's and SciPy's lstsq: their shapes and dtypes, their own tests, their errors."""
+"""In the place of NumPy's and SciPy's lstsq and of nnls: their shapes and dtypes, their own tests, their errors."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.optimize
 
 import fastlsq
 from fastlsq.connect import patch
@@ -20,21 +21,26 @@ DROP_IN = Path(__file__).parent / "drop_in"
 
 
 @pytest.mark.parametrize(
-    ("tests", "chosen", "at_least"),
-    [("scipy.linalg.tests.test_basic", "TestLstsq", 120), ("numpy.linalg.tests.test_linalg", "Lstsq", 12)],
+    ("tests", "chosen", "at_least", "called"),
+    [
+        ("scipy.linalg.tests.test_basic", "TestLstsq", 120, 100),
+        ("numpy.linalg.tests.test_linalg", "Lstsq", 12, 100),
+        ("scipy.optimize.tests.test_nnls", "TestNNLS", 10, 8),
+    ],
 )
-def test_their_own_tests_pass(tests, chosen, at_least, tmp_path):
+def test_their_own_tests_pass(tests, chosen, at_least, called, tmp_path):
     if find_spec(tests.rsplit(".", 1)[0]) is None:
         pytest.skip(f"{tests} is not installed")
     call = [sys.executable, "-m", "pytest", "-q", "-p", "fastlsq_drop_in", "-p", "no:cacheprovider", "--pyargs", tests,
             "-k", chosen]
-    environment = os.environ | {"PYTHONPATH": str(DROP_IN)}
+    folders = [str(DROP_IN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
     run = subprocess.run(call, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
     assert int(re.search(r"(\d+) passed", run.stdout)[1]) >= at_least
     paths = dict(re.findall(r"'([^']+)': (\d+)", run.stdout.split("fastlsq paths:")[1]))
-    own = sum(int(paths.get(name, 0)) for name in ("gram", "gram32", "preconditioned", "qr"))
-    assert own >= 100 and int(paths.get("lapack", 0)) <= 0.05 * own
+    own = sum(int(paths.get(name, 0)) for name in ("gram", "gram32", "preconditioned", "qr", "nnls, gram", "nnls, qr"))
+    assert own >= called and int(paths.get("lapack", 0)) <= 0.05 * own
 
 
 def same_kind(found, expected):
@@ -71,6 +77,32 @@ def test_what_is_not_ours_goes_to_the_original():
         with pytest.raises(ValueError, match="infs or NaNs"):
             scipy.linalg.lstsq([[np.nan]], [1.0])
         assert scipy.linalg.lstsq(np.empty((0, 2)), np.empty(0))[0].shape == (2,)
+
+
+def test_nnls_as_scipy_has_it():
+    rng = np.random.default_rng(7)
+    cases = ((np.float64, (20, 4), 0), (np.float32, (20, 4), 1), (np.int32, (9, 9), 1), (bool, (9, 3), 0))
+    for dtype, shape, columns in cases:
+        a = rng.integers(0, 2 if dtype is bool else 9, shape).astype(dtype)
+        b = rng.integers(-9, 9, (shape[0], 1)[: 1 + columns]).astype(np.float64)
+        want, before = scipy.optimize.nnls(a, b), patch.paths["nnls, gram"] + patch.paths["nnls, qr"]
+        with fastlsq.patched():
+            found = scipy.optimize.nnls(a, b)
+        assert patch.paths["nnls, gram"] + patch.paths["nnls, qr"] == before + 1
+        assert type(found) is tuple and type(found[1]) is type(want[1]) and found[0].dtype == want[0].dtype
+        assert found[0].shape == want[0].shape
+        np.testing.assert_allclose(a @ found[0], a @ want[0], rtol=1e-12, atol=1e-12)
+        assert found[1] == pytest.approx(want[1], rel=1e-12)
+    with fastlsq.patched():
+        with pytest.raises(ValueError, match="Incompatible dimensions"):
+            scipy.optimize.nnls(np.eye(3), np.ones(4))
+        with pytest.raises(ValueError, match="infs or NaNs"):
+            scipy.optimize.nnls([[np.nan]], [1.0])
+        with pytest.raises(RuntimeError, match="Maximum number of iterations"):
+            scipy.optimize.nnls(rng.random((5, 10)), rng.random(5), maxiter=1)
+        with pytest.warns(DeprecationWarning):
+            scipy.optimize.nnls(np.eye(2), np.ones(2), atol=1e-8)
+    assert not hasattr(scipy.optimize.nnls, "before_patch")
 
 
 def test_patching_is_undone_and_nests():

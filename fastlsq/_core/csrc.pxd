@@ -317,6 +317,27 @@ cdef extern from "fastlsq.h" nogil:
         double alpha, int nonnegative, double yy, double rss
     )
 
+    ctypedef struct flsq_boxes:
+        int64_t p
+        int64_t count
+        const double *lower
+        const double *upper
+        int shared
+        int64_t most
+        int8_t *place
+        double *b
+        int64_t *rounds
+        int8_t *settled
+
+    flsq_status flsq_active_set(
+        const flsq_kernels *kernels, const flsq_boxes *boxes, const double *m, const double *slack, int n_threads,
+        double *g
+    )
+    flsq_status flsq_bounded_rows(
+        const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t, const double *d,
+        const double *price, int n_threads
+    )
+
     flsq_status flsq_cholesky(
         const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot
     )

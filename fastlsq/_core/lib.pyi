@@ -234,6 +234,17 @@ class Truncated:
     @property
     def dependent(self) -> NDArray[np.bool_]: ...
 
+class Boxes:
+    b: _Floats
+    place: NDArray[np.int8]
+    rounds: NDArray[np.int64]
+    settled: NDArray[np.int8]
+    def __new__(cls, lower: _Floats, upper: _Floats, count: int, most: int) -> Self: ...
+    def move(self, m: _Floats, g: _Floats, slack: _Floats, n_threads: int, kernel: str | None = None) -> None: ...
+    def solve(
+        self, t: _Floats, d: _Floats, price: _Floats, n_threads: int, kernel: str | None = None
+    ) -> None: ...
+
 def triangular_product(a: _Floats, b: _Floats, kernel: str | None = None) -> _Floats: ...
 
 class Penalized:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""`fastlsq.patch`: `numpy.linalg.lstsq` and `scipy.linalg.lstsq` become ours, for code that cannot be changed.
+"""`fastlsq.patch`: NumPy's and SciPy's `lstsq` and SciPy's `nnls` become ours, for code that cannot be changed.
 
 Each keeps its own shapes, dtypes and errors.  What fastlsq does not do (complex numbers, empty or non-finite arrays,
 wrong shapes) goes to the function that was there before, and so do leading dimensions where NumPy refuses them or
@@ -17,9 +17,10 @@ from importlib import import_module
 
 import numpy as np
 
-#: how many calls went which way: `SolveInfo.path`, also of wide or dependent columns, or 'original'
+#: how many calls went which way: `SolveInfo.path`, also of wide or dependent columns, 'nnls, ' and its path, or
+#: 'original'
 paths: Counter[str] = Counter()
-_originals: dict[str, object] = {}
+_originals: dict[tuple[str, str], object] = {}
 #: float32, float64 and integers of 32 and 64 bits; NumPy and SciPy disagree about what comes of narrower ones
 _OURS = "fdiIlLqQ"
 
@@ -88,11 +89,39 @@ def _scipy_lstsq(original):
     return lstsq
 
 
-_MAKERS = {"numpy.linalg": _numpy_lstsq, "scipy.linalg": _scipy_lstsq}
+def _scipy_nnls(original):
+    @functools.wraps(original)
+    def nnls(A, b, *args, **kwargs):
+        from fastlsq.solve.constrained import nnls as own
+
+        a, y = np.asarray(A), np.asarray(b)
+        is_one = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+        known = not args and kwargs.keys() <= {"maxiter"} and {a.dtype.kind, y.dtype.kind} <= set("fbiu")
+        if not known or not is_one or a.size == 0:
+            paths["original"] += 1
+            return original(A, b, *args, **kwargs)
+        try:
+            result = own(a, y.reshape(-1), **kwargs)
+        except ValueError:  # wrong shapes, not finite: the original has its own words
+            paths["original"] += 1
+            return original(A, b, **kwargs)
+        paths[f"nnls, {result.info.path}"] += 1
+        return result.x, float(result.rnorm)
+
+    return nnls
+
+
+_MAKERS = {
+    ("numpy.linalg", "lstsq"): _numpy_lstsq,
+    ("scipy.linalg", "lstsq"): _scipy_lstsq,
+    ("scipy.optimize", "nnls"): _scipy_nnls,
+}
 
 
 def patch() -> None:
-    """Make `numpy.linalg.lstsq` and `scipy.linalg.lstsq` ours, for the whole process, until `unpatch`.
+    """Make `numpy.linalg.lstsq`, `scipy.linalg.lstsq` and `scipy.optimize.nnls` ours, until `unpatch`.
+
+    For the whole process.
 
     Names that other modules have imported from there before keep what they have.
 
@@ -104,19 +133,21 @@ def patch() -> None:
     array([1., 1., 1.])
     >>> fastlsq.unpatch()
     """
-    for home, maker in _MAKERS.items():
+    for place, maker in _MAKERS.items():
+        home, name = place
         module = import_module(home)
-        if home not in _originals:
-            _originals[home] = module.lstsq
-            module.lstsq = maker(module.lstsq)
-            module.lstsq.before_patch = _originals[home]
+        if place not in _originals:
+            original = _originals[place] = getattr(module, name)
+            own = maker(original)
+            own.before_patch = original
+            setattr(module, name, own)
 
 
 def unpatch() -> None:
     """Undo `patch`."""
     while _originals:
-        home, original = _originals.popitem()
-        import_module(home).lstsq = original
+        (home, name), original = _originals.popitem()
+        setattr(import_module(home), name, original)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.gram.scaled import COARSE, Penalty, Scaled, grid
 from fastlsq.gram.polish import polish
+from fastlsq.gram.scaled import COARSE, Penalty, Scaled, grid
 from fastlsq.gram.wide_path import WideProblem
 from fastlsq.solve.moments import Problem, gather
 

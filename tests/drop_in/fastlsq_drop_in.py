@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pytest plugin that puts fastlsq in the place of NumPy's and SciPy's lstsq before tests are collected.
+"""A pytest plugin that puts fastlsq in the place of NumPy's and SciPy's functions before tests are collected.
 
     python -m pytest -p fastlsq_drop_in --pyargs scipy.linalg.tests.test_basic -k TestLstsq
 
