@@ -4,9 +4,10 @@
 
     python -m bench.elastic_net                       # all suites
     python -m bench.elastic_net cv                    # one
+    python -m bench.elastic_net --slow                # celer and skglm too: up to an hour for the cross-validation
     python -m bench.elastic_net --quick 50            # a smoke run: answers checked, times no evidence
 
-Methods are interleaved round by round; celer and skglm, which take minutes, have one turn after them.  Peers stop at
+Methods are interleaved round by round; the slow ones have one turn after them.  Peers stop at
 their own tolerances, which are looser than ours; the objective of each answer is computed from the rows, and ours may
 not be above a peer's.  A wrong answer makes the exit status 1.
 """
@@ -133,14 +134,19 @@ def installed(peers):
 class Suite:
     """Prints one suite and remembers whether its answers were right."""
 
-    def __init__(self, quick, rounds):
-        self.quick, self.rounds, self.wrong = quick, rounds, []
+    def __init__(self, quick, rounds, slow):
+        self.quick, self.rounds, self.slow, self.wrong = quick, rounds, slow, []
         self.rng = np.random.default_rng(20261122)
 
     def data(self, n, p, used=20):
         x, beta = self.rng.standard_normal((n, p)), np.zeros(p)
         beta[: min(used, p)] = self.rng.standard_normal(min(used, p))
         return x, x @ beta + 3 * self.rng.standard_normal(n)
+
+    def timed(self, ours, peers, slow):
+        if not self.slow:
+            print(f"  {', '.join(slow)}: not run (--slow)")
+        return timed(ours, peers, slow if self.slow else {}, self.rounds)
 
     def check(self, name, holds):
         if not holds:
@@ -157,7 +163,7 @@ class Suite:
         x, y = self.data(n, p)
         alphas = fastlsq.elastic_net_path(x, y).alphas
         ours = {"fastlsq": lambda: fastlsq.elastic_net_cv(x, y)}
-        found = timed(ours, *cv_peers(x, y, alphas), self.rounds)
+        found = self.timed(ours, *cv_peers(x, y, alphas))
         fit, remarks = found["fastlsq"][1], {}
         self.check("cv: not converged", fit.converged and fit.folds_converged)
         for name, (_, answer) in found.items():
@@ -184,7 +190,7 @@ class Suite:
             x, y = x - x.mean(axis=0), y - y.mean()
             alphas = fastlsq.elastic_net_path(x, y, n_alphas=ALPHAS, eps=1e-2).alphas
             calls = {f"fastlsq ({n} x {p})": lambda x=x, y=y, a=alphas: fastlsq.elastic_net_path(x, y, alphas=a)}
-            found = timed(calls, *path_peers(x, y, alphas), self.rounds)
+            found = self.timed(calls, *path_peers(x, y, alphas))
             ours = next(iter(calls))
             path, remarks = found[ours][1], {}
             self.check(f"path {words}: not converged", path.converged.all())
@@ -205,6 +211,7 @@ def main(arguments=None):
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
     parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slow", action="store_true", help="celer and skglm too")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.suites) - set(SUITES))
     if unknown:
@@ -212,8 +219,9 @@ def main(arguments=None):
     # of peers: the checks below tell
     warnings.filterwarnings("ignore", message=".*(converge|Objective|iterations|compiled).*")
     machine.print_facts(machine.facts())
-    compile_peers()
-    suite = Suite(options.quick, options.rounds)
+    if options.slow:
+        compile_peers()
+    suite = Suite(options.quick, options.rounds, options.slow)
     for name in options.suites or SUITES:
         method = getattr(suite, name)
         print(f"\n{name}: {method.__doc__}")

@@ -185,9 +185,9 @@ def elastic_net(
     -----
     Moments carry a relative error of about the unit roundoff, which reaches the coefficients multiplied by the
     condition number of the moments of the columns in use (that of the columns, squared).  Where this is above 1e6 the
-    solution is refined by Newton steps with residuals from the rows.  With more than 256 columns and fewer rows, or more
-    than 4096 columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns in the
-    working set are copied.
+    solution is refined by Newton steps with residuals from the rows.  With more than 256 columns and fewer rows, or
+    more than 4096 columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns
+    in the working set are copied.
 
     A column without any penalty has a dual bound only if one is known for its coefficient: `dual_gap` then takes it to
     be less than the present one plus the norm of y over that of the column.
