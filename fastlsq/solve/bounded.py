@@ -148,7 +148,7 @@ class _Scaled(Columns):
         """(violations, what they are relative to) of the optimality conditions, (k, active) and (k, 1)."""
         inwards = np.where(place == 0, np.abs(g), np.maximum(-place * g, 0.0))
         inwards[np.broadcast_to(bounds[0] == bounds[1], inwards.shape)] = 0.0
-        return inwards / self.length, (rnorm + np.abs(b) @ self.length)[:, None]
+        return inwards / self.length, (rnorm + _parts(b, self.length))[:, None]
 
 
 def solve_bounded(problem, lower, upper, most=None):
@@ -175,6 +175,11 @@ def solve_bounded(problem, lower, upper, most=None):
         info.reason = info.reason or f"{left.size} targets did not settle"
         _by_rows(problem, scaled, state, left, cap, info)
     return _solution(scaled, state, lower, upper, info)
+
+
+def _parts(b, length):
+    """sum_j ‖x_j‖ |b_j| of every target, not by BLAS, whose threads and ours would wait for each other."""
+    return (np.abs(b) * length).sum(axis=1)
 
 
 class _State:
@@ -221,7 +226,7 @@ def _by_gram(problem, scaled, factor, state, most, info):
         if going.size == 0:
             break
         b, place, g = state.b[going], state.place[going], state.g[going]
-        slack = SLACK * (state.rnorm[going] + np.abs(b) @ scaled.length)
+        slack = SLACK * (state.rnorm[going] + _parts(b, scaled.length))
         boxes = lib.Boxes(*scaled.bounds(going), going.size, most)
         boxes.b[:], boxes.place[:] = b, place
         boxes.move(m, g, slack, problem.n_threads, problem.kernel)
