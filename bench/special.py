@@ -290,7 +290,7 @@ class Suite:
             self.line(name, seconds, f"{first / seconds:6.2f} x one thread, same bits")
 
     def bounded(self):
-        """NNLS: 10,000 right-hand sides of (500, 50), beside a loop timed on a tenth of them; and one of (200,000, 30)."""
+        """NNLS: 10,000 right-hand sides of (500, 50), beside a loop over a tenth of them; and one of (200,000, 30)."""
         from scipy.optimize import nnls as scipy_nnls
 
         n, p, k = self.rows(500, 120), 50, self.rows(10_000, 40)

@@ -261,7 +261,7 @@ static void start(target *t)
 }
 
 /* ‖d - T b‖ and what rounding b may add to it. */
-static double residual(const target *t)
+static double misfit(const target *t)
 {
     return hypot(norm(t->s, t->s->rows - t->free, t->rest + t->free), FLSQ_UNIT_ROUNDOFF * parts(t));
 }
@@ -287,7 +287,7 @@ static int solve(target *t, int64_t *rounds)
     const int64_t p = t->s->boxes->p;
     int fresh = 1;
     start(t);
-    double shortest = residual(t);
+    double shortest = misfit(t);
     for (*rounds = 0;;) {
         const int64_t j = entering(t);
         if (j < 0) {
@@ -307,14 +307,14 @@ static int solve(target *t, int64_t *rounds)
         free_column(t, j);
         move(t);
         fresh = 0;
-        const double left = residual(t);
+        const double left = misfit(t);
         if (left < shortest * (1 - 4 * FLSQ_UNIT_ROUNDOFF)) {
             for (int64_t i = 0; i < p; i++)
                 t->blocked[i] = (int8_t)(t->blocked[i] == NEVER ? NEVER : 0);
             shortest = left;
         } else if (t->place[j] == 0) {
             bind_again(t, j, place, value);
-            shortest = residual(t);
+            shortest = misfit(t);
         } else {
             t->blocked[j] = FLSQ_MAX(t->blocked[j], 1);
         }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.driver import residual_pass
+from fastlsq.solve.driver import OWN_SOLVES, residual_pass
 from fastlsq.solve.moments import UNIT_ROUNDOFF, gather, root_exponents
 
 #: reads of the rows to refine with, before a target is given to rung 2
@@ -148,7 +148,7 @@ class _Scaled(Columns):
         """(violations, what they are relative to) of the optimality conditions, (k, active) and (k, 1)."""
         inwards = np.where(place == 0, np.abs(g), np.maximum(-place * g, 0.0))
         inwards[np.broadcast_to(bounds[0] == bounds[1], inwards.shape)] = 0.0
-        return inwards / self.length, (rnorm + np.abs(b) @ self.length)[:, None]
+        return inwards / self.length, (rnorm + _parts(b, self.length))[:, None]
 
 
 def solve_bounded(problem, lower, upper, most=None):
@@ -175,6 +175,11 @@ def solve_bounded(problem, lower, upper, most=None):
         info.reason = info.reason or f"{left.size} targets did not settle"
         _by_rows(problem, scaled, state, left, cap, info)
     return _solution(scaled, state, lower, upper, info)
+
+
+def _parts(b, length):
+    """sum_j ‖x_j‖ |b_j| of every target, not by BLAS, whose threads and ours would wait for each other."""
+    return (np.abs(b) * length).sum(axis=1)
 
 
 class _State:
@@ -213,15 +218,16 @@ def _by_gram(problem, scaled, factor, state, most, info):
     going = np.flatnonzero(boxes.settled)
     last = np.full(k, np.inf)
     nothing = 0.0 if problem.x.size * k <= TINY else NOTHING
+    reach = _inverse_norm(scaled, factor, k)
     for _ in range(MOST_PASSES):
         if going.size == 0:
             break
         _evaluate(problem, scaled, state, going, info)
-        going = going[~_at_minimum(scaled, factor, state, going, nothing)]
+        going = going[~_at_minimum(scaled, reach, state, going, nothing)]
         if going.size == 0:
             break
         b, place, g = state.b[going], state.place[going], state.g[going]
-        slack = SLACK * (state.rnorm[going] + np.abs(b) @ scaled.length)
+        slack = SLACK * (state.rnorm[going] + _parts(b, scaled.length))
         boxes = lib.Boxes(*scaled.bounds(going), going.size, most)
         boxes.b[:], boxes.place[:] = b, place
         boxes.move(m, g, slack, problem.n_threads, problem.kernel)
@@ -240,15 +246,23 @@ def _by_gram(problem, scaled, factor, state, most, info):
     return np.sort(np.concatenate(lost))
 
 
-def _at_minimum(scaled, factor, state, targets, nothing):
+def _inverse_norm(scaled, factor, k):
+    """A bound of ‖M⁻¹‖₂: the norm itself where many targets are worth it."""
+    p = scaled.m.shape[0]
+    if 0 < p <= min(k, OWN_SOLVES):
+        return 1 / np.linalg.eigvalsh(scaled.m)[0]
+    return factor.condition / np.abs(scaled.m).sum(axis=0).max(initial=1.0)
+
+
+def _at_minimum(scaled, reach, state, targets, nothing):
     """Which of the targets are settled, as no step with the free coefficients would be longer than rounding.
 
-    ‖M_FF⁻¹ g_F‖ <= ‖M⁻¹‖₁ ‖g_F‖, for M_FF is a principal submatrix of M, whose inverse has no larger 2-norm.  That is
-    some ten times the step itself, and may be four times as long.
+    ‖M_FF⁻¹ g_F‖ <= ‖M⁻¹‖ ‖g_F‖, for M_FF is a principal submatrix of M, whose inverse has no larger norm.  That is
+    several times the step itself, and may be four times as long.
     """
     b, place, g = state.b[targets], state.place[targets], state.g[targets]
     free = place == 0
-    step = np.sqrt((g * g).sum(axis=1, where=free)) * (factor.condition / np.abs(scaled.m).sum(axis=0).max(initial=1.0))
+    step = np.sqrt((g * g).sum(axis=1, where=free)) * reach
     lower, upper = scaled.bounds(targets)
     inwards = (-place * g).max(axis=1, initial=0.0, where=~free & (lower < upper))
     found = (step <= 4 * nothing * np.abs(b).max(axis=1, initial=0.0)) & (inwards <= 0)
