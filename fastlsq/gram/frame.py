@@ -162,6 +162,6 @@ class Target:
     exponent: int
 
 
-def block_size(columns):
-    """Rows whose scores take about a megabyte."""
-    return int(np.clip(2**17 // (columns + 8), 256, 8192))
+def block_size(columns, megabytes=1):
+    """Rows whose scores take about so much."""
+    return int(np.clip(megabytes * 2**17 // (columns + 8), 256, 8192 * min(megabytes, 2)))
