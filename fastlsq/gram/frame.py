@@ -56,6 +56,15 @@ class Frame:
             departure = np.ldexp(equations.mean, -units.exponents[columns])
         return cls(*own, units.shift[:p], departure[:p], units.shift[lead:], departure[p:])
 
+    def __reduce__(self):
+        """A triangular root without its zeros."""
+        p, r = self.root.shape
+        root = self.root
+        if p == r and not np.tril(root, -1).any():
+            root = root[np.triu_indices(p)]
+        return _frame_of, (root, self.exponents, self.intercept, self.sum_weights, self.shift, self.departure,
+                           self.y_shift, self.y_departure)
+
     @property
     def columns(self):
         """Coordinates: the rank, and one for the intercept."""
@@ -132,6 +141,14 @@ class Frame:
         lib.triangular_solve(factor, root, True)
         return Frame(np.ascontiguousarray(root.T), self.exponents, self.intercept, self.sum_weights, self.shift,
                      self.departure, self.y_shift, self.y_departure)
+
+
+def _frame_of(root, exponents, *rest):
+    if root.ndim == 1:
+        p = exponents.shape[0]
+        entries, root = root, np.zeros((p, p))
+        root[np.triu_indices(p)] = entries
+    return Frame(root, exponents, *rest)
 
 
 @dataclass(slots=True)

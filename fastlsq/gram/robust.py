@@ -42,6 +42,18 @@ class Meat:
     df: int  # for t and F
     words: str  # for people
 
+    def __reduce__(self):
+        """Half of the symmetric matrices is enough to send elsewhere."""
+        q = self.values.shape[1]
+        return _meat_of_halves, (self.kind, self.values[:, *np.triu_indices(q)], q, self.exponents, self.df, self.words)
+
+
+def _meat_of_halves(kind, halves, q, *rest):
+    values = np.empty((len(halves), q, q))
+    rows, columns = np.triu_indices(q)
+    values[:, rows, columns] = values[:, columns, rows] = halves
+    return Meat(kind, values, *rest)
+
 
 def check_request(cov, groups, lags):
     """Raise ValueError unless the arguments name one covariance."""
