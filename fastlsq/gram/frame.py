@@ -54,7 +54,10 @@ class Frame:
         columns = np.r_[0:p, lead : lead + k]
         with np.errstate(over="ignore", under="ignore"):
             departure = np.ldexp(equations.mean, -units.exponents[columns])
-        return cls(*own, units.shift[:p], departure[:p], units.shift[lead:], departure[p:])
+        shift = units.shift[columns]
+        far = ~np.isfinite(departure)  # further away than float64 reaches: the mean itself then
+        shift, departure = np.where(far, equations.user_mean(), shift), np.where(far, 0.0, departure)
+        return cls(*own, shift[:p], departure[:p], shift[p:], departure[p:])
 
     def __reduce__(self):
         """A triangular root without its zeros."""
