@@ -68,12 +68,21 @@ static int64_t score_columns(const score_pass *pass, int64_t J)
 /* [X | 1] of rows [row, row + count) to the left panels. */
 static void pack_rows(const score_pass *pass, const score_chunk *c, int64_t row, int64_t count)
 {
-    const int64_t nr = pass->kernels->nr;
-    flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c->left, 0);
-    if (pass->scale != NULL)
-        for (int64_t J = 0; J < c->left.count; J++)
-            pass->kernels->affine(count, FLSQ_MIN(nr, pass->lead - J * nr), pass->scale + J * nr, pass->offset + J * nr,
-                                  c->left.base + J * c->left.stride);
+    const int64_t nr = pass->kernels->nr, p = pass->rows->x.columns;
+    if (pass->scale == NULL) {
+        flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c->left, 0);
+        return;
+    }
+    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base};
+    flsq_shape_matrix(pass->kernels, &pass->rows->x, row, count, &c->left, &shaping);
+    if (p % pass->kernels->lanes == 0)
+        return;
+    /* shaping has run over the ones and zeros behind the last column, up to the end of a vector */
+    double *const panel = c->left.base + p / nr * c->left.stride;
+    const int64_t end = FLSQ_CEIL_DIV(p % nr, pass->kernels->lanes) * pass->kernels->lanes;
+    for (int64_t k = 0; k < count; k++)
+        for (int64_t j = p % nr; j < end; j++)
+            panel[k * nr + j] = pass->rows->unit && j == p % nr ? 1.0 : 0.0;
 }
 
 /* e := y - [X | 1] b */

@@ -10,6 +10,7 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 MODULES = ["fastlsq", "fastlsq._config", "fastlsq.gram.gram", "fastlsq.gram.ols", "fastlsq.solve.lstsq"]
+MODULES += ["fastlsq.gram.inference", "fastlsq.gram.influence"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -54,7 +54,19 @@ class Frame:
         columns = np.r_[0:p, lead : lead + k]
         with np.errstate(over="ignore", under="ignore"):
             departure = np.ldexp(equations.mean, -units.exponents[columns])
-        return cls(*own, units.shift[:p], departure[:p], units.shift[lead:], departure[p:])
+        shift = units.shift[columns]
+        far = ~np.isfinite(departure)  # further away than float64 reaches: the mean itself then
+        shift, departure = np.where(far, equations.user_mean(), shift), np.where(far, 0.0, departure)
+        return cls(*own, shift[:p], departure[:p], shift[p:], departure[p:])
+
+    def __reduce__(self):
+        """A triangular root without its zeros."""
+        p, r = self.root.shape
+        root = self.root
+        if p == r and not np.tril(root, -1).any():
+            root = root[np.triu_indices(p)]
+        return _frame_of, (root, self.exponents, self.intercept, self.sum_weights, self.shift, self.departure,
+                           self.y_shift, self.y_departure)
 
     @property
     def columns(self):
@@ -134,6 +146,14 @@ class Frame:
                      self.departure, self.y_shift, self.y_departure)
 
 
+def _frame_of(root, exponents, *rest):
+    if root.ndim == 1:
+        p = exponents.shape[0]
+        entries, root = root, np.zeros((p, p))
+        root[np.triu_indices(p)] = entries
+    return Frame(root, exponents, *rest)
+
+
 @dataclass(slots=True)
 class Rows:
     """Checked rows: x (n, p), y (n, k) or None, weights (n,) or None."""
@@ -162,6 +182,6 @@ class Target:
     exponent: int
 
 
-def block_size(columns):
-    """Rows whose scores take about a megabyte."""
-    return int(np.clip(2**17 // (columns + 8), 256, 8192))
+def block_size(columns, megabytes=1):
+    """Rows whose scores take about so much."""
+    return int(np.clip(megabytes * 2**17 // (columns + 8), 256, 8192 * min(megabytes, 2)))

@@ -332,7 +332,7 @@ class OLSResult:
         >>> fit = fastlsq.ols(X, [1.1, 2.3, 2.9, 4.2, 4.8])
         >>> test = fit.wald_test([[0, 1, 0], [0, 0, 1]], [1, 0])
         >>> round(test.f_value, 4), round(test.p_value, 4), test.df_num, test.df_denom
-        (0.6582, 0.6031, 2, 2)
+        (3.4675, 0.2238, 2, 2)
         """
         from scipy.special import fdtrc
 

@@ -93,7 +93,7 @@ def ols(
     >>> fit.coef.round(3), round(fit.intercept, 3), round(fit.r_squared, 4)
     (array([1.94]), 0.15, 0.9957)
     >>> fastlsq.ols(x, y, cov="HC1").standard_errors.round(4)
-    array([0.2061, 0.0883])
+    array([0.1212, 0.0599])
     """
     n_threads = _threads.resolve(n_threads)
     _arrays.check_accuracy(accuracy)

@@ -26,6 +26,8 @@ from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target, block_size
 from fastlsq.gram.grouped import _by_group
 
 KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
+#: of the scores of a block of rows: every block wakes the threads twice
+BLOCK_MEGABYTES = 4
 #: condition number up to which the moments of untransformed scores lose few enough digits
 PLAIN_CONDITION = 1e3
 
@@ -39,6 +41,18 @@ class Meat:
     exponents: np.ndarray  # k
     df: int  # for t and F
     words: str  # for people
+
+    def __reduce__(self):
+        """Half of the symmetric matrices is enough to send elsewhere."""
+        q = self.values.shape[1]
+        return _meat_of_halves, (self.kind, self.values[:, *np.triu_indices(q)], q, self.exponents, self.df, self.words)
+
+
+def _meat_of_halves(kind, halves, q, *rest):
+    values = np.empty((len(halves), q, q))
+    rows, columns = np.triu_indices(q)
+    values[:, rows, columns] = values[:, columns, rows] = halves
+    return Meat(kind, values, *rest)
 
 
 def check_request(cov, groups, lags):
@@ -171,7 +185,7 @@ def _clustered(ways):
     def meat(fit, rows, target, out):
         columns = fit.frame.columns
         sums = [np.zeros((way.count, columns)) for way in ways]
-        for start, stop, scores in _score_blocks(fit, rows, target, block_size(columns)):
+        for start, stop, scores in _score_blocks(fit, rows, target, block_size(columns, BLOCK_MEGABYTES)):
             for way, total in zip(ways, sums, strict=True):
                 lib.add_by_code(scores, way.codes[start:stop], total)
         out[:] = 0.0
@@ -203,7 +217,7 @@ def _autocorrelated(lags):
 
     def meat(fit, rows, target, out):
         columns = fit.frame.columns
-        size = window * max(1, block_size(columns) // window)
+        size = window * max(1, block_size(columns, BLOCK_MEGABYTES) // window)
         moments = lib.Moments(columns, 0, False)
         before = np.zeros((window, columns))  # sums from each row of the window before to its end
         for _, _, scores in _score_blocks(fit, rows, target, size):
