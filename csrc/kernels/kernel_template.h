@@ -85,6 +85,7 @@ INLINE double lane_sum(vec v)
 #include "twofold_template.h"
 #include "factor_template.h"
 #include "lanes_template.h"
+#include "window_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -140,6 +141,8 @@ const flsq_kernels NAME(kernels) = {
     .lane_cholesky = lane_cholesky,
     .lane_norms = lane_norms,
     .lane_solve = lane_solve,
+    .running_sums = running_sums,
+    .lane_window = lane_window,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

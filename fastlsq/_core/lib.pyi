@@ -199,3 +199,18 @@ class Truncated:
     def dependent(self) -> NDArray[np.bool_]: ...
 
 def triangular_product(a: _Floats, b: _Floats, kernel: str | None = None) -> _Floats: ...
+
+NOT_SETTLED: int
+
+def rolling_fit(
+    x: Any,
+    y: Any,
+    weights: Any,
+    unit: bool,
+    length: int,
+    start: NDArray[np.int64] | None,
+    factor: _Floats | None,
+    variances: bool,
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats | None, NDArray[np.int64], NDArray[np.int8]]: ...
