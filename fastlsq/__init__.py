@@ -8,19 +8,24 @@ _HOME = {
     "GroupedOLSResult": "fastlsq.gram.grouped",
     "LstsqResult": "fastlsq.solve.lstsq",
     "OLSResult": "fastlsq.gram.ols",
+    "RollingOLSResult": "fastlsq.gram.rolling",
     "SolveInfo": "fastlsq.solve.driver",
+    "ewm_ols": "fastlsq.gram.rolling",
+    "expanding_ols": "fastlsq.gram.rolling",
     "grouped_ols": "fastlsq.gram.grouped",
     "lstsq": "fastlsq.solve.lstsq",
     "ols": "fastlsq.gram.ols",
     "patch": "fastlsq.connect.patch",
     "patched": "fastlsq.connect.patch",
     "polyfit": "fastlsq.solve.polyfit",
+    "rolling_ols": "fastlsq.gram.rolling",
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RollingOLSResult", "SolveInfo", "ewm_ols",
+    "expanding_ols", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "rolling_ols", "set_num_threads",
+    "show_config", "unpatch",
 ]
 __version__ = "0.1.0"
 

@@ -11,6 +11,10 @@ from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
+from fastlsq.gram.rolling import RollingOLSResult as RollingOLSResult
+from fastlsq.gram.rolling import ewm_ols as ewm_ols
+from fastlsq.gram.rolling import expanding_ols as expanding_ols
+from fastlsq.gram.rolling import rolling_ols as rolling_ols
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.driver import SolveInfo as SolveInfo
 from fastlsq.solve.lstsq import LstsqResult as LstsqResult
@@ -18,8 +22,9 @@ from fastlsq.solve.lstsq import lstsq as lstsq
 from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
-    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "SolveInfo", "grouped_ols", "lstsq", "ols",
-    "patch", "patched", "polyfit", "set_num_threads", "show_config", "unpatch",
+    "BatchInfo", "Gram", "GroupedOLSResult", "LstsqResult", "OLSResult", "RollingOLSResult", "SolveInfo", "ewm_ols",
+    "expanding_ols", "grouped_ols", "lstsq", "ols", "patch", "patched", "polyfit", "rolling_ols", "set_num_threads",
+    "show_config", "unpatch",
 ]
 __version__: str
 

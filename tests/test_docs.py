@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-MODULES = ["fastlsq", "fastlsq._config", "fastlsq.gram.gram", "fastlsq.gram.ols", "fastlsq.solve.lstsq"]
+MODULES = ["fastlsq", "fastlsq._config", "fastlsq.gram.gram", "fastlsq.gram.ols", "fastlsq.solve.lstsq",
+           "fastlsq.gram.rolling"]
 
 
 @pytest.mark.parametrize("name", MODULES)
