@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The fastlsq authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""One regression for every row: over a window that ends there, over all rows so far, or over those with decaying weights."""
+"""One regression for every row: over a window that ends there, or all rows so far, with decaying weights or without."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RollingOLSResult:
         0 solved from sums, 1 solved again from the rows of the window, 2 fewer rows than `min_obs`, 3 not solved: the
         windows before it that had to be solved one by one were too many.
     condition : ndarray, shape (n,)
-        Condition number of the columns (scaled to equal length, about their means if there is an intercept), an estimate.
+        Condition number of the columns (scaled to equal length, about their means with an intercept), an estimate.
     standard_errors : ndarray, shape (n, p), or None
     intercept_errors : ndarray, shape (n,), or None
         NaN without residual degrees of freedom; as in `OLSResult` for a rank below p.
@@ -155,7 +155,7 @@ def rolling_ols(
     -----
     Sums over a window are put together from running sums over blocks of rows, by additions alone: nothing is ever
     subtracted, so what has left the window has left no trace, however large it was.  They are centred about the rows of
-    the window.  Where they leave the coefficients fewer than some 9 digits (condition number times cancellation), or the
+    the window.  Where they leave the coefficients fewer than some 9 digits (condition and cancellation), or the
     residual sum of squares fewer than 6 (R² above 1 - 1e-8, or thereabouts), the window is solved again from its rows.
     For windows of up to 4096 rows that is done many at a time; longer ones keep their coefficients and get rss = NaN if
     only rss is short of digits.  Windows with dependent columns are solved one by one, at some 0.1 ms each, until 2^30
@@ -237,8 +237,8 @@ def ewm_ols(
         Exactly one of them:  alpha = 1 - 2^(-1/halflife) = 2/(span + 1) = 1/(com + 1), with halflife > 0, span >= 1,
         com >= 0, 0 < alpha <= 1.
     times : array_like, shape (n,), optional
-        Numbers or datetime64 that do not fall.  The weights are 2^-((times[t] - times[i])/halflife) then, with `halflife`
-        in their units, or a numpy.timedelta64.
+        Numbers or datetime64 that do not fall.  The weights are 2^-((times[t] - times[i])/halflife) then, with
+        `halflife` in their units, or a numpy.timedelta64.
 
     Returns
     -------
@@ -266,7 +266,8 @@ def ewm_ols(
     given = {"halflife": halflife, "span": span, "com": com, "alpha": alpha}
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
-        raise ValueError(f"exactly one of halflife, span, com and alpha must be given, got {', '.join(chosen) or 'none'}")
+        found = ", ".join(chosen) or "none"
+        raise ValueError(f"exactly one of halflife, span, com and alpha must be given, got {found}")
     factor = np.ones(len(data.x))
     counted = data.counted
     if times is None:
@@ -300,9 +301,9 @@ def _starts(times, window):
     elif times.dtype.kind == "i":
         span = min(math.ceil(span), np.iinfo(np.int64).max)
     edge = times - span
-    if times.dtype.kind == "i":
-        edge = np.where(edge > times, np.iinfo(np.int64).min, edge)  # the difference has left 64 bits
-    return np.searchsorted(times, edge, side="right").astype(np.int64)
+    start = np.searchsorted(times, edge, side="right").astype(np.int64)
+    start[edge > times] = 0  # the difference has left 64 bits
+    return start
 
 
 @dataclass(slots=True)
@@ -357,5 +358,6 @@ class _Data:
             slopes = np.ascontiguousarray(fits.errors[:, :p])
             levels = fits.errors[:, p].copy() if self.intercept else np.full(len(coef), np.nan)
         return RollingOLSResult(
-            coef, level, fits.rss, fits.tss, fits.n_obs, fits.rank, fits.status, fits.condition, slopes, levels, self.names
+            coef, level, fits.rss, fits.tss, fits.n_obs, fits.rank, fits.status, fits.condition, slopes, levels,
+            self.names,
         )

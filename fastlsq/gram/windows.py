@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fits of windows of rows: from sums where those are enough, again from the rows of a window where they are not.
 
-The core sums, solves and judges (csrc/rolling.c).  What it refuses is solved with a residual pass, many short windows at
-a time; what that does not certify goes through the ladder of `lstsq`, one by one.
+The core sums, solves and judges (csrc/rolling.c).  What it refuses is solved with a residual pass, many short windows
+at a time; what that does not certify goes through the ladder of `lstsq`, one by one.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ FADED = 200.0
 
 @dataclass(slots=True)
 class Windows:
-    """The window of row t: rows start[t] .. t; with `factor`, row i weighs factor[i+1] ... factor[t] times its weight."""
+    """The window of row t is rows start[t] .. t; with `factor`, row i counts factor[i+1] ... factor[t] times."""
 
     x: np.ndarray
     y: np.ndarray
