@@ -12,84 +12,33 @@
  * what has left the window cannot be seen in it.  Sums are about a row of the window, or about the mean of the blocks
  * between, so that a level far above the changes does not cancel; the kernel then puts the two pieces together about their
  * common mean, one window to a lane.  With decay there is no beginning: the first piece is all that came before block j.
- *
- * The equations are solved as they are: the rows of a window are not read again.  Where the condition number, times what
- * centring may have cost, leaves the coefficients fewer than some 9 digits, or the residual sum of squares fewer than 6, the
- * verdict says so, and the caller has the rows.
  */
 #include "blocksizes.h"
-#include "kernels.h"
-#include "normal.h"
 #include "pack.h"
 #include "parallel.h"
-#include "sums.h"
+#include "rolling.h"
 #include "workspace.h"
 #include <math.h>
 #include <string.h>
 
-#define LARGEST_CONDITION 1e7 /* of D M D, times the growth of its sums */
-#define RSS_DIGITS 1e6        /* how many times its rounding error a sum of squares of residuals has to be */
-
 enum { ROWS_AT_A_TIME = 1024 /* of the windows a thread takes from the common counter */ };
-
-typedef struct rolling {
-    const flsq_kernels *kernels;
-    const flsq_rows *rows;
-    const flsq_windows *windows;
-    flsq_window_answers out;
-    int64_t p, q, columns, entries; /* of X, [X y], [X 1], a row of sums */
-    int64_t block, blocks, blocks_at_a_time;
-    flsq_sums_tree tree;            /* nodes == NULL where no window holds a whole block between two others */
-    double *carry;                  /* with decay: sums over all blocks before, for each block */
-    double *decay;                  /* and the product of the factors of each */
-    int64_t claimed;
-    char *memory;
-    int64_t memory_stride;
-} rolling;
-
-/* Rows of a block as the kernels want them. */
-typedef struct block_rows {
-    double *x, *weight, *factor; /* block x q, block, block */
-} block_rows;
-
-/* Work space of a thread. */
-typedef struct worker {
-    block_rows here, there;           /* of blocks j and i */
-    double *column;                   /* block */
-    double *suffix;                   /* (block + 1) rows of sums */
-    double *prefix, *other;           /* lanes + 1 of them, lanes: pieces of the windows at hand */
-    double *a, *b;                    /* interleaved */
-    double *whole, *m, *r, *t;        /* q x q, p x p each, interleaved */
-    double *mean, *coef, *reciprocal, *root, *level; /* q or p, interleaved */
-    double *numbers;                  /* of every lane */
-    double *point, *work, *zeros;     /* q, q, a row of sums */
-} worker;
-
-/* Rows of sums over the two pieces of each window at hand. */
-typedef struct pieces {
-    const double *first[FLSQ_MAX_LANES], *second[FLSQ_MAX_LANES];
-} pieces;
-
-enum { SHARE, WEIGHT, GROWTH, PIVOT, NORM, INVERSE_NORM, HALF, LEVEL_HALF, NUMBERS };
-
-static double *number(const rolling *s, const worker *w, int which) { return w->numbers + which * s->kernels->lanes; }
 
 /* ---- memory of a thread ------------------------------------------------------------------------------------------ */
 
 enum { PIECES = 25 };
 
-static void count_entries(const rolling *s, int64_t counts[PIECES])
+static void count_entries(const flsq_rolling *s, int64_t counts[PIECES])
 {
     const int64_t lanes = s->kernels->lanes, square = s->p * s->p * lanes;
     const int64_t all[PIECES] = {
         s->block * s->q, s->block, s->block, s->block * s->q, s->block, s->block, s->block,
         (s->block + 1) * s->entries, (lanes + 1) * s->entries, lanes * s->entries, lanes * s->entries, lanes * s->entries,
         s->q * s->q * lanes, square, square, square, s->q * lanes, s->q * lanes, s->q * lanes, s->q * lanes, s->q * lanes,
-        NUMBERS * lanes, s->q, s->q, s->entries};
+        FLSQ_WINDOW_NUMBERS * lanes, s->q, s->q, s->entries};
     memcpy(counts, all, sizeof all);
 }
 
-static flsq_status add_bytes(const rolling *s, int64_t *total)
+static flsq_status add_bytes(const flsq_rolling *s, int64_t *total)
 {
     int64_t counts[PIECES];
     flsq_status status = FLSQ_OK;
@@ -99,7 +48,7 @@ static flsq_status add_bytes(const rolling *s, int64_t *total)
     return status;
 }
 
-static void lay_out(const rolling *s, char *memory, worker *w)
+static void lay_out(const flsq_rolling *s, char *memory, flsq_window_worker *w)
 {
     int64_t counts[PIECES];
     double **const pieces[PIECES] = {
@@ -119,8 +68,8 @@ static void lay_out(const rolling *s, char *memory, worker *w)
 
 /* ---- rows and points -------------------------------------------------------------------------------------------- */
 
-static int64_t first_row(const rolling *s, int64_t block) { return block * s->block; }
-static int64_t end_row(const rolling *s, int64_t block) { return FLSQ_MIN((block + 1) * s->block, s->rows->x.rows); }
+static int64_t first_row(const flsq_rolling *s, int64_t block) { return block * s->block; }
+static int64_t end_row(const flsq_rolling *s, int64_t block) { return FLSQ_MIN((block + 1) * s->block, s->rows->x.rows); }
 
 static void ones(int64_t count, double *out)
 {
@@ -128,7 +77,8 @@ static void ones(int64_t count, double *out)
         out[k] = 1.0;
 }
 
-static void read_rows(const rolling *s, const worker *w, int64_t first, int64_t end, const block_rows *out)
+static void read_rows(const flsq_rolling *s, const flsq_window_worker *w, int64_t first, int64_t end,
+                      const flsq_window_rows *out)
 {
     const int64_t count = end - first, q = s->q;
     const flsq_matrix *const x = &s->rows->x;
@@ -157,7 +107,8 @@ static void read_rows(const rolling *s, const worker *w, int64_t first, int64_t 
 
 /* w->point := the first row that counts from place `at` on, in steps of `step` up to `last`; 0 without any, and without an
  * intercept. */
-static void choose_point(const rolling *s, const worker *w, const block_rows *rows, int64_t at, int64_t last, int64_t step)
+static void choose_point(const flsq_rolling *s, const flsq_window_worker *w, const flsq_window_rows *rows, int64_t at,
+                         int64_t last, int64_t step)
 {
     memset(w->point, 0, (size_t)s->q * sizeof(double));
     if (!s->rows->unit)
@@ -169,14 +120,14 @@ static void choose_point(const rolling *s, const worker *w, const block_rows *ro
         }
 }
 
-static void begin(const rolling *s, const worker *w, double *sums)
+static void begin(const flsq_rolling *s, const flsq_window_worker *w, double *sums)
 {
     memset(sums, 0, (size_t)s->entries * sizeof(double));
     memcpy(sums + flsq_sums_point(s->q), w->point, (size_t)s->q * sizeof(double));
 }
 
 /* Sums over a whole block, about its mean. */
-static void sum_block(const rolling *s, const worker *w, int64_t block, double *sums)
+static void sum_block(const flsq_rolling *s, const flsq_window_worker *w, int64_t block, double *sums)
 {
     const int64_t first = first_row(s, block), count = end_row(s, block) - first, q = s->q;
     read_rows(s, w, first, first + count, &w->there);
@@ -192,13 +143,13 @@ static void sum_block(const rolling *s, const worker *w, int64_t block, double *
 
 /* ---- windows ----------------------------------------------------------------------------------------------------- */
 
-static int64_t start_of(const rolling *s, int64_t t)
+static int64_t start_of(const flsq_rolling *s, int64_t t)
 {
     return s->windows->start != NULL ? s->windows->start[t] : t < s->windows->length ? 0 : t - s->windows->length + 1;
 }
 
 /* Sums over the suffixes of block i from row `from` on, each with all blocks between it and block j. */
-static void sum_suffixes(const rolling *s, const worker *w, int64_t i, int64_t j, int64_t from)
+static void sum_suffixes(const flsq_rolling *s, const flsq_window_worker *w, int64_t i, int64_t j, int64_t from)
 {
     const int64_t q = s->q, first = first_row(s, i), last = s->block - 1;
     double *const end = w->suffix + s->block * s->entries;
@@ -218,7 +169,7 @@ static void sum_suffixes(const rolling *s, const worker *w, int64_t i, int64_t j
 }
 
 /* Sums over rows [from, to] of the block at hand. */
-static void sum_inside(const rolling *s, const worker *w, int64_t from, int64_t to, double *sums)
+static void sum_inside(const flsq_rolling *s, const flsq_window_worker *w, int64_t from, int64_t to, double *sums)
 {
     choose_point(s, w, &w->here, to, from, -1);
     begin(s, w, sums);
@@ -226,99 +177,9 @@ static void sum_inside(const rolling *s, const worker *w, int64_t from, int64_t 
                              w->point, sums, 0);
 }
 
-static int lane_verdict(const rolling *s, const worker *w, int64_t l, int64_t *dropped, double *rss, double *condition)
-{
-    const int64_t lanes = s->kernels->lanes, p = s->p, q = s->q;
-    const double yy = w->whole[(q * q - 1) * lanes + l], growth = number(s, w, GROWTH)[l];
-    const double smallest = number(s, w, PIVOT)[l];
-    double size = sqrt(yy);
-    *dropped = 0;
-    *rss = FLSQ_MAX(yy - number(s, w, HALF)[l], 0.0);
-    *condition = number(s, w, NORM)[l] * number(s, w, INVERSE_NORM)[l];
-    for (int64_t j = 0; j < p; j++) {
-        const double squares = w->whole[(j * q + j) * lanes + l];
-        *dropped += squares == 0;
-        size += fabs(w->coef[j * lanes + l]) * w->root[j * lanes + l];
-        if (squares != 0 && !flsq_squares_in_range(squares))
-            return FLSQ_OUT_OF_RANGE;
-    }
-    if (yy != 0 && !flsq_squares_in_range(yy))
-        return FLSQ_OUT_OF_RANGE;
-    if (!(number(s, w, WEIGHT)[l] > 0) || !(smallest > 0))
-        return FLSQ_PIVOT_FAILED;
-    if (smallest <= flsq_pivot_noise(p))
-        return FLSQ_PIVOT_IN_NOISE;
-    if (!(*condition * growth <= LARGEST_CONDITION))
-        return FLSQ_ILL_CONDITIONED;
-    return *rss >= RSS_DIGITS * 4 * FLSQ_UNIT_ROUNDOFF * (double)q * growth * size * size ? FLSQ_CERTIFIED
-                                                                                          : FLSQ_NOT_SETTLED;
-}
-
-static void keep(const rolling *s, const worker *w, const pieces *at, int64_t l, int64_t t)
-{
-    const int64_t lanes = s->kernels->lanes, p = s->p, q = s->q;
-    const double *const point = at->second[l] + flsq_sums_point(q);
-    double *const b = s->out.b + t * s->columns, condition, rss;
-    int64_t dropped;
-    s->out.verdict[t] = (int8_t)lane_verdict(s, w, l, &dropped, &rss, &condition);
-    s->out.rank[t] = p - dropped;
-    s->out.rss[t] = rss;
-    s->out.tss[t] = w->whole[(q * q - 1) * lanes + l];
-    s->out.condition[t] = sqrt(condition);
-    for (int64_t j = 0; j < p; j++)
-        b[j] = w->coef[j * lanes + l];
-    if (s->rows->unit) {
-        b[p] = point[p] + w->mean[p * lanes + l];
-        for (int64_t j = 0; j < p; j++)
-            b[p] -= (point[j] + w->mean[j * lanes + l]) * b[j];
-    }
-    if (s->out.variance == NULL)
-        return;
-    double *const variance = s->out.variance + t * s->columns;
-    for (int64_t j = 0; j < p; j++) { /* (RᵀR)⁻¹ = T Tᵀ, T = R⁻¹ */
-        variance[j] = w->whole[(j * q + j) * lanes + l] != 0 ? 0.0 : NAN;
-        for (int64_t k = j; k < p; k++)
-            variance[j] += w->t[(j * p + k) * lanes + l] * w->t[(j * p + k) * lanes + l];
-    }
-    if (s->rows->unit)
-        variance[p] = 1 / number(s, w, WEIGHT)[l] + number(s, w, LEVEL_HALF)[l];
-}
-
-/* The windows of `count` lanes, which end at rows t, t + 1, ... */
-static void solve(const rolling *s, const worker *w, const pieces *at, int64_t t, int64_t count)
-{
-    const flsq_kernels *const kernels = s->kernels;
-    const int64_t lanes = kernels->lanes, p = s->p, q = s->q;
-    kernels->interleave(s->entries, at->first, w->a);
-    kernels->interleave(s->entries, at->second, w->b);
-    kernels->lane_window(q, s->rows->unit, w->a, w->b, number(s, w, SHARE), w->whole, w->mean, number(s, w, WEIGHT),
-                         number(s, w, GROWTH));
-    for (int64_t i = 0; i < p; i++) {
-        memcpy(w->m + (i * p + i) * lanes, w->whole + (i * q + i) * lanes, (size_t)((p - i) * lanes) * sizeof(double));
-        memcpy(w->coef + i * lanes, w->whole + (i * q + p) * lanes, (size_t)lanes * sizeof(double));
-        for (int64_t l = 0; l < lanes; l++) {
-            double *const square = w->m + (i * p + i) * lanes + l;
-            *square = *square == 0 ? 1.0 : *square; /* the column is constant: its coefficient will be 0 */
-            w->root[i * lanes + l] = sqrt(*square);
-        }
-    }
-    kernels->lane_cholesky(p, w->m, w->r, w->reciprocal, number(s, w, PIVOT));
-    kernels->lane_norms(p, w->m, w->r, w->reciprocal, w->root, w->t, number(s, w, NORM), number(s, w, INVERSE_NORM));
-    kernels->lane_solve(p, w->r, w->reciprocal, w->coef, number(s, w, HALF));
-    if (s->out.variance != NULL && s->rows->unit) { /* of the intercept: 1/w + mean(x)ᵀ M⁻¹ mean(x) */
-        for (int64_t j = 0; j < p; j++)
-            for (int64_t l = 0; l < lanes; l++) {
-                const double level = at->second[l][flsq_sums_point(q) + j] + w->mean[j * lanes + l];
-                w->level[j * lanes + l] = w->whole[(j * q + j) * lanes + l] != 0 ? level : 0.0;
-            }
-        kernels->lane_solve(p, w->r, w->reciprocal, w->level, number(s, w, LEVEL_HALF));
-    }
-    for (int64_t l = 0; l < count; l++)
-        keep(s, w, at, l, t + l);
-}
-
 /* The pieces of the window that ends at row t of block j; *summed is the block whose suffixes are in memory. */
-static void find_pieces(const rolling *s, const worker *w, int64_t j, int64_t t, int64_t l, int64_t *summed, pieces *at)
+static void find_pieces(const flsq_rolling *s, const flsq_window_worker *w, int64_t j, int64_t t, int64_t l, int64_t *summed,
+                        flsq_window_pieces *at)
 {
     const int64_t first = first_row(s, j), start = start_of(s, t), i = start / s->block;
     double *const other = w->other + l * s->entries;
@@ -338,7 +199,7 @@ static void find_pieces(const rolling *s, const worker *w, int64_t j, int64_t t,
 }
 
 /* All windows that end in block j. */
-static void fit_block(const rolling *s, const worker *w, int64_t j)
+static void fit_block(const flsq_rolling *s, const flsq_window_worker *w, int64_t j)
 {
     const int64_t first = first_row(s, j), end = end_row(s, j), lanes = s->kernels->lanes, q = s->q;
     int64_t summed = -1;
@@ -346,10 +207,10 @@ static void fit_block(const rolling *s, const worker *w, int64_t j)
     read_rows(s, w, first, end, &w->here);
     choose_point(s, w, &w->here, 0, end - first - 1, 1);
     begin(s, w, w->prefix);
-    ones(lanes, number(s, w, SHARE));
+    ones(lanes, flsq_window_number(s, w, FLSQ_WINDOW_SHARE));
     for (int64_t t = first; t < end; t += lanes) {
         const int64_t count = FLSQ_MIN(lanes, end - t), k = t - first;
-        pieces at;
+        flsq_window_pieces at;
         memcpy(w->point, w->prefix + flsq_sums_point(q), (size_t)q * sizeof(double));
         s->kernels->running_sums(count, q, w->here.x + k * q, w->here.weight + k, w->here.factor + k, 1, w->point, w->prefix,
                                  s->entries);
@@ -362,11 +223,11 @@ static void fit_block(const rolling *s, const worker *w, int64_t j)
                 find_pieces(s, w, j, t + l, l, &summed, &at);
             } else {
                 share *= w->here.weight[k + l] > 0 ? w->here.factor[k + l] : 1.0;
-                number(s, w, SHARE)[l] = share;
+                flsq_window_number(s, w, FLSQ_WINDOW_SHARE)[l] = share;
                 at.first[l] = s->carry + j * s->entries;
             }
         }
-        solve(s, w, &at, t, count);
+        flsq_window_solve(s, w, &at, t, count);
         memcpy(w->prefix, w->prefix + count * s->entries, (size_t)s->entries * sizeof(double));
     }
 }
@@ -375,8 +236,8 @@ static void fit_block(const rolling *s, const worker *w, int64_t j)
 
 static void sum_body(void *context, int thread, int n_threads)
 {
-    rolling *const s = context;
-    worker w;
+    flsq_rolling *const s = context;
+    flsq_window_worker w;
     (void)n_threads;
     lay_out(s, s->memory + thread * s->memory_stride, &w);
     for (int64_t at = flsq_parallel_claim(&s->claimed) * s->blocks_at_a_time; at < s->blocks;
@@ -395,8 +256,8 @@ static void sum_body(void *context, int thread, int n_threads)
 
 static void fit_body(void *context, int thread, int n_threads)
 {
-    rolling *const s = context;
-    worker w;
+    flsq_rolling *const s = context;
+    flsq_window_worker w;
     (void)n_threads;
     lay_out(s, s->memory + thread * s->memory_stride, &w);
     for (int64_t at = flsq_parallel_claim(&s->claimed) * s->blocks_at_a_time; at < s->blocks;
@@ -423,7 +284,7 @@ static double typical_reach(const flsq_windows *windows, int64_t n)
 
 /* The block that divides the reach evenly: with one or two blocks to a window there is nothing between them, and the
  * suffixes of a block are summed once. */
-static int64_t choose_block(const rolling *s)
+static int64_t choose_block(const flsq_rolling *s)
 {
     const int64_t most = FLSQ_MIN(FLSQ_WINDOW_ROWS, FLSQ_MAX(FLSQ_WINDOW_BYTES / (s->entries * (int64_t)sizeof(double)),
                                                              FLSQ_LEAST_WINDOW_ROWS));
@@ -435,7 +296,7 @@ static int64_t choose_block(const rolling *s)
 }
 
 /* Whether some window holds a whole block between its first and its last. */
-static int has_blocks_between(const rolling *s)
+static int has_blocks_between(const flsq_rolling *s)
 {
     for (int64_t t = s->block - 1; t < s->rows->x.rows; t++)
         if (t / s->block - start_of(s, t) / s->block >= 2)
@@ -448,7 +309,7 @@ flsq_status flsq_rolling_fit(const flsq_kernels *kernels, const flsq_rows *rows,
 {
     const int64_t n = rows->x.rows, p = rows->x.columns, q = p + 1;
     int64_t check, size = 0, nodes = 0;
-    rolling s = {.kernels = kernels, .rows = rows, .windows = windows, .out = *answers, .p = p, .q = q,
+    flsq_rolling s = {.kernels = kernels, .rows = rows, .windows = windows, .out = *answers, .p = p, .q = q,
                  .columns = p + rows->unit, .tree = {.q = q, .centred = rows->unit}};
     if (flsq_size_multiply(q + 2, q, &check) != FLSQ_OK || flsq_size_multiply(check, FLSQ_MAX_LANES, &check) != FLSQ_OK)
         return FLSQ_TOO_LARGE;
@@ -482,7 +343,7 @@ flsq_status flsq_rolling_fit(const flsq_kernels *kernels, const flsq_rows *rows,
     if (decays || between) {
         flsq_parallel_run(n_threads, sum_body, &s);
         s.claimed = 0;
-        worker w;
+        flsq_window_worker w;
         lay_out(&s, s.memory, &w);
         if (between)
             flsq_sums_tree_build(&s.tree, w.work);

@@ -409,6 +409,16 @@ def test_constant_and_collinear_and_short_windows():
     check(fit, x, y, starts_of(600, 50), min_obs=2, rows=rest[::7])
 
 
+def test_work_one_by_one_has_an_end(monkeypatch):
+    x, y = data(300, 2)
+    x[:, 1] = x[:, 0]
+    monkeypatch.setattr("fastlsq.gram.windows.READ", 2000)
+    fit = fastlsq.rolling_ols(x, y, 50, errors=True)
+    assert (fit.status[2:60] == 1).all() and (fit.rank[2:60] == 1).all()
+    assert (fit.status[90:] == 3).all() and (fit.rank[90:] == -1).all()
+    assert np.isnan(fit.coef[90:]).all() and np.isnan(fit.standard_errors[90:]).all()
+
+
 def test_zero_columns_without_an_intercept():
     x, y = data(300, 2)
     x[50:150, 0] = 0.0

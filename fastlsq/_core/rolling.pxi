@@ -8,7 +8,7 @@ NOT_SETTLED = FLSQ_NOT_SETTLED
 
 def rolling_fit(x, y, weights, bint unit, int64_t length, const int64_t[::1] start, const double[::1] factor,
                 bint variances, int n_threads, kernel=None):
-    """One fit for every window: of `length` rows, or from row `start[t]` to t, or of all rows so far, decayed by `factor`.
+    """One fit for every window: of `length` rows, or of rows start[t] to t, or of all rows so far, decayed by `factor`.
 
     Returns b (n, p + unit), rss, tss, condition (n each), variance (n, p + unit) or None, rank and verdict (n each).
     Where the verdict is NOT_SETTLED, rss has too few digits; where it is another one but 0, there is no answer.
@@ -40,7 +40,8 @@ def rolling_fit(x, y, weights, bint unit, int64_t length, const int64_t[::1] sta
     b, rss, tss, condition = new_array((n, p + unit)), new_array(n), new_array(n), new_array(n)
     variance = new_array((n, p + unit)) if variances else None
     rank, verdict = new_array(n, numpy.int64), new_array(n, numpy.int8)
-    answers.b, answers.rss, answers.tss, answers.condition = own_data(b), own_data(rss), own_data(tss), own_data(condition)
+    answers.b, answers.rss = own_data(b), own_data(rss)
+    answers.tss, answers.condition = own_data(tss), own_data(condition)
     answers.variance = own_data(variance) if variances else NULL
     answers.rank, answers.verdict = <int64_t *> own_data(rank), <int8_t *> own_data(verdict)
     if n > 0:
