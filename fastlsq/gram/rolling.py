@@ -243,7 +243,7 @@ def ewm_ols(
     Returns
     -------
     RollingOLSResult
-        rss and tss are those of the last rows at full weight: sums of weights, not means.
+        In rss and tss the last row that counts does so at full weight, also where rows that do not count follow it.
 
     Raises
     ------

@@ -75,11 +75,11 @@ def fit_windows(windows, min_obs, errors, n_threads):
     n_obs = end - first
     status = np.zeros(x.shape[0], np.int8)
     fits = Fits(b, rss, tss, condition, variance, n_obs, rank, status)
-    unsure = (rank < p) & (verdict <= lib.NOT_SETTLED)
-    if unsure.any():
-        constant = _constant_columns(windows, first, end)
-        verdict[unsure & (constant != p - rank)] = -1
     few = n_obs < min_obs
+    unsure = np.flatnonzero((rank < p) & (verdict <= lib.NOT_SETTLED) & ~few)
+    if unsure.size:
+        constant = _constant_columns(windows, first[unsure], end[unsure])
+        verdict[unsure[constant != p - rank[unsure]]] = -1
     left = (verdict != 0) & ~few
     own_errors = {}
     if left.any():
@@ -110,10 +110,9 @@ def _blank(fits, which, status):
 
 
 def _constant_columns(windows, first, end):
-    """How many columns of X are constant in each window, or zero without an intercept."""
+    """How many columns of X are constant over counted[first : end], or zero without an intercept."""
     count = np.zeros(len(first), np.int64)
     places = np.arange(len(windows.counted))
-    some = end > first
     for j in range(windows.x.shape[1]):
         column = windows.x[windows.counted, j]
         breaks = column != 0
@@ -122,7 +121,7 @@ def _constant_columns(windows, first, end):
             breaks[:1] = False
         last = np.maximum.accumulate(np.where(breaks, places, -1))
         # a change at the first row of a window is none within it; a value there is
-        count[some] += last[end[some] - 1] < first[some] + windows.intercept
+        count += last[end - 1] < first + windows.intercept
     return count
 
 
