@@ -489,6 +489,17 @@ def test_more_columns_than_rows_of_a_window():
     np.testing.assert_allclose(fit.coef[29], alone.coef, rtol=1e-7, atol=1e-9)
 
 
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    x, y = data(60, 2)
+    index = pandas.date_range("2026-01-01", periods=60, freq="h")
+    frame = pandas.DataFrame({"size": x[:, 0], "value": x[:, 1]}, index=index)
+    fit = fastlsq.rolling_ols(frame, pandas.Series(y), pandas.Timedelta("10h"), times=index)
+    assert fit.names == ["size", "value"]
+    assert np.array_equal(fit.coef, fastlsq.rolling_ols(x, y, 10).coef, equal_nan=True)
+    assert fastlsq.expanding_ols(x, y, names=["a", "b"]).names == ["a", "b"]
+
+
 def test_empty_and_words():
     fit = fastlsq.rolling_ols(np.empty((0, 2)), np.empty(0), 5)
     assert fit.coef.shape == (0, 2) and "0 rows" in repr(fit)
