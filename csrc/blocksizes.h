@@ -40,6 +40,9 @@
 #define FLSQ_SLAB_CHUNKS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_CHOLESKY_STEPS 2
+#define FLSQ_WINDOW_BYTES 2048
+#define FLSQ_WINDOW_ROWS 12
+#define FLSQ_LEAST_WINDOW_ROWS 3
 #define FLSQ_THREAD_FLOPS 0.0
 #define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
@@ -61,6 +64,11 @@
 /* Chunks packed at a time where the threads share the moments, which go through the caches once for each slab.
  * 2026-11, Zen 3, two threads, p = 2048, us a row: 1 62.4, 2 60.5, 4 60.1, 8 68.5. */
 #define FLSQ_SLAB_CHUNKS 2
+/* Blocks of rows that windows are cut at: the running sums of one fill half of a small L2, up to a length at which the rest of
+ * the work on a block no longer counts; and no shorter than a few rows, which are summed one by one instead. */
+#define FLSQ_WINDOW_BYTES (128 * 1024)
+#define FLSQ_WINDOW_ROWS 256
+#define FLSQ_LEAST_WINDOW_ROWS 16
 /* Left panels that stay in L2 while the right panels stream: 10 * 12 KiB, and as much again with weights. */
 #define FLSQ_GROUP_PANELS 10
 /* Rows of a Cholesky block; a multiple of every NR. */

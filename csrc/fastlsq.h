@@ -318,6 +318,29 @@ flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int6
 flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
                              int n_threads, const flsq_group_answers *answers);
 
+/* Windows of rows, one for each row t, its last.  Without start and factor: of `length` rows, those before row 0 missing.
+ * start: rows start[t] .. t, 0 <= start[t] <= t, non-decreasing.  factor: all rows, row i with the weight
+ * w_i factor[i+1] ... factor[t], 0 <= factor <= 1. */
+typedef struct flsq_windows {
+    int64_t length;
+    const int64_t *start;
+    const double *factor;
+} flsq_windows;
+
+typedef struct flsq_window_answers {
+    double *b;                     /* n x (p + unit): slopes, then the intercept */
+    double *rss, *tss, *condition; /* n */
+    double *variance;              /* n x (p + unit), in units of the residual variance, or NULL */
+    int64_t *rank;                 /* n: columns that have a sum of squares; the others have the coefficient 0 */
+    int8_t *verdict;               /* n; where it is FLSQ_NOT_SETTLED, rss has too few digits; where it is another one but
+                                    * FLSQ_CERTIFIED, only tss is an answer, if that */
+} flsq_window_answers;
+
+/* One fit for every window, from sums alone: rows without scale and offset, one target, p > 0.  A row of weight 0 does not
+ * enter, and may hold anything; its factor must be 1. */
+flsq_status flsq_rolling_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_windows *windows, int n_threads,
+                             const flsq_window_answers *answers);
+
 /* ---- rungs 2 and 3: columns that may depend on each other ------------------------------------------------------- */
 
 /* Of X D with (X D)ᵀX D = triangleᵀ moments triangle: R of a pivoted QR, cut at its rank. */

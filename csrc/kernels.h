@@ -58,6 +58,7 @@ enum {
     FLSQ_MAX_NV = 4,
     FLSQ_MAX_LANES = 8,
     FLSQ_LANE_TILE = 3,   /* columns of a tile of lane_products, */
+    FLSQ_WINDOW_COLUMNS = 8, /* running_sums with unrolled loops, y among them */
     FLSQ_LANE_CHAINS = 4, /* a multiple of the chains that its rows are dealt to */
     FLSQ_PACKED_DEEP = 8,  /* rows between two questions: panels, */
     FLSQ_STRIDED_DEEP = 4, /* and rows where they lie, or whenever the pace is above */
@@ -164,6 +165,17 @@ struct flsq_kernels {
      * coefficients entered, left or changed their sign. */
     int64_t (*coordinate_sweep)(int64_t n, const double *m, int64_t ld, const double *diagonal, const double *l1,
                                 const double *reciprocal, int nonnegative, double *b, double *q);
+
+    /* Windows of rows (window_template.h has the layout of a row of sums and the formulas).
+     * sums + step, sums + 2*step, ...: running sums of the rows x, x + direction*q, ..., each factor[k]*(the sums before) +
+     * weight[k]*(row k less c); weight and factor go in `direction` too, step 0 is in place.  Rows of weight 0 do not enter. */
+    void (*running_sums)(int64_t rows, int64_t q, const double *x, const double *weight, const double *factor,
+                         int64_t direction, const double *c, double *sums, int64_t step);
+    /* Moments of share*a and b together (interleaved rows of sums), about their means if unit: m (q x q, upper), mean (about
+     * the point of b), weight and growth, a bound of how many times larger than themselves the sums behind the variances were;
+     * without unit only m, weight and growth. */
+    void (*lane_window)(int64_t q, int unit, const double *a, const double *b, const double *share, double *m, double *mean,
+                        double *weight, double *growth);
 
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */

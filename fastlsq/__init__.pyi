@@ -24,6 +24,10 @@ from fastlsq.gram.ridge_cv import RidgeCVResult as RidgeCVResult
 from fastlsq.gram.ridge_cv import ridge_cv as ridge_cv
 from fastlsq.gram.ridge_path import RidgePath as RidgePath
 from fastlsq.gram.ridge_path import ridge_path as ridge_path
+from fastlsq.gram.rolling import RollingOLSResult as RollingOLSResult
+from fastlsq.gram.rolling import ewm_ols as ewm_ols
+from fastlsq.gram.rolling import expanding_ols as expanding_ols
+from fastlsq.gram.rolling import rolling_ols as rolling_ols
 from fastlsq.gram.streams import row_chunks as row_chunks
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.bounded import BoundedInfo as BoundedInfo
@@ -41,9 +45,10 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
     "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult", "OLSResult",
-    "RidgeCVResult", "RidgePath", "RidgeResult", "SolveInfo", "elastic_net", "elastic_net_cv", "elastic_net_path",
-    "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge",
-    "ridge_cv", "ridge_path", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "elastic_net", "elastic_net_cv",
+    "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls",
+    "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path", "rolling_ols", "row_chunks",
+    "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

@@ -6,6 +6,9 @@ What the C core reads as it is (float64, float32, float16, bool and all integers
 copy; longdouble and foreign byte orders are converted; everything else is refused with the argument's name.
 """
 
+import operator
+from datetime import timedelta
+
 import numpy as np
 
 from fastlsq._core import lib
@@ -167,6 +170,70 @@ def bounds(pair, p):
         j = wrong[0]
         raise ValueError(f"bounds of column {j}: {lower[j]} <= x <= {upper[j]} holds for no number")
     return lower, upper
+
+
+def row_times(times, n, rows_of):
+    """1-D int64, float64 or datetime64 array of n times that do not fall."""
+    array = np.asarray(times)
+    if array.shape != (n,):
+        raise ValueError(f"times must have shape ({n},), one per row of {rows_of}, got {_shape(array)}")
+    if array.dtype.kind not in "iufM":
+        raise TypeError(f"times must be numbers or datetime64, got dtype {array.dtype}")
+    if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise ValueError("times must fit into 64 bits with a sign")
+    if array.dtype.kind != "M":
+        array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+    missing = np.flatnonzero(~np.isfinite(array))
+    if missing.size:
+        raise ValueError(f"times must be finite; times[{missing[0]}] is {array[missing[0]]}")
+    falls = np.flatnonzero(array[1:] < array[:-1])
+    if falls.size:
+        row = falls[0] + 1
+        raise ValueError(f"times must not fall; times[{row}] is {array[row]}, after {array[row - 1]}")
+    return array
+
+
+def time_span(span, name, times):
+    """A positive length of time in the units of `times`: a number, or a timedelta64 for datetime64."""
+    if times.dtype.kind == "M":
+        if not isinstance(span, (np.timedelta64, timedelta)):
+            raise TypeError(f"{name} must be a numpy.timedelta64 where times are datetime64, got {span!r}")
+        span = np.timedelta64(span)
+        if not span > np.timedelta64(0):
+            raise ValueError(f"{name} must be > 0, got {span!r}")
+        return span
+    if isinstance(span, (bool, np.bool_)) or not isinstance(span, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {span!r}")
+    if not 0 < span < np.inf:
+        raise ValueError(f"{name} must be > 0 and finite, got {span!r}")
+    return span
+
+
+def at_least_one(value, name):
+    """An integer >= 1."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer >= 1, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer >= 1, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be >= 1, got {number}")
+    return number
+
+
+def rows_without_nan(x, y):
+    """Which rows have no NaN in x (n, p) and y (n, 1); ValueError for infinities."""
+    complete = np.ones(x.shape[0], bool)
+    for name, array in (("X", x), ("y", y)):
+        if array.dtype.kind != "f":
+            continue
+        complete &= ~np.isnan(array).any(axis=1)
+        infinite = np.isinf(array)
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise ValueError(f"{name} must not contain infs; row {row}, column {column} is {array[row, column]}")
+    return complete
 
 
 def check_accuracy(accuracy):

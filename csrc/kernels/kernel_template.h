@@ -87,6 +87,8 @@ INLINE double lane_sum(vec v)
 #include "lanes_template.h"
 #include "coordinate_template.h"
 
+#include "window_template.h"
+
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
 #define LOAD_SOURCE(p) (*(const loose_vec *)(p))
@@ -143,6 +145,9 @@ const flsq_kernels NAME(kernels) = {
     .lane_norms = lane_norms,
     .lane_solve = lane_solve,
     .coordinate_sweep = coordinate_sweep,
+
+    .running_sums = running_sums,
+    .lane_window = lane_window,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

@@ -353,3 +353,22 @@ cdef extern from "fastlsq.h" nogil:
     void flsq_cholesky_inverse(
         const flsq_kernels *kernels, int64_t n, const double *r, int64_t ld, double *inverse
     )
+
+    ctypedef struct flsq_windows:
+        int64_t length
+        const int64_t *start
+        const double *factor
+
+    ctypedef struct flsq_window_answers:
+        double *b
+        double *rss
+        double *tss
+        double *condition
+        double *variance
+        int64_t *rank
+        int8_t *verdict
+
+    flsq_status flsq_rolling_fit(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_windows *windows, int n_threads,
+        const flsq_window_answers *answers
+    )

@@ -267,3 +267,17 @@ def duality_gap(
     b: _Floats, q: _Floats, l1: _Floats, l2: _Floats, diagonal: _Floats, alpha: float, nonnegative: bool, yy: float,
     rss: float,
 ) -> float: ...
+NOT_SETTLED: int
+
+def rolling_fit(
+    x: Any,
+    y: Any,
+    weights: Any,
+    unit: bool,
+    length: int,
+    start: NDArray[np.int64] | None,
+    factor: _Floats | None,
+    variances: bool,
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats | None, NDArray[np.int64], NDArray[np.int8]]: ...
