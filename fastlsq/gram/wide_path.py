@@ -43,8 +43,7 @@ class WideProblem:
         self.root = np.ones(n) if problem.weights is None else np.sqrt(problem.weights, dtype=np.float64)
         self.columns = np.empty(0, np.int64)  # the working set, in order of entry
         self.inside = np.zeros(p, bool)
-        self.z, self.m = np.empty((0, n)), np.empty((0, 0))
-        self.sweeps = self.passes = 0
+        self._z, self._m = np.empty((0, n)), np.empty((0, 0))  # with room for more
         self.restart()
 
     def restart(self):
@@ -75,7 +74,6 @@ class WideProblem:
         lib.residual(problem.x, problem.y, problem.weights, self.scale, self.offset, False,
                      np.ascontiguousarray(self.b[:, None]), g, rss, out, problem.n_threads)
         self.q, self.rss = g[:, 0], float(rss[0])
-        self.passes += 1
 
     def terms(self, penalty):
         """(l1, l2) of all columns; those left out count as penalised."""
@@ -108,11 +106,21 @@ class WideProblem:
         self.usable[new[level]] = False
         new, rows = new[~level], rows[:, ~level]
         z = np.ascontiguousarray((rows * self.root[:, None]).T)
-        cross, own = self.z @ z.T, z @ z.T
-        self.m = np.block([[self.m, cross], [cross.T, own]])
-        self.z = np.vstack([self.z, z])
+        before, now = self.columns.size, self.columns.size + new.size
+        if now > self._z.shape[0]:
+            old, moments = self._z, self.m
+            self._z, self._m = np.empty((2 * now, z.shape[1])), np.empty((2 * now, 2 * now))
+            self._z[:before], self._m[:before, :before] = old[:before], moments
+        self._z[before:now] = z
+        self._m[before:now, :now] = z @ self._z[:now].T
+        self._m[:before, before:now] = self._m[before:now, :before].T
         self.columns = np.append(self.columns, new)
         self.inside[new] = True
+
+    @property
+    def m(self):
+        """Moments of the working set."""
+        return self._m[: self.columns.size, : self.columns.size]
 
     def solve(self, penalty, alpha, last_alpha):
         """Minimise for this alpha, from the solution for `last_alpha`; returns (gap, sweeps)."""
