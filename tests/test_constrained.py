@@ -395,6 +395,10 @@ def test_dependent_columns_within_their_bounds_have_minimum_norm():
     assert fit.info.path == "qr" and (np.abs(fit.x[:, 1]) == 2).any()
     alone = fastlsq.lsq_linear(a, b[:, 0], (-2, 2))
     assert alone.info.path == "lstsq" and (alone.active_mask == 0).all()
+    assert alone.info.kkt < 1e-15 and alone.optimality <= 1e-13 and alone.cost < 1e-26
+    far = fastlsq.lsq_linear(a, b[:, 0] + rng.standard_normal(20), (-3, 3))
+    assert far.info.path == "lstsq" and far.info.kkt < 1e-15
+    assert far.cost == pytest.approx(0.5 * (far.fun @ far.fun), rel=1e-13)
 
 
 def test_from_sums_alone():
