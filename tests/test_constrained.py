@@ -395,6 +395,10 @@ def test_dependent_columns_within_their_bounds_have_minimum_norm():
     assert fit.info.path == "qr" and (np.abs(fit.x[:, 1]) == 2).any()
     alone = fastlsq.lsq_linear(a, b[:, 0], (-2, 2))
     assert alone.info.path == "lstsq" and (alone.active_mask == 0).all()
+    assert alone.info.kkt < 1e-15 and alone.optimality <= 1e-13 and alone.cost < 1e-26
+    far = fastlsq.lsq_linear(a, b[:, 0] + rng.standard_normal(20), (-3, 3))
+    assert far.info.path == "lstsq" and far.info.kkt < 1e-15
+    assert far.cost == pytest.approx(0.5 * (far.fun @ far.fun), rel=1e-13)
 
 
 def test_from_sums_alone():
@@ -417,3 +421,23 @@ def test_the_result_unpacks():
     x, rnorm = result
     assert x is result.x and rnorm == result[1] == 1 and len(result) == 2 and "NNLSResult" in repr(result)
     assert "BoundedResult" in repr(fastlsq.lsq_linear(np.eye(2), [1.0, -1.0]))
+
+
+def test_refined_with_the_rows():
+    """At a condition number of 3e5 the sums alone leave six digits; the rows give back the others."""
+    rng = np.random.default_rng(18)
+    a = rng.standard_normal((200, 6))
+    a[:, 5] = a[:, 0] + 3e-6 * a[:, 5]
+    x = np.array([1.0, 0, 2, 3, 0, 4])
+    b = a @ x + 1e-6 * rng.standard_normal(200)
+    result = fastlsq.nnls(a, b)
+    free = np.flatnonzero(result.x)
+    rows, right = exact(a[:, free]), exact(b)[0]
+    m = [[sum(row[i] * row[j] for row in rows) for j in range(free.size)] for i in range(free.size)]
+    c = [sum(row[i] * y for row, y in zip(rows, right, strict=True)) for i in range(free.size)]
+    want = np.array([float(v) for v in solve_exactly(m, c)])
+    assert {0, 5} <= set(free) and result.info.path == "gram" and result.info.passes > 2
+    assert result.info.condition > 1e5
+    np.testing.assert_allclose(result.x[free], want, rtol=1e-9)
+    sums = nnls_from_equations(gather(Problem(a, b[:, None], None, False, 1, ("A", "b")))).x[free, 0]
+    assert np.abs(sums / want - 1).max() > 1e-8

@@ -11,10 +11,17 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.solve.bounded import BoundedInfo, BoundedSolution, bounded_from_equations, solve_bounded
+from fastlsq.solve.bounded import (
+    BoundedInfo,
+    BoundedSolution,
+    Columns,
+    bounded_from_equations,
+    gradient_at,
+    solve_bounded,
+)
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
-from fastlsq.solve.moments import Problem
+from fastlsq.solve.moments import Problem, gather
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -292,11 +299,23 @@ def _shortest_within(problem, lower, upper, found):
     within = ((solution.coef >= lower[:, None]) & (solution.coef <= upper[:, None])).all(axis=0)
     if not within.any():
         return found
+    columns = Columns(gather(problem))
+    exponents = columns.x_exponents[:, None] + columns.y_exponents
     found.coef[:, within] = solution.coef[:, within]
+    x = np.ldexp(found.coef, -exponents)
+    g, rss = gradient_at(problem, columns, x)
+    length = columns.length[:, None]
+    size = (np.sqrt(rss) + (np.abs(x) * length).sum(axis=0)) * length
+    ratio = np.where(size > 0, np.abs(g) / np.where(size > 0, size, 1.0), 0.0)
+    with np.errstate(over="ignore", under="ignore"):
+        found.rnorm[within] = np.ldexp(np.sqrt(rss), columns.y_exponents)[within]
+        user = np.ldexp(g, columns.y_exponents - columns.x_exponents[:, None])
+    found.optimality[within] = np.abs(user).max(axis=0, initial=0.0)[within]
+    others = found.info.kkt if not within.all() else 0.0
+    found.info.kkt = max(others, float(ratio[:, within].max(initial=0.0)))
     found.place[:, within] = 0
-    found.rnorm[within] = np.sqrt(solution.rss[within])
     found.settled[within] = True
-    found.info.passes += solution.info.passes
+    found.info.passes += solution.info.passes + 2
     if within.all():
         found.info.path = "lstsq"
     found.info.free[within] = problem.shape[1]

@@ -19,9 +19,9 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.solve.bounded import Columns, triangle_of
+from fastlsq.solve.bounded import Columns, gradient_at, triangle_of
 from fastlsq.solve.deficient import shortest
-from fastlsq.solve.driver import SolveInfo, residual_pass
+from fastlsq.solve.driver import SolveInfo
 from fastlsq.solve.moments import UNIT_ROUNDOFF, Problem, gather
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _by_gram(problem, columns, constraints, factor, info):
     for _ in range(MOST_PASSES):
         x = x + z @ factor.solve(np.ascontiguousarray(z.T @ g), problem.kernel)
         x = constraints.moved(x)
-        g, rss = _gradient(problem, columns, x)
+        g, rss = gradient_at(problem, columns, x)
         info.passes += 1
         step = np.linalg.norm(factor.solve(np.ascontiguousarray(z.T @ g), problem.kernel), axis=0)
         size = np.linalg.norm(x, axis=0)
@@ -237,13 +237,6 @@ def _by_gram(problem, columns, constraints, factor, info):
             return x, rss
         last = step
     return None
-
-
-def _gradient(problem, columns, x):
-    """(Xᵀ W r, ‖r‖²) at x, in one read of the rows."""
-    packed = np.ldexp(x, columns.own[:, None] - columns.target)
-    g, rss = residual_pass(problem, columns.equations.units, np.ascontiguousarray(packed))
-    return np.ldexp(g, columns.own[:, None] + columns.target), np.ldexp(rss, 2 * columns.target)
 
 
 def _along(columns, z, g, rss, x):
@@ -272,7 +265,7 @@ def _by_rows(problem, columns, constraints, info):
     missing = z.shape[1] - rank
     if missing:
         x = shortest(x, np.ascontiguousarray(z @ vt[rank:].T), columns.x_exponents)
-    g, rss = _gradient(problem, columns, x)
+    g, rss = gradient_at(problem, columns, x)
     info.path, info.passes = "qr", info.passes + 2
     info.condition = float(values[0] / values[rank - 1]) if rank else math.nan
     info.backward_error = _along(columns, z, g, rss, x)
