@@ -543,3 +543,23 @@ def test_bad_input():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [*ALL[:-1], {"cov": "HAC", "lags": 0}], ids=lambda kind: kind["cov"])
+@pytest.mark.parametrize("shape", ["wide", "zeros", "constants", "one of two is zero"])
+def test_nothing_fails_where_little_is_known(shape, kind):
+    rng = np.random.default_rng(8)
+    x = {"wide": rng.standard_normal((5, 9)), "zeros": np.zeros((20, 2)), "constants": np.full((20, 2), 3.0),
+         "one of two is zero": np.c_[np.zeros(20), rng.standard_normal(20)]}[shape]
+    y = rng.standard_normal(len(x))
+    for intercept in (True, False):
+        fit = fastlsq.ols(x, y, intercept=intercept, **request(kind, np.arange(len(x)) % 3))
+        assert len(fit.standard_errors) == len(fit.params) == x.shape[1] + intercept
+        for values in (fit.covariance, fit.p_values, fit.conf_int(), fit.predict(x, "prediction").lower):
+            assert not np.isinf(values).any()
+        assert fit.wald_test(np.ones(len(fit.params))).df_num <= 1
+        assert fit.cov_words in str(fit.summary())
+        influence = fit.influence(x, y)
+        assert influence.leverage.sum() == pytest.approx(fit.df_model + intercept, rel=1e-10)
+        assert influence.dfbetas.shape == (len(x), len(fit.params))
