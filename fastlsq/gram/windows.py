@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.gram.ols import OLSResult
+from fastlsq.gram.frame import Rows
+from fastlsq.gram.inference import OLSResult
+from fastlsq.gram.robust import polish_if_needed
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -144,9 +146,11 @@ def _solve_again(windows, fits, own_errors, left, verdict, first, end, n_threads
         if read > READ:
             _blank(fits, np.isin(np.arange(len(first)), left[left >= t]), NOT_SOLVED)
             return
-        solution = _solve_alone(windows, fits, t, rows, weights, n_threads)
+        problem, solution = _solve_alone(windows, fits, t, rows, weights, n_threads)
         if fits.errors is not None:
-            found = OLSResult(solution, [str(j) for j in range(windows.x.shape[1])], len(rows)).standard_errors
+            fit = OLSResult(solution, [str(j) for j in range(windows.x.shape[1])], len(rows))
+            polish_if_needed(fit, Rows(problem.x, problem.y, weights, n_threads))
+            found = fit.standard_errors
             own_errors[t] = np.roll(found, -1) if windows.intercept else found
 
 
@@ -197,7 +201,7 @@ def _solve_alone(windows, fits, t, rows, weights, n_threads):
         fits.b[t, p] = solution.intercept[0]
     fits.rss[t], fits.rank[t], fits.condition[t] = solution.rss[0], solution.info.rank, solution.info.condition
     fits.status[t] = FROM_ROWS
-    return solution
+    return problem, solution
 
 
 def _fresh_rss(windows, fits, left):
