@@ -139,16 +139,17 @@ class _Scaled(Columns):
         coef = self.rest.copy()
         with np.errstate(over="ignore", under="ignore"):
             box = lower[self.active, None], upper[self.active, None]
-            coef[self.active] = np.clip(np.ldexp(b.T, self.exponents), *box)
-        for side, bounds in ((-1, lower), (1, upper)):
-            rows, columns = np.nonzero(side == place.T)
-            coef[self.active[rows], columns] = bounds[self.active[rows]]
+            own = np.clip(np.ldexp(b.T, self.exponents), *box)
+        for side, bound in zip((-1, 1), box, strict=True):
+            np.copyto(own, bound, where=side == place.T)
+        coef[self.active] = own
         return coef
 
     def packed_of(self, b, targets):
         """Slopes in packed units, then the intercept."""
         packed = np.ldexp(self.rest[:, targets], -self.packed[:, targets])
-        packed[self.active] = np.ldexp(b.T, self.own[:, None] - self.target[targets])
+        # the exponents are moderate: those of sums of squares that float64 holds, halved
+        packed[self.active] = b.T * np.ldexp(1.0, self.own)[:, None] * np.ldexp(1.0, -self.target[targets])
         return packed
 
     def violations(self, b, place, g, rnorm, bounds):
@@ -305,7 +306,7 @@ def _evaluate(problem, scaled, state, targets, info):
         rss = np.maximum(rss - correction * g[equations.p], 0.0)
         g = equations.centred_gradient(g)
     target = scaled.target[targets]
-    state.g[targets] = np.ldexp(g[scaled.active], scaled.own[:, None] + target).T
+    state.g[targets] = (g[scaled.active] * np.ldexp(1.0, scaled.own)[:, None] * np.ldexp(1.0, target)).T
     state.rnorm[targets] = np.ldexp(np.sqrt(rss), target)
 
 
