@@ -413,3 +413,39 @@ def test_blocks_of_columns_that_do_not_fit():
     with pytest.raises(ValueError, match="X has 3 columns, the state has 4"):
         state.update([x[:, :2], x[:, 2:3]], y)
     assert state.n_rows == 600
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_penalized_and_bounded_fits_from_the_sums_are_those_of_the_rows(intercept):
+    x, y, w = rows(mean=0.5)
+    y = y - 9 * x[:, 1]  # so that a coefficient is negative
+    state = fastlsq.Gram(intercept, names=list("abcd")).update(x, y, w)
+    options = {"weights": w, "intercept": intercept}
+    want = fastlsq.elastic_net(x, y, 0.3, l1_ratio=0.7, **options)
+    found = state.elastic_net(0.3, l1_ratio=0.7)
+    np.testing.assert_allclose(found.coef, want.coef, rtol=1e-7)
+    assert found.names == list("abcd")
+    path, want = state.lasso_path(n_alphas=7), fastlsq.elastic_net_path(x, y, l1_ratio=1.0, n_alphas=7, **options)
+    np.testing.assert_allclose(path.alphas, want.alphas, rtol=1e-12)
+    np.testing.assert_allclose(path.coef, want.coef, rtol=1e-7, atol=1e-9)
+    bounded, want = state.nnls(), fastlsq.nnls(x, y, **options)
+    np.testing.assert_allclose(bounded.x[:, 0], want.x, rtol=1e-10, atol=1e-12)
+    assert bounded.x[1, 0] == 0
+    np.testing.assert_allclose(bounded.rnorm, want.rnorm, rtol=1e-10)
+
+
+def test_an_elastic_net_has_one_target():
+    x, y, _ = rows(k=2)
+    state = fastlsq.Gram().update(x, y)
+    with pytest.raises(ValueError, match="the state has 2 targets"):
+        state.elastic_net(1.0)
+    assert state.subset(range(4), [1]).elastic_net(1.0).coef.shape == (4,)
+    assert state.nnls().x.shape == (4, 2)
+    fit = state.ols()
+    for t in range(2):
+        one = fastlsq.ols(x, y[:, t])
+        np.testing.assert_allclose(fit.coef[:, t], one.coef, rtol=1e-11)
+        np.testing.assert_allclose(fit.standard_errors[:, t], one.standard_errors, rtol=1e-11)

@@ -5,17 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastlsq import _arrays
 from fastlsq.gram import collinear, storage
-from fastlsq.gram.ols import OLSResult
+from fastlsq.gram.elastic_net import ElasticNetPath, ElasticNetResult, path_from_equations
+from fastlsq.gram.inference import OLSResult
 from fastlsq.gram.ridge import RidgeResult
 from fastlsq.gram.ridge_path import RidgePath, chosen_alphas, path_of
 from fastlsq.gram.state import GramState, index_of
 from fastlsq.solve import combine
+from fastlsq.solve.constrained import NNLSResult, nnls_from_equations
 from fastlsq.solve.deficient import solve_moments
 from fastlsq.solve.penalized import solve_ridge_moments
 
@@ -97,6 +99,28 @@ class Gram(GramState):
         penalty = _arrays.ridge_penalty(penalty, equations.p)
         alphas = chosen_alphas(alphas, equations, penalty)
         return path_of(equations, alphas, penalty, self._names, self._n_rows_weighted())
+
+    def elastic_net(self, alpha: float, *, l1_ratio: float = 0.5, **options: Any) -> ElasticNetResult:
+        """`fastlsq.elastic_net` from the sums alone; `options` as there: penalty_factor, positive, tol, max_iter."""
+        path = path_from_equations(self._one_target(), self._names, l1_ratio=l1_ratio, alphas=[alpha], **options)
+        return path[0]
+
+    def elastic_net_path(
+        self, alphas: ArrayLike | None = None, *, l1_ratio: float = 0.5, **options: Any
+    ) -> ElasticNetPath:
+        """`fastlsq.elastic_net_path` from the sums alone; `options` as there, but for what concerns rows."""
+        return path_from_equations(self._one_target(), self._names, l1_ratio=l1_ratio, alphas=alphas, **options)
+
+    def lasso_path(self, alphas: ArrayLike | None = None, **options: Any) -> ElasticNetPath:
+        """`elastic_net_path` with l1_ratio = 1."""
+        return self.elastic_net_path(alphas, l1_ratio=1.0, **options)
+
+    def nnls(self) -> NNLSResult:
+        """`fastlsq.nnls` from the sums alone, for all targets: x of shape (p, k), rnorm (k,).
+
+        With an intercept that is not bounded, it is ``state.target_mean - state.mean @ x``.
+        """
+        return nnls_from_equations(self._with_targets())
 
     def covariance(self, ddof: float = 1) -> NDArray[np.float64]:
         """Covariance matrix of the columns of X: sum_i w_i (x_i - mean)(x_i - mean)ᵀ / (sum_i w_i - ddof).
@@ -198,6 +222,12 @@ class Gram(GramState):
         if not self._intercept:
             raise ValueError(f"a Gram without intercept holds no means: {what} needs intercept=True")
         return self.equations()
+
+    def _one_target(self):
+        equations = self._with_targets()
+        if equations.c.shape[1] != 1:
+            raise ValueError(f"the state has {equations.c.shape[1]} targets: choose one by `subset`")
+        return equations
 
     def _with_targets(self):
         equations = self.equations()

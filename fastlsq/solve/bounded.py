@@ -210,7 +210,7 @@ def _pivoting(scaled, factor, boxes, n_threads, kernel):
     z = np.ascontiguousarray(factor.solve(np.ascontiguousarray(scaled.c), kernel).T)
     lower, upper = scaled.lower, scaled.upper
     boxes.place[:] = np.where((z < lower) | (lower == upper), -1, np.where(z > upper, 1, 0))
-    g = np.ascontiguousarray(scaled.c.T)
+    g = np.array(scaled.c.T, order="C")  # written to; of one target the transpose is contiguous as it is
     boxes.move(np.ascontiguousarray(scaled.m), g, SLACK * np.sqrt(scaled.yy), n_threads, kernel)
     return g
 
