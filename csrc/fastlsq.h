@@ -137,7 +137,7 @@ typedef struct flsq_fits {
 } flsq_fits;
 
 /* squares[k x count]: sum_i w_i (y_i - x_i b)²; left_out[k x count]: the same with every row predicted by a fit of all
- * others.  Rows without a unit column: with an intercept X and Y are about their means, by rows->offset. */
+ * others, NaN where a leverage is 1.  Rows without a unit column: with an intercept X and Y are about their means, by rows->offset. */
 flsq_status flsq_leave_one_out(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_fits *fits, int n_threads,
                                double *squares, double *left_out);
 

@@ -16,10 +16,11 @@
 #include "pack.h"
 #include "tree.h"
 #include "workspace.h"
+#include <math.h>
 #include <string.h>
 
-/* 1 - w h of a row that its fit meets exactly is rounding: no smaller than this. */
-#define SMALLEST_REST (4 * FLSQ_UNIT_ROUNDOFF)
+/* 1 - w h below this is rounding: its fit meets the row whatever y is, and a fit without it says nothing of it. */
+#define SMALLEST_REST 0x1p-36
 
 typedef struct loo_pass {
     const flsq_kernels *kernels;
@@ -105,7 +106,7 @@ static void add_errors(int64_t count, int64_t nr, const double *w, const double 
         const double weight = w != NULL ? w[i] : 1.0;
         for (int64_t f = 0; f < nr; f++) {
             const double rest = 1.0 - weight * h[i * nr + f], error = e[i * nr + f];
-            const double out = error / (rest > SMALLEST_REST ? rest : SMALLEST_REST);
+            const double out = rest > SMALLEST_REST ? error / rest : NAN;
             squares[f] += weight * error * error;
             left_out[f] += weight * out * out;
         }

@@ -114,15 +114,22 @@ def ridge_penalty(penalty, p):
             j = int(np.flatnonzero(array < 0)[0])
             raise ValueError(f"penalty must be >= 0; penalty[{j}] is {array[j]}")
         return array
-    apart = np.argwhere(np.abs(array - array.T) > 1e-12 * np.abs(array).max(initial=0.0))
+    diagonal = np.diagonal(array)
+    if (diagonal < 0).any():
+        j = int(np.flatnonzero(diagonal < 0)[0])
+        raise ValueError(f"penalty must be positive semidefinite; [{j}, {j}] is {diagonal[j]}")
+    # judged with a unit diagonal: units of the columns do not matter
+    halves = np.where(diagonal > 0, np.frexp(diagonal)[1] // 2, 0)
+    scaled = np.ldexp(array, -halves[:, None] - halves[None, :])
+    apart = np.argwhere(~(np.abs(scaled - scaled.T) <= 1e-12 * max(1.0, np.abs(scaled).max(initial=0.0))))
     if apart.size:
         i, j = apart[0]
         raise ValueError(f"penalty must be symmetric; [{i}, {j}] is {array[i, j]} and [{j}, {i}] is {array[j, i]}")
-    array = 0.5 * (array + array.T)
-    values = np.linalg.eigvalsh(array)
-    if p and values[0] < -1e-12 * max(values[-1], 0.0) - np.finfo(float).tiny:
-        raise ValueError(f"penalty must be positive semidefinite; it has the eigenvalue {values[0]:.3g}")
-    return array
+    values = np.linalg.eigvalsh(0.5 * scaled + 0.5 * scaled.T)
+    if p and values[0] < -1e-12 * max(values[-1], 0.0):
+        raise ValueError(f"penalty must be positive semidefinite; scaled to a unit diagonal it has the eigenvalue "
+                         f"{values[0]:.3g}")
+    return 0.5 * array + 0.5 * array.T
 
 
 def label_columns(groups, n):
@@ -288,6 +295,16 @@ def column_names(x, names, p):
     names = [str(name) for name in names]
     if len(names) != p:
         raise ValueError(f"names has {len(names)} entries, X has {p} columns")
+    return names
+
+
+def check_unique(names):
+    """The names, or ValueError where two are the same."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"two columns of X have the name {name!r}: give names=")
+        seen.add(name)
     return names
 
 

@@ -5,9 +5,10 @@
     python tests/hunt_ladder.py 10000          # problems; 8 ms each
     python tests/hunt_ladder.py 500 --seed 7 --large
 
-Exit status 1 if a backward error is above 4u, an error above its bound, or above ten times that of Householder QR; prints
-how useful the bound is.  What a rounding error does to a solution is a matter of luck: QR with its rows in another order
-is more than ten times better or worse than itself in one problem of 25.  It is asked five times, and its worst counts.
+Exit status 1 if a backward error is above 4u, an error above its bound, or above a hundred times that of Householder
+QR; prints how useful the bound is, and how often an error is above ten times that of QR.  What a rounding error does to
+a solution is a matter of luck: QR with its rows in another order is more than ten times better or worse than itself in
+one problem of 25.  It is asked five times, and its worst counts.
 """
 
 import argparse
@@ -110,13 +111,15 @@ def main(arguments=None):
             found_ratios.append(found.info.forward_error / max(error, U))
             beside.append(error / householder)
             # the exact solution was rounded, too
-            if backward > 4 or error > found.info.forward_error + U or error > 10 * householder:
+            if backward > 4 or error > found.info.forward_error + U or error > 100 * householder:
                 failures += 1
                 print(f"FAILED {number}: {kind} {a.shape} {accuracy}: {backward:.1f}u, {error:.1e}, {found.info}")
     print(f"{options.problems} problems, {failures} failures, backward error at most {worst:.2f}u, paths {dict(paths)}")
     for accuracy, found_ratios in ratios.items():
         print(f"{accuracy}: bound over error, median {np.median(found_ratios):.0f}, least {np.min(found_ratios):.1f}")
-    print(f"error over that of QR: median {np.median(beside):.2f}, most {np.max(beside):.1f}")
+    beside = np.array(beside)
+    above = (beside > 10).sum()
+    print(f"error over that of QR: median {np.median(beside):.2f}, above 10: {above}, most {beside.max():.1f}")
     return 1 if failures else 0
 
 

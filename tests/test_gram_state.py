@@ -449,3 +449,63 @@ def test_an_elastic_net_has_one_target():
         one = fastlsq.ols(x, y[:, t])
         np.testing.assert_allclose(fit.coef[:, t], one.coef, rtol=1e-11)
         np.testing.assert_allclose(fit.standard_errors[:, t], one.standard_errors, rtol=1e-11)
+
+
+# ---- edges ----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_weigh_nothing_do_not_set_the_shift():
+    x, y, _ = rows(50, 3)
+    state = fastlsq.Gram().update(np.zeros((1, 3)), [0.0], [0.0]).update(x + 1e8, y)
+    np.testing.assert_allclose(state.ols().coef, fastlsq.ols(x, y).coef, rtol=1e-6)
+    assert state.n_rows == 51
+
+
+def test_rows_that_were_not_added_do_not_leave():
+    x, y, w = rows()
+    state = fastlsq.Gram().update(x, y, w)
+    for stranger, weights in ((1e3 * x[:5], None), (x[::-1] * 2, w), (x, np.full(600, w.mean() / 2))):
+        with pytest.raises(ValueError, match="not added|X has 600 rows"):
+            state.downdate(stranger, y[: len(stranger)], weights)
+    assert state.n_rows == 600
+
+
+def test_an_emptied_state_takes_other_columns():
+    x, y, _ = rows()
+    state = fastlsq.Gram().update(x, y).downdate(x, y).update(x[:, :2], y)
+    assert state.names == ["x0", "x1"]
+    named = fastlsq.Gram(names=["a", "b"]).update(x[:, :2], y).downdate(x[:, :2], y)
+    assert named.update(x[:, 2:], y).names == ["a", "b"]
+
+
+def test_blocks_of_columns_leave_and_are_counted():
+    x, y, _ = rows()
+    state = fastlsq.Gram().update([x[:, :2], x[:, 2:]], y).downdate([x[:9, :2], x[:9, 2:]], y[:9])
+    np.testing.assert_allclose(state.ols().coef, fastlsq.ols(x[9:], y[9:]).coef, rtol=1e-9)
+    seen = []
+    fastlsq.Gram().update_from([([x[:, :2], x[:, 2:]], y)], progress=seen.append)
+    assert seen == [600]
+
+
+def test_names_are_told_apart():
+    x, y, _ = rows()
+    with pytest.raises(ValueError, match="two columns of X have the name 'a'"):
+        fastlsq.Gram(names=["a", "b", "a", "c"]).update(x, y)
+
+
+def test_decay_into_nothing_is_refused():
+    x, y, _ = rows()
+    with pytest.raises(ValueError, match="too small"):
+        fastlsq.Gram().update(x, y).decay(1e-320)
+
+
+def test_a_saved_state_is_readable_as_other_files_are(tmp_path):
+    x, y, _ = rows()
+    link, target = tmp_path / "link", tmp_path / "target"
+    target.write_text("")
+    mode = target.stat().st_mode
+    link.symlink_to(target)
+    fastlsq.Gram().update(x, y).save(link)
+    assert link.is_symlink()
+    assert target.stat().st_mode == mode
+    assert fastlsq.Gram.load(target).n_rows == 600

@@ -195,7 +195,7 @@ def test_alpha_0_is_least_squares():
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"alpha": -1}, "alpha must be finite and >= 0"), ({"alpha": np.nan}, "alpha must be finite"),
     ({"alpha": [1.0, 2.0]}, "one for each of the 1 targets"), ({"penalty": [1.0, 2.0]}, r"shape \(4,\) or \(4, 4\)"),
-    ({"penalty": [1.0, -2.0, 1.0, 1.0]}, r"penalty\[1\] is -2"), ({"penalty": -np.eye(4)}, "eigenvalue -1"),
+    ({"penalty": [1.0, -2.0, 1.0, 1.0]}, r"penalty\[1\] is -2"), ({"penalty": -np.eye(4)}, r"\[0, 0\] is -1"),
     ({"penalty": np.triu(np.ones((4, 4)))}, r"\[0, 1\] is 1.0 and \[1, 0\] is 0.0"),
     ({"penalty": np.full(4, np.inf)}, "infs or NaNs"), ({"weights": -np.ones(30)}, "weights"),
     ({"accuracy": "best"}, "accuracy"), ({"names": ["a"]}, "names has 1 entries"),
@@ -231,3 +231,95 @@ def test_moments_give_the_same():
     assert fit.names == list("abcd")
     with pytest.raises(ValueError, match="no target"):
         fastlsq.Gram().update(x).ridge()
+
+
+def test_a_singular_matrix_has_the_rank_it_has():
+    """Rounding in a penalty of rank 1 is no data: two rows and it leave a column that depends on the others."""
+    v = np.array([1.0, 2.0, 3.0])
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        a, b = rng.standard_normal((2, 3)), rng.standard_normal(2)
+        fits = [fastlsq.ridge(a, b, alpha, penalty=np.outer(v, v)) for alpha in (0.5, 1.0, 3.0)]
+        assert [fit.info.rank for fit in fits] == [2, 2, 2]
+    differences = np.diff(np.eye(6), 2, axis=0)[:2]
+    for seed in range(60):
+        a = np.random.default_rng(seed).integers(-3, 4, (3, 6)).astype(float)
+        assert fastlsq.ridge(a, np.arange(3.0), 1.0, penalty=differences.T @ differences).info.rank <= 4
+
+
+def test_a_mean_far_above_the_spread_is_no_worse_in_full():
+    rng = np.random.default_rng(0)
+    for spread in (1e-2, 1e-4, 1e-6, 1e-7):
+        z = 1e6 + spread * rng.integers(-2**20, 2**20, (12, 2)) * 2.0**-20
+        y = rng.standard_normal(12)
+        centred = z - z.mean(axis=0)
+        want = np.linalg.lstsq(centred - centred.mean(axis=0), y - y.mean(), rcond=None)[0]
+        for accuracy in ("qr", "full"):
+            fit = fastlsq.ols(z, y, accuracy=accuracy)
+            assert np.linalg.norm(fit.coef - want) <= max(1e-9, 1e-16 * (1e6 / spread)) * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize(("shape", "scale"), [
+    ((50, 3), 1e-300), ((50, 3), 1e-160), ((50, 3), 1e160), ((50, 3), 1e300), ((3, 5), 1e-160),
+])  # fmt: skip
+def test_units_far_from_that_of_alpha(scale, shape):
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    fit = fastlsq.ridge(scale * x, y, 1.0)
+    if scale < 1:  # alpha is all there is
+        with np.errstate(under="ignore"):
+            np.testing.assert_allclose(fit.coef, scale * ((x - x.mean(axis=0)).T @ y), rtol=1e-9, atol=1e-323)
+    else:
+        np.testing.assert_allclose((scale * x) @ fit.coef + fit.intercept, fastlsq.ols(x, y).predict(x), atol=1e-9)
+    path = fastlsq.ridge_path(scale * x, y, [1e-3, 1.0])
+    np.testing.assert_allclose(path.coef[1], fit.coef, rtol=1e-6, atol=1e-323)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-12, 1e-16])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_rows_that_depend_on_each_other_and_a_small_alpha(alpha, intercept):
+    a = np.ones((3, 5))
+    a[0] = 2.0
+    y = np.array([1.0, 2.0, 4.0])
+    for accuracy in ("qr", "full"):
+        fit = fastlsq.ridge(a, y, alpha, intercept=intercept, accuracy=accuracy)
+        centred, target = (a - a.mean(axis=0), y - y.mean()) if intercept else (a, y)
+        want = target @ centred[:, 0] / (5 * (centred[:, 0] @ centred[:, 0]) + alpha)
+        np.testing.assert_allclose(fit.coef, want, rtol=1e-8)
+
+
+def test_bounds_hold_where_digits_have_cancelled():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        z, v = rng.standard_normal((20, 2)), rng.standard_normal(20)
+        v[:3] *= 1e8
+        state = fastlsq.Gram().update(z, v).downdate(z[:3], v[:3])
+        want = fastlsq.ols(z[3:], v[3:])
+        for fit, exact in ((state.ols(), want), (state.ridge(1.0), fastlsq.ridge(z[3:], v[3:], 1.0))):
+            error = np.linalg.norm(fit.coef - exact.coef) / np.linalg.norm(exact.coef)
+            assert error <= fit.info.forward_error
+    z, v = rng.standard_normal((9, 1)), rng.standard_normal(9)
+    z[-1] += 1e4
+    w = np.r_[np.ones(8), 1e12]
+    fast, exact = (fastlsq.ols(z, v, weights=w, accuracy=accuracy) for accuracy in ("fast", "full"))
+    assert abs(fast.coef[0] / exact.coef[0] - 1) <= fast.info.forward_error
+    # what is not known of one target is not known of both
+    x, _, _ = integers(40, 3)
+    x[:, 2] = x[:, 0] + 2.0**-30 * x[:, 2]
+    state = fastlsq.Gram().update(x, np.c_[x[:, 1], x[:, 1]])
+    for alphas in ([1.0, 1e-18], [1e-18, 1.0]):
+        assert np.isnan(state.ridge(alphas).info.forward_error)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda x, y: fastlsq.ridge(x, y, 1e308, penalty=[100.0, 1, 1, 1]), "alpha times penalty is beyond float64"),
+    (lambda x, y: fastlsq.ridge(x, y[:, :0]), "y has no columns"),
+    (lambda x, y: fastlsq.ridge(x, y, penalty=np.diag([1e20, -1e7, 1.0, 1.0])), r"\[1, 1\] is -10000000"),
+    (lambda x, y: fastlsq.ridge(x, y, penalty=np.diag([1e13, 1, 1, 1.0]) + 3 * np.eye(4, k=1)), "symmetric"),
+    (lambda x, y: fastlsq.ridge(np.where(np.arange(4) == 1, np.inf, x[:3]), y[:3]), "X must .* row 0, column 1 is inf"),
+    (lambda x, y: fastlsq.ridge_cv(np.where(np.arange(4) == 1, np.inf, x[:3]), y[:3]), "row 0, column 1 is inf"),
+])  # fmt: skip
+def test_refuses_too(call, message):
+    x, y, _ = integers(30, 4)
+    with pytest.raises(ValueError, match=message):
+        call(x, y)

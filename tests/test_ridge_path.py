@@ -182,3 +182,63 @@ def test_nan_is_named():
     for call in (fastlsq.ridge_cv, fastlsq.ridge_path):
         with pytest.raises(ValueError, match="y must not contain infs or NaNs; row 100, column 1 is nan"):
             call(x, y)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_row_that_its_fit_meets_has_no_score(intercept):
+    rng = np.random.default_rng(0)
+    x, y = np.c_[rng.standard_normal((50, 3)), np.zeros(50)], rng.standard_normal(50)
+    x[7, 3] = 1.0
+    y[7] += 100
+    alphas = [0.0, 1e-3, 1.0]
+    fit = fastlsq.ridge_cv(x, y, alphas, intercept=intercept)
+    assert np.isnan(fit.scores[0]) and fit.alpha > 0
+    for i in (1, 2):
+        folds = np.arange(50)[:, None]
+        want = left_out(x, y[:, None], np.ones(50), alphas[i], folds, np.ones(4), intercept)
+        np.testing.assert_allclose(fit.scores[i], want[0], rtol=1e-6)
+    wide = fastlsq.ridge_cv(x[:3], y[:3], [0.0, 1.0], intercept=intercept)
+    assert np.isnan(wide.scores[0]) and wide.alpha == 1
+    with pytest.raises(ValueError, match="no alpha has a score"):
+        fastlsq.ridge_cv(x, y, [0.0], intercept=intercept)
+
+
+@pytest.mark.parametrize("noise", [1e-7, 1e-8, 1e-9])
+@pytest.mark.parametrize("cv", ["loo", "gcv", 5, "labels"])
+def test_fits_that_are_all_but_exact(noise, cv):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 3))
+    y = x @ [1.0, 2.0, 3.0] + 5 + noise * rng.standard_normal(50)
+    alphas = [1e-14, 1e-12, 1e-3]
+    labels = np.arange(50) % 5
+    fit = fastlsq.ridge_cv(x, y, alphas, cv=labels if cv == "labels" else cv)
+    folds = {"loo": np.arange(50)[:, None], 5: np.array_split(np.arange(50), 5),
+             "labels": [np.flatnonzero(labels == k) for k in range(5)]}
+    if cv == "gcv":
+        plain = fastlsq.ridge(x, y, 1e-14)
+        want = plain.rss * 50 / 46**2
+    else:
+        want = left_out(x, y[:, None], np.ones(50), 1e-14, folds[cv], np.ones(3), True)[0]
+    np.testing.assert_allclose(fit.scores[0], want, rtol=1e-5)
+    assert fit.alpha < 1e-3
+
+
+@pytest.mark.parametrize("cv", ["loo", "gcv", 4])
+@pytest.mark.parametrize("n", [60, 4])
+def test_the_choice_does_not_depend_on_the_units_of_y(cv, n):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((n, 5))
+    y = x[:, :2].sum(axis=1) + rng.standard_normal(n)
+    want = fastlsq.ridge_cv(x, y, [1e-3, 1.0, 100.0], cv=cv).alpha
+    for scale in (1e-165, 1e160):
+        assert fastlsq.ridge_cv(x, scale * y, [1e-3, 1.0, 100.0], cv=cv).alpha == want
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_default_alphas_of_any_units(scale):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal(60)
+    for cv in ("loo", "gcv"):
+        fit = fastlsq.ridge_cv(scale * x, y, cv=cv)
+        assert np.isfinite(fit.alphas).all() and (fit.alphas > 0).all()
+        assert np.isfinite(fit.coef).all()

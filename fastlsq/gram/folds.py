@@ -3,7 +3,7 @@
 """Folds of rows, and the moments of what each fold trains on and holds out.
 
 Where the folds part the rows, every row is read once: one state a fold, and what a fold trains on is the merge of all
-states before it and all behind it.  Nothing is ever subtracted.
+states before it and all behind it: the moments are never subtracted from each other.
 """
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.gram.state import GramState
-from fastlsq.solve.moments import Problem, gather, merge
+from fastlsq.solve.moments import UNIT_ROUNDOFF, Problem, gather, merge
+
+#: rows of a block where rows are copied
+ROWS = 4096
 
 
 def folds_of(cv, x, y):
@@ -33,7 +36,7 @@ def folds_of(cv, x, y):
             cv = list(cv)
         except TypeError:
             raise TypeError("cv must be a number of folds, labels of the rows, or pairs (train, test)") from None
-        if cv and all(isinstance(pair, tuple) and len(pair) == 2 for pair in cv):
+        if cv and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in cv):
             return _whole([(_row_numbers(train, n), _row_numbers(test, n)) for train, test in cv], n)
     labels = np.asarray(cv)
     if labels.shape != (n,):
@@ -130,16 +133,37 @@ def check_weights(problem, folds):
 def mean_squared_errors(held, coef, intercept):
     """Weighted mean of (y_i - intercept - x_i b)² over the rows of the equations `held`, for many fits of its targets.
 
-    coef (fits, p, k) and intercept (fits, k) in the user's units; the result is (fits, k).  About the means of the
-    rows the sum is yy - 2 bᵀc + bᵀM b, and w times the square of what the means are off by.
+    coef (fits, p, k) and intercept (fits, k) in the user's units; the result is (fits, k), in packed units.  About the
+    means of the rows the sum is yy - 2 bᵀc + bᵀM b, and w times the square of what the means are off by; NaN where that
+    is no larger than a million times the rounding of its terms.
     """
     p, exponents = held.p, held.units.exponents
     own, targets = exponents[:p], exponents[held.lead :]
     b = np.ldexp(coef, targets[None, None, :] - own[None, :, None])
     rest = held.c[None] - np.einsum("ij,fjk->fik", held.m, b)
-    squares = held.yy - np.einsum("fjk,fjk->fk", b, held.c[None] + rest)
-    squares = np.ldexp(np.maximum(squares, 0.0), -2 * targets) / held.sum_weights
+    explained = np.einsum("fjk,fjk->fk", b, held.c[None] + rest)
+    squares = held.yy - explained
+    noise = 1e6 * UNIT_ROUNDOFF * (held.raw_yy + np.abs(explained))
+    squares = np.where((squares > noise) | (held.raw_yy == 0), squares, np.nan)
+    squares /= held.sum_weights
     if held.intercept:
         mean = held.user_mean()
-        squares += (mean[p:] - intercept - np.einsum("j,fjk->fk", mean[:p], coef)) ** 2
+        squares += np.ldexp(mean[p:] - intercept - np.einsum("j,fjk->fk", mean[:p], coef), targets) ** 2
     return squares
+
+
+def errors_of_rows(problem, rows, coef, intercept, targets):
+    """The same from the rows themselves, block by block, for targets y 2^e."""
+    count = rows.stop - rows.start if isinstance(rows, slice) else rows.size
+    first = rows.start if isinstance(rows, slice) else 0
+    total, weight = np.zeros((coef.shape[0], coef.shape[2])), 0.0
+    for start in range(0, count, ROWS):
+        stop = min(start + ROWS, count)
+        some = slice(first + start, first + stop) if isinstance(rows, slice) else rows[start:stop]
+        x, y = problem.x[some].astype(np.float64), problem.y[some].astype(np.float64)
+        w = np.ones(stop - start) if problem.weights is None else problem.weights[some].astype(np.float64)
+        weight += w.sum()
+        for t in range(y.shape[1]):
+            error = y[:, t, None] - x @ coef[:, :, t].T - intercept[:, t]
+            total[:, t] += w @ np.ldexp(error, targets[t]) ** 2
+    return total / weight

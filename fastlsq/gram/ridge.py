@@ -82,21 +82,28 @@ def ridge(
     >>> fastlsq.ridge(X, [2.0, 4.0, 6.0], alpha=1.0).coef.round(3)
     array([0.8, 0.8])
     """
-    n_threads = _threads.resolve(n_threads)
+    problem, names, penalty = checked(X, y, weights, intercept, names, penalty, n_threads)
     _arrays.check_accuracy(accuracy)
+    alpha = _arrays.ridge_alpha(alpha, problem.shape[2])
+    return RidgeResult(solve_ridge(problem, alpha, penalty, accuracy), alpha, penalty, names)
+
+
+def checked(X, y, weights, intercept, names, penalty, n_threads):
+    """(Problem, names, penalty) of the arguments of a function with rows."""
+    n_threads = _threads.resolve(n_threads)
     x = _arrays.matrix(X, "X")
     n, p = x.shape
     y, _ = _arrays.targets(y, "y", n, "X")
     weights = _arrays.row_weights(weights, n, "X")
-    names = _arrays.column_names(X, names, p)
-    alpha = _arrays.ridge_alpha(alpha, y.shape[1])
-    penalty = _arrays.ridge_penalty(penalty, p)
-    if n == 0:
-        raise ValueError("X has no rows")
-    if p == 0:
-        raise ValueError("X has no columns")
-    problem = Problem(x, y, weights, bool(intercept), n_threads, ("X", "y"))
-    return RidgeResult(solve_ridge(problem, alpha, penalty, accuracy), alpha, penalty, names)
+    names, penalty = _arrays.column_names(X, names, p), _arrays.ridge_penalty(penalty, p)
+    for size, what in ((n, "rows"), (p, "columns")):
+        if size == 0:
+            raise ValueError(f"X has no {what}")
+    if y.shape[1] == 0:
+        raise ValueError("y has no columns")
+    if intercept and weights is not None and not weights.any():
+        raise ValueError("weights must not all be zero")
+    return Problem(x, y, weights, bool(intercept), n_threads, ("X", "y")), names, penalty
 
 
 class RidgeResult:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastlsq import _arrays
-from fastlsq.gram.folds import check_weights, folds_of, mean_squared_errors, moments_of
-from fastlsq.gram.ridge import RidgeResult
-from fastlsq.gram.ridge_path import checked, chosen_alphas
+from fastlsq.gram.folds import check_weights, errors_of_rows, folds_of, mean_squared_errors, moments_of
+from fastlsq.gram.ridge import RidgeResult, checked
+from fastlsq.gram.ridge_path import chosen_alphas
 from fastlsq.gram.spectrum import DualSpectrum, Segments, leave_one_out
 from fastlsq.gram.state import sum_of_weights, weighted_rows
 from fastlsq.solve.moments import gather
@@ -29,7 +29,8 @@ class RidgeCVResult(RidgeResult):
     ----------
     alphas : ndarray, shape (m,)
     scores : ndarray, shape (m,) or (m, k)
-        Mean squared error of prediction for every alpha, weighted if weights were given.
+        Mean squared error of prediction for every alpha, weighted if weights were given; NaN where the fit meets a row
+        whatever its target is (a leverage of 1).  With cv='gcv' n/sum(w) times `RidgePath.gcv`.
     """
 
     alphas: NDArray[np.float64]
@@ -107,53 +108,84 @@ def ridge_cv(
     kind = cv if isinstance(cv, str) else "folds"
     if kind not in ("loo", "gcv", "folds"):
         raise ValueError(f"cv must be 'loo', 'gcv', a number of folds or an array of labels, got {cv!r}")
-    n, p, k = problem.shape
-    equations = None
     if kind != "folds" and weighted_rows(problem) < 2:
         raise ValueError("cross-validation needs at least two rows of positive weight")
-    if kind == "folds":
-        folds = folds_of(cv, problem.x, problem.y)
-        check_weights(problem, folds)
-        equations, pairs = moments_of(problem, folds)
-        alphas = chosen_alphas(alphas, equations, penalty)
-        scores = _by_folds(pairs, alphas, penalty)
-    elif n < p and penalty.ndim == 1 and (penalty > 0).all() and (alphas is None or np.min(alphas) > 0):
-        spectrum = DualSpectrum(problem, penalty)
-        alphas = spectrum.chosen(alphas)
-        scores = spectrum.left_out(alphas) if kind == "loo" else spectrum.generalised(alphas)
-    else:
-        equations = gather(problem)
-        segments = Segments(equations, chosen_alphas(alphas, equations, penalty), penalty)
-        alphas = segments.alphas
-        if kind == "loo":
-            _, scores = leave_one_out(problem, segments)
-            scores = np.ldexp(scores, -2 * equations.units.exponents[equations.lead :])
-        else:
-            count = weighted_rows(problem)
-            rest = (count - segments.df - problem.intercept) / count
-            squares = np.ldexp(segments.squares(), -2 * equations.units.exponents[equations.lead :])
-            scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2
-    if kind != "folds":
-        scores = scores / sum_of_weights(problem)
-    alpha = _best(alphas, scores, alpha_per_target and k > 1)
+    alphas, scores, exponents, equations = _SCORES[kind](problem, alphas, penalty, cv)
+    # of targets of any size: in the largest of their units
+    own = 2 * (exponents - exponents.max())
+    alpha = _best(alphas, np.ldexp(scores, own), alpha_per_target and scores.shape[1] > 1)
     fit = RidgeCVResult(solve_ridge(problem, alpha, penalty, accuracy, equations), alpha, penalty, names)
-    fit.alphas, fit.scores = alphas, scores[:, 0] if k == 1 else scores
+    with np.errstate(over="ignore", under="ignore"):
+        scores = np.ldexp(scores, 2 * exponents)
+    fit.alphas, fit.scores = alphas, scores[:, 0] if scores.shape[1] == 1 else scores
     return fit
 
 
-def _by_folds(pairs, alphas, penalty):
-    """Mean over the folds of the mean squared errors of the rows they hold out, m x k."""
+# Each gives (alphas, scores m x k in units of 4^e, e by target, the moments or None).
+
+
+def _by_leaving_out(problem, alphas, penalty, _):
+    if _is_wide(problem, penalty):
+        return _in_the_dual(problem, alphas, penalty, "left_out")
+    equations = gather(problem)
+    segments = Segments(equations, chosen_alphas(alphas, equations, penalty), penalty)
+    _, scores = leave_one_out(problem, segments)
+    return segments.alphas, scores / sum_of_weights(problem), -segments.target_exponents, equations
+
+
+def _generalised(problem, alphas, penalty, _):
+    if _is_wide(problem, penalty):
+        return _in_the_dual(problem, alphas, penalty, "generalised")
+    equations, count = gather(problem), weighted_rows(problem)
+    segments = Segments(equations, chosen_alphas(alphas, equations, penalty), penalty)
+    squares = segments.squares()
+    if np.isnan(squares).any():  # below the rounding of moments: the rows know
+        squares, _ = leave_one_out(problem, segments)
+    rest = (count - segments.df - problem.intercept) / count
+    scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2 / sum_of_weights(problem)
+    return segments.alphas, scores, -segments.target_exponents, equations
+
+
+def _is_wide(problem, penalty):
+    n, p, _ = problem.shape
+    return n < p and penalty.ndim == 1 and (penalty > 0).all() and DualSpectrum.is_in_range(problem)
+
+
+def _in_the_dual(problem, alphas, penalty, kind):
+    """Alphas of 0 leave no row that its fit does not meet."""
+    spectrum = DualSpectrum(problem, penalty)
+    alphas = spectrum.chosen(alphas)
+    scores = np.full((alphas.size, problem.shape[2]), np.nan)
+    scores[alphas > 0] = getattr(spectrum, kind)(alphas[alphas > 0])
+    return alphas, scores / sum_of_weights(problem), spectrum.y_exponents, None
+
+
+def _by_folds(problem, alphas, penalty, cv):
+    """Means over the folds of the mean squared errors of the rows they hold out."""
+    folds = folds_of(cv, problem.x, problem.y)
+    check_weights(problem, folds)
+    whole, pairs = moments_of(problem, folds)
+    alphas = chosen_alphas(alphas, whole, penalty)
+    exponents = -whole.units.exponents[whole.lead :]
     total = 0.0
-    for train, held in pairs:
+    for (train, held), (_, rows) in zip(pairs, folds, strict=True):
         segments = Segments(train, alphas, penalty)
         coef, intercept, _ = segments.in_users_units(np.zeros((alphas.size, train.c.shape[1])))
-        total = total + mean_squared_errors(held, coef, intercept)
-    return total / len(pairs)
+        errors, own = mean_squared_errors(held, coef, intercept), held.units.exponents[held.lead :]
+        if np.isnan(errors).any():
+            errors = errors_of_rows(problem, rows, coef, intercept, own)
+        total = total + np.ldexp(errors, -2 * (exponents + own))
+    return alphas, total / len(pairs), exponents, whole
+
+
+_SCORES = {"loo": _by_leaving_out, "gcv": _generalised, "folds": _by_folds}
 
 
 def _best(alphas, scores, per_target):
     """The alpha, or one for each target, of the smallest score; of equal ones the largest alpha."""
     order = np.argsort(-alphas, kind="stable")
+    if not np.isfinite(scores).any(axis=0).all():
+        raise ValueError("no alpha has a score: with each of them the fit meets a row whatever its target is")
     scores = np.where(np.isfinite(scores), scores, np.inf)[order]
     if per_target:
         return alphas[order][np.argmin(scores, axis=0)]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastlsq import _arrays, _threads
-from fastlsq.gram.spectrum import N_ALPHAS, Segments
+from fastlsq import _arrays
+from fastlsq.gram.ridge import checked
+from fastlsq.gram.spectrum import Segments, default_alphas
 from fastlsq.gram.state import weighted_rows
-from fastlsq.solve.moments import Problem, gather
+from fastlsq.solve.moments import gather
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,8 @@ def ridge_path(
     X : array_like or data frame, shape (n, p), real
     y : array_like, shape (n,) or (n, k), real
     alphas : array_like, shape (m,), optional
-        At least 0; by default 100 from 1e-8 to 1e4 times the mean square of the penalised columns.
+        At least 0; by default 100 from 1e-8 to 1e4 times the mean sum of squares of the penalised columns (about their
+        means with an intercept), those with a large part in P counting for less.
     penalty, weights, intercept, names, n_threads
         As in `ridge`.
 
@@ -109,33 +111,15 @@ def ridge_path(
     return path_of(equations, chosen_alphas(alphas, equations, penalty), penalty, names, weighted_rows(problem))
 
 
-def checked(X, y, weights, intercept, names, penalty, n_threads):
-    """(Problem, names, penalty) of the arguments of a function with rows."""
-    n_threads = _threads.resolve(n_threads)
-    x = _arrays.matrix(X, "X")
-    n, p = x.shape
-    y, _ = _arrays.targets(y, "y", n, "X")
-    weights = _arrays.row_weights(weights, n, "X")
-    names, penalty = _arrays.column_names(X, names, p), _arrays.ridge_penalty(penalty, p)
-    for size, what in ((n, "rows"), (p, "columns")):
-        if size == 0:
-            raise ValueError(f"X has no {what}")
-    if y.shape[1] == 0:
-        raise ValueError("y has no columns")
-    if intercept and weights is not None and not weights.any():
-        raise ValueError("weights must not all be zero")
-    return Problem(x, y, weights, bool(intercept), n_threads, ("X", "y")), names, penalty
-
-
 def chosen_alphas(alphas, equations, penalty):
-    """The alphas given, or as many decades about the mean square of a penalised column as matter."""
+    """The alphas given, or those that matter."""
     if alphas is not None:
         return _arrays.ridge_alphas(alphas)
-    squares = np.ldexp(np.diagonal(equations.m), -2 * equations.units.exponents[: equations.p])
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.ldexp(np.diagonal(equations.m), -2 * equations.units.exponents[: equations.p])
     weights = penalty if penalty.ndim == 1 else np.diagonal(penalty)
-    total, count = float(squares[weights > 0].sum()), float(weights.sum())
-    middle = total / count if total > 0 and count > 0 else 1.0
-    return middle * np.logspace(4, -8, N_ALPHAS)
+    count = float(weights.sum())
+    return default_alphas(float(squares[weights > 0].sum()) / count if count > 0 else 1.0)
 
 
 def path_of(equations, alphas, penalty, names, n_rows):

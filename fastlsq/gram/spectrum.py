@@ -19,13 +19,21 @@ from fastlsq._core import lib
 from fastlsq.solve.deficient import MOMENT_NOISE, solve_moments
 from fastlsq.solve.driver import factorize, triangular_inverse
 from fastlsq.solve.lapack import scaled_rows
-from fastlsq.solve.moments import UNIT_ROUNDOFF
+from fastlsq.solve.penalized import scaled_penalty
 
 #: the largest ratio of alpha to the tau it is served by, either way
 REACH = 1e3
 #: relative error of moments, times the condition number of those with tau P, above which they are not used
 LARGEST_ERROR = 1e-4
 N_ALPHAS = 100
+#: 1 - leverage below which it is rounding, as in csrc/leave_one_out.c
+SMALLEST_REST = 2.0**-36
+
+
+def default_alphas(middle):
+    """Twelve decades about the mean sum of squares of a penalised column, divided by its part in the penalty."""
+    middle = middle if np.isfinite(middle) and middle > 0 else 1.0
+    return np.clip(middle, 1e-280, 1e280) * np.logspace(4, -8, N_ALPHAS)
 
 
 class Spectrum:
@@ -75,23 +83,31 @@ class Segments:
     """
 
     def __init__(self, equations, alphas, penalty):
+        largest = float(np.max(alphas, initial=0.0))
+        if largest > 0:  # the same units for all alphas
+            equations = equations.with_room_for(scaled_penalty(largest, penalty))
         self.equations, self.alphas, self.penalty = equations, alphas, penalty
         self.parts = []
         left = np.argsort(-alphas, kind="stable")
         while left.size:
             top = alphas[left[0]]
             own = left[alphas[left] * REACH * REACH >= top] if top > 0 else left
-            tau = float(np.sqrt(top * alphas[own[-1]])) if top > 0 else 0.0
+            tau = float(np.sqrt(top) * np.sqrt(alphas[own[-1]])) if top > 0 else 0.0
             spectrum = Spectrum(equations, penalty, tau) if tau > 0 else None
             if spectrum is None or not spectrum.found:
                 if top > 0 and own.size > 1:  # perhaps the larger ones have a factor
                     own = own[: (own.size + 1) // 2]
-                    spectrum = Spectrum(equations, penalty, float(np.sqrt(top * alphas[own[-1]])))
+                    spectrum = Spectrum(equations, penalty, float(np.sqrt(top) * np.sqrt(alphas[own[-1]])))
                 if spectrum is None or not spectrum.found:
                     own = own[:1]
                     spectrum = _Single(equations, penalty, float(top))
             self.parts.append((own, spectrum, spectrum.damping(alphas[own])))
             left = left[own.size :]
+
+    @property
+    def target_exponents(self):
+        """e of packed targets y 2^e."""
+        return self.equations.units.exponents[self.equations.lead :]
 
     @cached_property
     def coefficients(self):
@@ -165,7 +181,16 @@ class DualSpectrum:
     takes the direction W^½1 out of both: K is zero there, up to rounding, and is made large so that it can be told.
     """
 
+    @staticmethod
+    def is_in_range(problem):
+        """Whether K is: of values that can be squared."""
+        largest = np.empty(problem.x.shape[1])
+        lib.column_max_abs(problem.x, largest)
+        peak = largest.max(initial=0.0)
+        return 1e-120 < peak < 1e120
+
     def __init__(self, problem, penalty):
+        _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
         rows = scaled_rows(problem)
         z = np.ldexp(rows.a, rows.x_exponents) / np.sqrt(penalty)
         k, n = z @ z.T, z.shape[0]
@@ -185,25 +210,26 @@ class DualSpectrum:
         """The alphas given, or as many decades about the mean square of a column as matter."""
         if alphas is not None:
             return _arrays.ridge_alphas(alphas)
-        return (self.middle or 1.0) * np.logspace(4, -8, N_ALPHAS)
+        return default_alphas(self.middle)
 
     def left_out(self, alphas):
-        """Sums of w (residual of a fit without the row)², m x k."""
+        """Sums of w (residual of a fit without the row)², m x k, in units of 4^y_exponents."""
         projected, squares = self.vectors.T @ self.y, self.vectors**2
         found = np.empty((alphas.size, self.y.shape[1]))
         for f, alpha in enumerate(alphas.tolist()):
             share = alpha / (self.values + alpha)
             residual = self.vectors @ (share[:, None] * projected)
-            rest = np.maximum(squares @ share, 4 * UNIT_ROUNDOFF)
+            rest = squares @ share
+            rest = np.where(rest > SMALLEST_REST, rest, np.nan)  # a leverage of 1
             found[f] = ((residual / rest[:, None])[self.used] ** 2).sum(axis=0)
-        return np.ldexp(found, 2 * self.y_exponents)
+        return found
 
     def generalised(self, alphas):
-        """n² rss/(n - df - intercept)², m x k."""
+        """n² rss/(n - df - intercept)², m x k, likewise."""
         projected = self.vectors.T @ self.y
         found, n = np.empty((alphas.size, self.y.shape[1])), int(self.used.sum())
         for f, alpha in enumerate(alphas.tolist()):
             share = alpha / (self.values + alpha)
             rest = share.sum() - (self.used.size - n)
             found[f] = ((share[:, None] * projected) ** 2).sum(axis=0) * (n / rest) ** 2 if rest > 0 else np.nan
-        return np.ldexp(found, 2 * self.y_exponents)
+        return found

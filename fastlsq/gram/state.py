@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+#: sum of all weights below which products of rows and weights lose digits
+LEAST_WEIGHT = 1e-100
+#: what taking away rows that were not there leaves of a column, relative to the size its sums had
+FOREIGN = 1e-6
+
+
 class GramState:
     """Rows in, normal equations out; `Gram` adds what follows from them."""
 
@@ -121,21 +127,22 @@ class GramState:
         n_threads = _threads.resolve(n_threads)
         blocks = _arrays.column_blocks(X, "X")
         if blocks is not None:
-            return self._update_blocks(X, blocks, y, weights, n_threads)
+            return self._by_blocks(GramState.update, X, blocks, y, weights, n_threads)
         problem, names = self._checked(X, y, weights, n_threads)
         n, p, _ = problem.shape
         if n == 0:
             return self
-        units = self._units if self._units is not None else first_units(problem)
-        moments = self._staged(problem, units)
+        begun = self._moments is not None and self._sum_weights > 0  # rows that weigh nothing say nothing of a shift
+        units = self._units if begun else first_units(problem)
+        moments = self._staged(problem, units, begun)
         exponents = safe_exponents(problem, units, diagonal_of(moments))
-        if self._n_rows:
+        if begun:
             # never scale seen rows up, they are as they were; a column of zeros has no scale yet
             seen = (diagonal_of(self._moments) > 0) | (units.shift != 0)
             exponents = np.where(seen, np.minimum(exponents, units.exponents), exponents)
         if (exponents != units.exponents).any():
             units = Units(exponents, units.shift, plain=False)
-            moments = self._staged(problem, units)
+            moments = self._staged(problem, units, begun)
         self._units, self._moments, self._names = units, moments, names
         self._n_rows += n
         self._n_weighted += weighted_rows(problem)
@@ -168,7 +175,8 @@ class GramState:
         >>> fastlsq.Gram().update_from(chunks).n_rows
         10
         """
-        streams.feed(lambda *chunk: self.update(*chunk, n_threads=n_threads), chunks, progress)
+        before = self.n_rows
+        streams.feed(lambda *chunk: self.update(*chunk, n_threads=n_threads).n_rows - before, chunks, progress)
         return self
 
     def downdate(
@@ -191,7 +199,11 @@ class GramState:
         Gram
             Itself.
         """
-        problem, names = self._checked(X, y, weights, _threads.resolve(n_threads))
+        n_threads = _threads.resolve(n_threads)
+        blocks = _arrays.column_blocks(X, "X")
+        if blocks is not None:
+            return self._by_blocks(GramState.downdate, X, blocks, y, weights, n_threads)
+        problem, names = self._checked(X, y, weights, n_threads)
         n = problem.shape[0]
         if n == 0:
             return self
@@ -200,10 +212,14 @@ class GramState:
         if self.n_rows < n or count < 0 or rest < -1e-9 * self.sum_weights:
             raise ValueError(f"X has {n} rows (of weight {weight:g}), the state {self.n_rows} ({self.sum_weights:g})")
         leaving = of_one_triangle(gather(problem))
+        equations = combine.without(self.equations(), leaving)
+        left = np.diagonal(equations.m) / np.where(equations.raw_diagonal > 0, equations.raw_diagonal, 1.0)
+        if (left < -FOREIGN).any() or (self.n_rows == n and ((left > FOREIGN).any() or rest > 1e-9 * self.sum_weights)):
+            raise ValueError("X has rows, or weights, that were not added to the state")
         if self.n_rows == n:
             self._replace(None, 0)
+            self._names = self._names if self._named else None
             return self
-        equations = combine.without(self.equations(), leaving)
         if count == 0 or rest <= 0:  # what is left weighs nothing
             equations = combine.decayed(equations, 0.0)
         self._replace(equations, count)
@@ -220,8 +236,11 @@ class GramState:
         Gram
             Itself.
         """
-        if not (isinstance(factor, (int, float, np.number)) and 0 < factor <= 1):
+        real = isinstance(factor, (int, float, np.integer, np.floating)) and not isinstance(factor, bool)
+        if not (real and 0 < factor <= 1):
             raise ValueError(f"factor must be above 0 and at most 1, got {factor!r}")
+        if 0 < self.sum_weights * factor < LEAST_WEIGHT:
+            raise ValueError(f"factor {factor:g} leaves weights of {self.sum_weights * factor:g} in all: too small")
         if self.n_columns is not None and factor < 1:
             self._replace(combine.decayed(self.equations(), float(factor)), self._n_rows_weighted())
         return self
@@ -299,7 +318,8 @@ class GramState:
             raise ValueError("X has no columns")
         return Problem(x, y, weights, self._intercept, n_threads, ("X", "y")), names
 
-    def _update_blocks(self, X, blocks, y, weights, n_threads):
+    def _by_blocks(self, change, X, blocks, y, weights, n_threads):
+        """Update or downdate with blocks of columns, all of it or nothing."""
         p = sum(block.shape[1] for block in blocks)
         if self.n_columns is not None and p != self.n_columns:
             raise ValueError(f"X has {p} columns, the state has {self.n_columns}")
@@ -308,7 +328,7 @@ class GramState:
         if not twin._named:
             twin._names = names  # of all blocks
         for piece in streams.stacked(blocks, y, weights, lib.block_rows(p)):
-            twin.update(*piece, n_threads=n_threads)
+            change(twin, *piece, n_threads=n_threads)
         twin._named = self._named
         self.__dict__.update(twin.__dict__)
         return self
@@ -323,6 +343,7 @@ class GramState:
             stop = start + block.shape[1]
             found += names or [f"x{j}" for j in range(start, stop)]
             start = stop
+        _arrays.check_unique(found)
         if self._names is not None and found != self._names:
             raise ValueError(f"X has columns {found}, the state has {self._names}")
         return found
@@ -343,7 +364,7 @@ class GramState:
 
     def _names_of(self, X, p):
         if self._named or self._names is None:
-            return _arrays.column_names(X, self._names, p)
+            return _arrays.check_unique(_arrays.column_names(X, self._names, p))
         names = _arrays.column_names(X, None, p)
         if hasattr(X, "columns") and names != self._names:
             raise ValueError(f"X has columns {names}, the state has {self._names}")
@@ -356,10 +377,10 @@ class GramState:
         if self.n_columns is None:
             raise ValueError("the Gram state is empty: update it with rows first")
 
-    def _staged(self, problem, units):
-        """The moments with the rows added, leaving the present ones alone."""
+    def _staged(self, problem, units, begun):
+        """The moments with the rows added, leaving the present ones alone, if they have begun."""
         _, p, k = problem.shape
-        if self._moments is None:
+        if not begun:
             staged = lib.Moments(p, k, problem.intercept)
         else:
             staged = self._moments.copy()

@@ -9,7 +9,7 @@ all of them.
 import hashlib
 import html
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
 from contextlib import suppress
@@ -61,11 +61,14 @@ def save(path, state):
     }
     arrays |= {name: np.asarray(value) for name, value in (fields or {}).items()}
     arrays["checksum"] = np.array(_checksum(arrays))
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -75,6 +78,7 @@ def save(path, state):
 
 def load(path):
     """What `save` was given, or ValueError for a file that is not whole or not ours."""
+    os.stat(path)  # a file that is not there, or not ours to read, says so itself
     try:
         arrays = _read(path)
         if str(arrays["format"]) != FORMAT:
@@ -85,11 +89,13 @@ def load(path):
         if str(arrays.pop("checksum")) != _checksum(arrays):
             raise ValueError("its checksum does not fit its content")
         fields = None if arrays["empty"] else _fields(arrays)
+        names = [str(name) for name in arrays["names"]] if arrays["has_names"] else None
+        return bool(arrays["has_intercept"]), names, bool(arrays["named"]), fields, int(arrays["n_weighted"])
+    except PermissionError:
+        raise
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, MemoryError, TypeError, OverflowError,
-            NotImplementedError, SyntaxError, RuntimeError) as error:
+            NotImplementedError, SyntaxError, RuntimeError, OSError) as error:
         raise ValueError(f"{os.fspath(path)!r} is no whole Gram state: {error}") from None
-    names = [str(name) for name in arrays["names"]] if arrays["has_names"] else None
-    return bool(arrays["has_intercept"]), names, bool(arrays["named"]), fields, int(arrays["n_weighted"])
 
 
 def _read(path):
@@ -113,8 +119,14 @@ def _fields(arrays):
     p, k = fields["c"].shape
     lengths = {"exponents": fields["lead"] + k, "shift": fields["lead"] + k, "mean": p + k,
                "triangle": p * (p + 1) // 2, "yy": k, "raw_diagonal": p, "raw_yy": k}
-    if fields["lead"] != p + fields["intercept"] or any(fields[name].size != size for name, size in lengths.items()):
+    fit = fields["lead"] == p + fields["intercept"]
+    if not fit or any(fields[name].size != size for name, size in lengths.items()):
         raise ValueError("its arrays do not fit each other")
+    finite = all(np.isfinite(fields[name]).all() for name in _ARRAYS)
+    if not finite or np.abs(fields["exponents"]).max(initial=0) > 2200:
+        raise ValueError("its numbers are not finite")
+    if fields["n_rows"] < 0 or not 0 <= fields["sum_weights"] < np.inf:
+        raise ValueError(f"it has {fields['n_rows']} rows of weight {fields['sum_weights']}")
     if arrays["names"].shape != (p,):
         raise ValueError(f"it has {arrays['names'].size} names of {p} columns")
     return fields

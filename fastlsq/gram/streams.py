@@ -66,17 +66,15 @@ def row_chunks(X: Any, y: ArrayLike, weights: ArrayLike | None = None, *, rows: 
 
 
 def feed(update, chunks, progress):
-    """update(X, y[, weights]) for every chunk; errors name it."""
-    seen = 0
+    """update(X, y[, weights]), which gives the number of rows so far, for every chunk; errors name it."""
     for number, chunk in enumerate(chunks):
         if not isinstance(chunk, tuple) or not 1 <= len(chunk) <= 3:
             raise TypeError(f"chunk {number} must be a tuple (X, y) or (X, y, weights), got {type(chunk).__name__}")
         try:
-            update(*chunk)
+            seen = update(*chunk)
         except (TypeError, ValueError) as error:
             raise type(error)(f"chunk {number}: {error}") from None
         if progress is not None:
-            seen += len(chunk[0])
             progress(seen)
 
 

@@ -31,7 +31,7 @@ LARGEST_NOISE = 0.1
 def solve_moments(equations):
     """Solution of the normal equations: Cholesky, or minimum norm where columns depend on each other."""
     factor, reason = factorize(equations, 1)
-    cancelled = _cancellation(equations)
+    cancelled = cancellation(equations)
     forward_error = math.nan
     if factor is not None and MOMENT_NOISE * (cancelled - 1.0) * factor.condition > LARGEST_NOISE:
         factor, reason = None, "too many digits of the moments have cancelled"
@@ -43,11 +43,11 @@ def solve_moments(equations):
     else:
         b, root, rank, condition, aliased = _minimum_norm(equations, cancelled)
     rss = equations.yy - np.einsum("ij,ij->j", b, equations.c + equations.pull(b))
-    if factor is not None:
+    if factor is not None and rank == equations.p:
         size = column_norms(b[active] / factor.scale[:, None])
-        forward_error = meaningful(
-            cancelled * unrefined_bound(equations.p, factor.condition, math.sqrt(factor.trace), size, rss)
-        )
+        # of the target the size at which its sums were rounded
+        bound = unrefined_bound(equations.p, factor.condition, math.sqrt(factor.trace), size, equations.raw_yy)
+        forward_error = meaningful(cancelled * bound)
     # below the rounding of the terms nothing is known of their difference
     rss[rss <= MOMENT_NOISE * (condition * equations.yy + (equations.raw_yy - equations.yy))] = np.nan
     rss[equations.raw_yy == 0] = 0.0
@@ -60,7 +60,7 @@ def solve_moments(equations):
     return Solution.from_equations(equations, b, rss, info, lambda: root)
 
 
-def _cancellation(equations):
+def cancellation(equations):
     """How much larger the sums were than the centred moments are: digits that centring cost, or taking rows away."""
     diagonal = np.diagonal(equations.m)
     used = ~equations.constant()

@@ -15,6 +15,7 @@
 import numpy as np
 
 from fastlsq._core import lib
+from fastlsq.solve.deficient import cancellation
 from fastlsq.solve.driver import Solution, SolveInfo, factorize, refine
 from fastlsq.solve.dual import solve_dual
 from fastlsq.solve.moments import gather
@@ -27,6 +28,8 @@ from fastlsq.solve.twofold import refine_fully
 LARGEST_SPREAD = 1e6
 #: estimate of the condition number of the moments, kappa² and up to p times that, from which on the rank is looked at
 SUSPECT_CONDITION = 1e24
+#: how much larger than the moments their sums may have been for an answer to stand unrefined
+MOST_CANCELLED = 16.0
 #: smallest singular value over the largest that one pass over X T is sure to tell from zero
 RESOLVED = 2e-14
 
@@ -62,7 +65,8 @@ def solve(problem, lapack, cutoff=False, accuracy="qr", refused=None, gathered=N
     elif reason is None or reason == lib.OUT_OF_RANGE or not (np.diagonal(equations.m) > 0).all():
         factor, reason = factorize(equations, problem.n_threads, problem.kernel)
     if factor is not None:
-        solution, reason, reads = refine(problem, equations, factor, unrefined=accuracy == "fast")
+        unrefined = accuracy == "fast" and cancellation(equations) <= MOST_CANCELLED
+        solution, reason, reads = refine(problem, equations, factor, unrefined=unrefined)
     if solution is None and (cutoff or p == 0):
         return lapack(problem, equations, reason)
     if solution is None and small and not equations.constant().all():

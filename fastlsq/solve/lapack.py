@@ -14,7 +14,7 @@ from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.solve.deficient import aliased_columns, shortest
 from fastlsq.solve.driver import UNIT_ROUNDOFF, Solution, SolveInfo, residual_pass
-from fastlsq.solve.moments import Problem, Units, root_exponents
+from fastlsq.solve.moments import Problem, Units, root_of
 
 
 def lapack_solver(cond=None, lapack_driver=None):
@@ -91,12 +91,7 @@ def scaled_rows(problem):
 
 def _append_penalty(rows, penalty):
     """So many rows more: a root of the penalty, with targets 0."""
-    if penalty.ndim == 1:
-        root = np.diag(np.sqrt(penalty))
-    else:
-        own = root_exponents(np.diagonal(penalty))
-        values, vectors = np.linalg.eigh(np.ldexp(penalty, -own[:, None] - own[None, :]))
-        root = np.ldexp(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T, own[None, :])
+    root = np.diag(np.sqrt(penalty)) if penalty.ndim == 1 else root_of(penalty)
     a = np.vstack([rows.a, np.ldexp(root, -rows.x_exponents[None, :])])
     exponents = _scale_columns(a)  # where a penalty is much larger than its column
     rows.a, rows.x_exponents = a, rows.x_exponents + exponents

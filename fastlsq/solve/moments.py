@@ -19,6 +19,7 @@ from fastlsq import _arrays
 from fastlsq._core import lib
 
 UNIT_ROUNDOFF = 2.0**-53
+_SAFE_PENALTY = 100  # binary exponent that a penalty may have in packed units: coefficients stay in range
 _SAFE_SHIFT = 450  # exponent of a difference of shifts whose square, times 2^100 rows, stays in range
 
 
@@ -89,16 +90,30 @@ class NormalEquations:
         """These equations and a penalty bᵀP b: P (p, p) or its diagonal (p,) in the user's units, or None."""
         if penalty is None:
             return self
-        own = self.units.exponents[: self.p]
-        m = self.m.copy()
-        with np.errstate(over="ignore", under="ignore"):
+        equations = self.with_room_for(penalty)
+        own, m = equations.units.exponents[: self.p], equations.m.copy()
+        with np.errstate(under="ignore"):
             if penalty.ndim == 1:
                 scaled = np.ldexp(penalty, 2 * own)[None, :]
                 m[np.diag_indices(self.p)] += scaled[0]
             else:
                 scaled = np.ldexp(penalty, own[:, None] + own[None, :])
                 m += scaled
-        return replace(self, m=m, penalty=np.ascontiguousarray(scaled), zz=None, lost=None)
+        return replace(equations, m=m, penalty=np.ascontiguousarray(scaled), zz=None, lost=None)
+
+    def with_room_for(self, penalty):
+        """The same in units in which this penalty is a number: columns of 1e-160 may have been scaled up further."""
+        diagonal = penalty if penalty.ndim == 1 else np.diagonal(penalty)
+        room = (_SAFE_PENALTY - np.frexp(diagonal)[1]) // 2
+        exponents = self.units.exponents.copy()
+        exponents[: self.p] = np.where(diagonal > 0, np.minimum(exponents[: self.p], room), exponents[: self.p])
+        return _with_exponents(self, exponents)
+
+    def penalty_root(self):
+        """L (q x p) with LᵀL = P; eigenvalues of a matrix of equal diagonal that are rounding are zero."""
+        if self.penalty.shape[0] == 1:
+            return np.diag(np.sqrt(self.penalty[0]))
+        return root_of(self.penalty)
 
     def pull(self, b):
         """P b for slopes b (p x k) in packed units."""
@@ -175,6 +190,14 @@ class NormalEquations:
         if lost is None:
             zz = None
         return cls(units, n_rows, lead, bool(unit), sum_weights, mean, m, c, yy, raw_diagonal, raw_yy, zz, lost)
+
+
+def root_of(matrix):
+    """L with LᵀL = matrix, symmetric and positive semidefinite up to rounding, without rows that are rounding."""
+    own = root_exponents(np.diagonal(matrix))
+    values, vectors = np.linalg.eigh(np.ldexp(matrix, -own[:, None] - own[None, :]))
+    keep = values > 8 * values.size * UNIT_ROUNDOFF * np.max(values, initial=0.0)
+    return np.ldexp(np.sqrt(values[keep])[:, None] * vectors.T[keep], own[None, :])
 
 
 def aligned(first, second):
@@ -273,8 +296,9 @@ def gather_transformed(problem, equations, transform, factor):
     moments, spread = _moments_of(problem, units, transform, factor)
     n, weight = problem.x.shape[0], equations.sum_weights
     found = NormalEquations.from_moments(moments, units, n, weight, problem.n_threads)
-    if equations.penalty is not None:  # of b = T z, zᵀTᵀP T z
-        found.m = found.m + np.einsum("ij,ik->jk", transform, equations.pull(transform))
+    if equations.penalty is not None:  # so many rows more, times T
+        rows = np.einsum("ij,jk->ik", equations.penalty_root(), transform)
+        found.m = found.m + np.einsum("ij,ik->jk", rows, rows)
     return spread, found
 
 

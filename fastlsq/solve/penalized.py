@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastlsq import _arrays
 from fastlsq.solve.combine import subset
 from fastlsq.solve.deficient import solve_moments
 from fastlsq.solve.driver import SolveInfo, column_norms, factorize, residual_pass, solution_of_full_rank
@@ -24,26 +25,38 @@ MOST_PASSES = 6
 LARGEST_STEP, SMALLEST_CONTRACTION = 0.03, 0.3
 #: of the backward error
 GOAL = 4 * UNIT_ROUNDOFF
+#: of the dual: a larger condition number of [Z I], or binary exponent of a column, is left to the ladder
+LARGEST_CONDITION, LARGEST_EXPONENT = 1e6, 400
 
 
 def solve_ridge(problem, alpha, penalty, accuracy="qr", gathered=None):
     """`Solution` for one alpha, or for one for each target; `gathered` as in `ladder.solve`."""
     if np.ndim(alpha):
         return _solve_for_each(problem, alpha, penalty, accuracy, gathered)
-    penalized = replace(problem, penalty=None if alpha == 0 else alpha * penalty)
+    penalized = replace(problem, penalty=None if alpha == 0 else scaled_penalty(alpha, penalty))
     n, p, _ = problem.shape
-    if n < p and penalized.penalty is not None and penalty.ndim == 1 and (penalized.penalty > 0).all():
-        return _solve_dual(problem, penalized.penalty, accuracy)
-    return solve(penalized, lapack_solver(), accuracy=accuracy, gathered=gathered)
+    solution = None
+    if n < p and alpha > 0 and penalty.ndim == 1 and (penalized.penalty > 0).all() and accuracy != "full":
+        solution = _solve_dual(problem, penalized.penalty)
+    return solution or solve(penalized, lapack_solver(), accuracy=accuracy, gathered=gathered)
+
+
+def scaled_penalty(alpha, penalty):
+    """alpha P, or ValueError where float64 does not hold it."""
+    with np.errstate(over="ignore"):
+        found = alpha * penalty
+    if not np.isfinite(found).all():
+        raise ValueError(f"alpha times penalty is beyond float64: {alpha:g} times {np.abs(penalty).max():g}")
+    return found
 
 
 def solve_ridge_moments(equations, alpha, penalty):
     """The same from moments alone."""
     if np.ndim(alpha) == 0:
-        return solve_moments(equations.penalized(alpha * penalty))
+        return solve_moments(equations.penalized(scaled_penalty(alpha, penalty)))
     groups = [np.array([t]) for t in range(alpha.size)]
     every = np.arange(equations.p)
-    parts = [solve_moments(subset(equations, every, groups[t]).penalized(value * penalty))
+    parts = [solve_moments(subset(equations, every, groups[t]).penalized(scaled_penalty(value, penalty)))
              for t, value in enumerate(alpha.tolist())]
     return _side_by_side(parts, groups)
 
@@ -105,7 +118,7 @@ def _refined_together(problem, values, groups, penalty, gathered):
     equations = gather(problem) if gathered is None else gathered
     if problem.intercept and not equations.sum_weights > 0:
         raise ValueError("weights must not all be zero")
-    parts = [_Group(problem, equations, targets, value * penalty)
+    parts = [_Group(problem, equations, targets, scaled_penalty(value, penalty))
              for value, targets in zip(values.tolist(), groups, strict=True)]
     if any(part.factor is None for part in parts):
         return None
@@ -143,24 +156,35 @@ def _side_by_side(parts, groups):
         return np.concatenate(values)[order]
 
     infos = [part.info for part in parts]
-    worst = max(infos, key=lambda info: np.nan_to_num(info.backward_error, nan=np.inf))
-    info = replace(
-        worst, passes=max(info.passes for info in infos), rank=min(info.rank for info in infos),
-        condition=max(info.condition for info in infos), forward_error=max(info.forward_error for info in infos),
-    )
+    least = min(infos, key=lambda info: info.rank)
+    # NaN, which says that nothing is known, is the largest
+    worst = {name: float(np.max([getattr(info, name) for info in infos]))
+             for name in ("condition", "backward_error", "forward_error")}
+    info = replace(least, passes=max(info.passes for info in infos), **worst)
     return replace(
         parts[0], coef=np.concatenate([part.coef for part in parts], axis=1)[:, order], info=info, root=None,
         **{name: joined(name) for name in ("intercept", "scaled_rss", "scaled_tss", "y_exponents")},
     )
 
 
-def _solve_dual(problem, penalty, accuracy):
-    """Fewer rows than columns: the shortest [P^½b; r] with [Z I][P^½b; r] = W^½(y - mean), Z = W^½(X - mean)P^-½."""
+def _solve_dual(problem, penalty):
+    """Fewer rows than columns: the shortest [P^½b; r] with [Z I][P^½b; r] = W^½(y - mean), Z = W^½(X - mean)P^-½.
+
+    None where Z is so much larger than I that it is the rows which would have to be told apart.
+    """
+    if problem.check_finite:
+        _arrays.check_finite(**dict(zip(problem.names, (problem.x, problem.y), strict=True)))
     rows = scaled_rows(problem)
     n, p, _ = problem.shape
+    if n == 0 or np.abs(rows.x_exponents).max() > LARGEST_EXPONENT:
+        return None
     z = np.ldexp(rows.a, rows.x_exponents) / np.sqrt(penalty)
     wide = Problem(np.hstack([z, np.eye(n)]), rows.y, None, False, problem.n_threads, problem.names)
-    found = solve(wide, lapack_solver(), accuracy=accuracy)
+    if not np.isfinite(z).all():
+        return None
+    found = solve(wide, lapack_solver())
+    if not (found.info.condition <= LARGEST_CONDITION and found.info.rank == n):
+        return None
     coef = np.ldexp(found.coef[:p] / np.sqrt(penalty)[:, None], rows.y_exponents[None, :])
     rest = found.coef[p:]
     weight = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
@@ -168,5 +192,5 @@ def _solve_dual(problem, penalty, accuracy):
         found, coef=coef, intercept=rows.y_mean - rows.x_mean @ coef, has_intercept=problem.intercept,
         y_exponents=rows.y_exponents, scaled_rss=np.einsum("ij,ij->j", rest, rest),
         scaled_tss=np.einsum("ij,ij->j", rows.y, rows.y), mean=rows.x_mean, sum_weights=weight, root=None,
-        info=replace(found.info, rank=p, reason="fewer rows than columns"),
+        info=replace(found.info, rank=p, aliased=(), reason="fewer rows than columns"),
     )
