@@ -116,7 +116,10 @@ static int scale_columns(flsq_pivoted *f, int64_t first, int64_t above)
         if (f->as_is || e == 0)
             continue;
         f->exponent[f->order[j]] += e;
-        for (int64_t i = 0; i < f->rows; i++)
+        const double factor = e > -1000 && e < 1000 ? ldexp(1.0, -e) : 0;
+        for (int64_t i = 0; i < f->rows && factor != 0; i++)
+            column[i] *= factor;
+        for (int64_t i = 0; i < f->rows && factor == 0; i++) /* more than one factor has */
             column[i] = ldexp(column[i], -e);
     }
     return 1;
