@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import KERNELS, integers
 
 import fastlsq
 from fastlsq._core import lib
-from conftest import KERNELS, integers
 
 NAMES = ("b", "rss", "condition", "backward_error", "errors", "rank", "verdict")
 
@@ -108,7 +108,7 @@ def test_scales(exponent, intercept):
 def solve_exactly(a, c):
     """Some solution of a z = c by elimination over fractions, and a basis of the null space: (z, list of vectors)."""
     n = len(a)
-    rows = [list(map(Fraction, a[i])) + [Fraction(c[i])] for i in range(n)]
+    rows = [[*map(Fraction, a[i]), Fraction(c[i])] for i in range(n)]
     pivots = []
     for j in range(n):
         at = next((i for i in range(len(pivots), n) if rows[i][j] != 0), None)

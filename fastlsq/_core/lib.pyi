@@ -281,6 +281,8 @@ def duality_gap(
     rss: float,
 ) -> float: ...
 NOT_SETTLED: int
+PIVOT_FAILED: int
+PIVOT_IN_NOISE: int
 
 def rolling_fit(
     x: Any,

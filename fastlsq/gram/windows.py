@@ -166,7 +166,9 @@ def _solve_short(windows, fits, left, verdict, first, end, n_threads):
     """With one step of refinement, one window to a lane; returns the windows that remain."""
     p, lead = windows.x.shape[1], windows.x.shape[1] + windows.intercept
     lengths = end[left] - first[left]
-    fit_for = (lengths <= SHORT) & (lengths >= lead)
+    # a pivot that is rounding in the sums is so in the lanes, which form the same products
+    hopeless = (verdict[left] == lib.PIVOT_FAILED) | (verdict[left] == lib.PIVOT_IN_NOISE)
+    fit_for = (lengths <= SHORT) & (lengths >= lead) & ~hopeless
     if fits.errors is not None:  # whose variances need a factor
         fit_for &= verdict[left] == lib.NOT_SETTLED
     remaining = [left[~fit_for]]
