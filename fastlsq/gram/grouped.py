@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.gram.subsets import fit_subsets
+from fastlsq.gram.subsets import SHORT, fit_subsets
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -146,16 +146,18 @@ def grouped_ols(
     for values in (coef, level, rss, condition, backward):
         values[short] = np.nan
     left = left[~short[left]]
-    remaining = np.ones(len(left), bool)
-    rows, ends = (x, y, weights, intercept), start[left + 1]
-    for some, own, *numbers, _, ranks in fit_subsets(rows, start[left], ends, order, None, False, n_threads):
-        done = left[some]
+    small = start[left + 1] - start[left] <= SHORT  # of others nothing is known yet: QR may be a slow answer
+    left, refused = left[~small], left[small]
+    rows, ends = (x, y, weights, intercept), start[refused + 1]
+    unsolved = np.ones(len(refused), bool)
+    for some, own, *numbers, _, ranks in fit_subsets(rows, start[refused], ends, order, None, False, n_threads):
+        done = refused[some]
         coef[done], rank[done] = own[:, :p], ranks
         rss[done], condition[done], backward[done] = numbers
         if intercept:
             level[done] = own[:, p]
-        remaining[some] = False
-    for g in left[remaining]:
+        unsolved[some] = False
+    for g in np.concatenate([left, refused[unsolved]]):
         rows = order[start[g] : start[g + 1]]
         own = None if weights is None else weights[rows]
         solution = solve(Problem(x[rows], y[rows], own, intercept, n_threads, ("X", "y")), lapack_solver())

@@ -6,6 +6,8 @@ import numpy as np
 
 from fastlsq._core import lib
 
+# Rows of the longest groups that lib.grouped_fit takes into its lanes.
+SHORT = 4096
 # Numbers that the core gathers in one call; between calls it can be interrupted.
 GATHERED = 1 << 24
 

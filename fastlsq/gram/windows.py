@@ -15,14 +15,12 @@ from fastlsq._core import lib
 from fastlsq.gram.frame import Rows
 from fastlsq.gram.inference import OLSResult
 from fastlsq.gram.robust import polish_if_needed
-from fastlsq.gram.subsets import fit_subsets
+from fastlsq.gram.subsets import SHORT, fit_subsets
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
 FROM_SUMS, FROM_ROWS, TOO_FEW, NOT_SOLVED = range(4)  # status
-# Windows of more rows are solved by the ladder at once: lib.grouped_fit would leave them to it.
-SHORT = 4096
 # Rows of short windows that are listed at a time, and of windows that QR and the ladder may read in one call.
 LISTED, READ = 1 << 20, 1 << 30
 # Rows that decay has made lighter than 2^-200 of the last one are not read again.
