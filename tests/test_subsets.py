@@ -103,6 +103,12 @@ def test_scales(exponent, intercept):
         for name in ("b", "errors"):
             np.testing.assert_allclose(found[name], np.ldexp(want[name], power - own), rtol=1e-12)
         np.testing.assert_allclose(found["rss"], np.ldexp(want["rss"], 2 * power), rtol=1e-13)
+    for turn in range(10):  # whichever row and column a factor begins with
+        order = np.random.default_rng(turn).permutation(40)
+        found = fit(x, y, [0], [40], order, intercept=intercept)
+        np.testing.assert_allclose(found["b"], np.ldexp(want["b"], -own), rtol=1e-12)
+        alone = fastlsq.ols(x[order], y[order], intercept=intercept)
+        np.testing.assert_allclose(alone.coef, found["b"][0, :4], rtol=1e-12)
 
 
 def solve_exactly(a, c):
