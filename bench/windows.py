@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rolling and grouped regressions beside statsmodels and polars-ols, interleaved, answers checked.
 
-    python -m bench.windows                     # both suites
+    python -m bench.windows                     # all suites
     python -m bench.windows rolling --quick 50  # a smoke run: answers checked, times no evidence
 
 A peer that is not installed is printed as a gap.  A wrong answer makes the exit status 1.
@@ -96,6 +96,31 @@ class Windows(Suite):
                 self.check_rows(name, got[enough], frame(answer.sort("g"))[enough])
         self.report(found, ours)
 
+    def dependent(self):
+        """20,000 rows, 4 columns and an intercept, two of them the dummies of both halves; windows of 250, no peer."""
+        n = self.rows(20_000, 2000)
+        x, y = self.problem(n)
+        x[:, 2] = self.rng.random(n) < 0.5
+        x[:, 3] = 1 - x[:, 2]
+        groups = self.rng.integers(0, n // 50, n)
+        found = interleave({
+            "fastlsq.rolling_ols": lambda: fastlsq.rolling_ols(x, y, WINDOW),
+            "fastlsq.rolling_ols, with standard errors": lambda: fastlsq.rolling_ols(x, y, WINDOW, errors=True),
+            "fastlsq.grouped_ols, groups of 50": lambda: fastlsq.grouped_ols(x, y, groups),
+        }, self.rounds)
+        ours, fit = found["fastlsq.rolling_ols"]
+        with_errors, by_group = (found[name][1] for name in list(found)[1:])
+        for t in range(WINDOW, n, n // 10):
+            rows = slice(t - WINDOW + 1, t + 1)
+            alone = fastlsq.ols(x[rows], y[rows])
+            self.check("rolling, dependent", np.abs(fit.coef[t] - alone.coef).max(), 1e-11)
+            errors = with_errors.standard_errors[t] / alone.standard_errors[1:] - 1
+            self.check("rolling, standard errors", np.abs(errors).max(), 1e-9)
+        for g in range(0, len(by_group), max(len(by_group) // 10, 1)):
+            alone = fastlsq.ols(x[groups == by_group.keys[g]], y[groups == by_group.keys[g]])
+            self.check("grouped, dependent", np.abs(by_group.coef[g] - alone.coef).max(), 1e-11)
+        self.report(found, ours)
+
 
 def _polars(x, y, groups):
     """{name: call}, and a function from its answer to an array of coefficients."""
@@ -123,7 +148,7 @@ def _polars(x, y, groups):
     }, frame
 
 
-SUITES = ("rolling", "grouped")
+SUITES = ("rolling", "grouped", "dependent")
 
 
 def main(arguments=None):

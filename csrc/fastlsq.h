@@ -318,6 +318,27 @@ flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int6
 flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
                              int n_threads, const flsq_group_answers *answers);
 
+/* Subsets of rows, which may overlap: those of number i are order[first[i]] .. order[end[i] - 1].  With factor (n, in 0 .. 1)
+ * a row counts less by the factors of the rows behind it in the subset. */
+typedef struct flsq_subsets {
+    int64_t count;
+    const int64_t *first, *end, *order;
+    const double *factor; /* or NULL */
+} flsq_subsets;
+
+typedef struct flsq_subset_answers {
+    double *b;                                /* count x (p + unit): slopes, of minimum norm, then the intercept */
+    double *rss, *condition, *backward_error; /* count */
+    double *errors; /* count x (p + unit): standard errors of b, NaN for columns that are constant, or NULL */
+    int64_t *rank;  /* count, of the columns */
+    int8_t *verdict; /* count; where it is not FLSQ_CERTIFIED, there is no answer: NOT_SETTLED where the subset is too large for
+                      * the small QR or weighs nothing, NOT_FINITE */
+} flsq_subset_answers;
+
+/* One fit for every subset, at any rank: rows without scale and offset, one target, finite weights or none. */
+flsq_status flsq_fit_subsets(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_subsets *subsets, int n_threads,
+                             const flsq_subset_answers *answers);
+
 /* Windows of rows, one for each row t, its last.  Without start and factor: of `length` rows, those before row 0 missing.
  * start: rows start[t] .. t, 0 <= start[t] <= t, non-decreasing.  factor: all rows, row i with the weight
  * w_i factor[i+1] ... factor[t], 0 <= factor <= 1. */

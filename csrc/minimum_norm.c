@@ -46,6 +46,7 @@ static flsq_status open_space(const flsq_qr *s, flsq_arena *arena, null_space *s
     if (status != FLSQ_OK)
         return status;
     flsq_pivoted_open(s->kernels, n, missing, 0, arena, &space->f);
+    space->f.pivots_rows = 1;
     space->units = flsq_arena_take(arena, n, 3 * sizeof(double));
     space->c = space->units + n;
     space->least = NO_PART * FLSQ_UNIT_ROUNDOFF * (double)n;

@@ -116,7 +116,10 @@ static int scale_columns(flsq_pivoted *f, int64_t first, int64_t above)
         if (f->as_is || e == 0)
             continue;
         f->exponent[f->order[j]] += e;
-        for (int64_t i = 0; i < f->rows; i++)
+        const double factor = e > -1000 && e < 1000 ? ldexp(1.0, -e) : 0;
+        for (int64_t i = 0; i < f->rows && factor != 0; i++)
+            column[i] *= factor;
+        for (int64_t i = 0; i < f->rows && factor == 0; i++) /* more than one factor has */
             column[i] = ldexp(column[i], -e);
     }
     return 1;
@@ -203,6 +206,25 @@ static void shorten(flsq_pivoted *f, int64_t column, int64_t place)
         f->length[column] *= sqrt(left);
 }
 
+/* Swaps rows so that the column at this place has its largest entry there.  Where that entry is 0 a reflection would exchange
+ * rows, and a short one that has met a long one of a right-hand side has lost its digits. */
+static void bring_row(flsq_pivoted *f, int64_t place)
+{
+    const double *const column = flsq_pivoted_column(f, place);
+    int64_t largest = place;
+    for (int64_t i = place + 1; i < f->rows; i++)
+        if (fabs(column[i]) > fabs(column[largest]))
+            largest = i;
+    const int64_t row = f->row[place];
+    f->row[place] = f->row[largest];
+    f->row[largest] = row;
+    for (int64_t j = 0; j < f->columns; j++) { /* of the reflectors so far, too */
+        double *const a = f->a + j * f->ld, value = a[place];
+        a[place] = a[largest];
+        a[largest] = value;
+    }
+}
+
 int flsq_pivoted_factor(flsq_pivoted *f)
 {
     if (!scale_columns(f, 0, 0))
@@ -222,6 +244,8 @@ int flsq_pivoted_factor(flsq_pivoted *f)
         const int64_t column = f->order[longest];
         f->order[longest] = f->order[place];
         f->order[place] = column;
+        if (f->pivots_rows)
+            bring_row(f, place);
         flsq_pivoted_step(f, place);
         for (int64_t j = place + 1; j < f->columns; j++)
             shorten(f, f->order[j], place);

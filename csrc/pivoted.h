@@ -17,6 +17,7 @@ typedef struct flsq_pivoted {
     const flsq_kernels *kernels;
     int64_t rows, columns, fixed, steps, ld;
     int as_is;                           /* D = 1 */
+    int pivots_rows;                     /* whether each step begins at the largest entry of its column */
     double *a, *tau, *length, *measured; /* ld*columns; columns each */
     int64_t *exponent, *order;           /* columns */
     int64_t *row;                        /* rows: which row of A is where */

@@ -277,6 +277,27 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_group_answers *answers
     )
 
+    ctypedef struct flsq_subsets:
+        int64_t count
+        const int64_t *first
+        const int64_t *end
+        const int64_t *order
+        const double *factor
+
+    ctypedef struct flsq_subset_answers:
+        double *b
+        double *rss
+        double *condition
+        double *backward_error
+        double *errors
+        int64_t *rank
+        int8_t *verdict
+
+    flsq_status flsq_fit_subsets(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_subsets *subsets, int n_threads,
+        const flsq_subset_answers *answers
+    )
+
     ctypedef struct flsq_held_out:
         const double *m
         const double *c

@@ -217,6 +217,19 @@ def grouped_fit(
     n_threads: int,
     kernel: str | None = None,
 ) -> tuple[_Floats, _Floats, _Floats, _Floats, NDArray[np.int8]]: ...
+def fit_subsets(
+    x: Any,
+    y: Any,
+    weights: Any,
+    unit: bool,
+    first: NDArray[np.int64],
+    end: NDArray[np.int64],
+    order: NDArray[np.int64],
+    factor: _Floats | None,
+    errors: bool,
+    n_threads: int,
+    kernel: str | None = None,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats | None, NDArray[np.int64], NDArray[np.int8]]: ...
 
 class Truncated:
     def __new__(cls, moments: _Floats, triangle: _Floats, kernel: str | None = None) -> Self: ...
@@ -268,6 +281,8 @@ def duality_gap(
     rss: float,
 ) -> float: ...
 NOT_SETTLED: int
+PIVOT_FAILED: int
+PIVOT_IN_NOISE: int
 
 def rolling_fit(
     x: Any,

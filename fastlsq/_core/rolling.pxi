@@ -3,7 +3,7 @@
 #
 # Windows of rows.
 
-NOT_SETTLED = FLSQ_NOT_SETTLED
+NOT_SETTLED, PIVOT_FAILED, PIVOT_IN_NOISE = FLSQ_NOT_SETTLED, FLSQ_PIVOT_FAILED, FLSQ_PIVOT_IN_NOISE
 
 
 def rolling_fit(x, y, weights, bint unit, int64_t length, const int64_t[::1] start, const double[::1] factor,

@@ -353,3 +353,43 @@ def grouped_fit(x, y, weights, bint unit, const int64_t[::1] start, const int64_
         status = flsq_grouped_fit(kernels, &rows.view, &groups, n_threads, &answers)
     check(status)
     return b, rss, condition, backward_error, verdict
+
+
+def fit_subsets(x, y, weights, bint unit, const int64_t[::1] first, const int64_t[::1] end, const int64_t[::1] order,
+                const double[::1] factor, bint errors, int n_threads, kernel=None):
+    """One fit by QR for every subset, that of number i being the rows order[first[i]:end[i]], decayed by `factor`.
+
+    Returns b (count, p + unit), rss, condition, backward_error (count each), standard errors of b or None, rank and
+    verdict (count each); where the verdict is not 0 there is no answer.
+    """
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, None, None, unit)
+    cdef flsq_subsets subsets
+    cdef flsq_subset_answers answers
+    cdef flsq_status status
+    cdef int64_t count = first.shape[0], i
+    if rows.view.y.columns != 1 or end.shape[0] != count:
+        raise ValueError("sizes differ")
+    for i in range(order.shape[0]):
+        if order[i] < 0 or order[i] >= rows.view.x.rows:
+            raise ValueError("order names a row that does not exist")
+    for i in range(count):
+        if first[i] < 0 or end[i] < first[i] or end[i] > order.shape[0]:
+            raise ValueError("a subset ends before it begins, or beyond the order")
+    subsets.factor = NULL
+    if factor is not None:
+        if factor.shape[0] != rows.view.x.rows:
+            raise ValueError("factor needs one entry per row")
+        subsets.factor = &factor[0] if factor.shape[0] > 0 else NULL
+    b, rss, condition = new_array((count, rows.view.x.columns + unit)), new_array(count), new_array(count)
+    backward_error, own_errors = new_array(count), new_array((count, rows.view.x.columns + unit)) if errors else None
+    rank, verdict = new_array(count, numpy.int64), new_array(count, numpy.int8)
+    subsets.count, subsets.order = count, &order[0] if order.shape[0] > 0 else NULL
+    subsets.first, subsets.end = &first[0] if count > 0 else NULL, &end[0] if count > 0 else NULL
+    answers.b, answers.rss, answers.condition = own_data(b), own_data(rss), own_data(condition)
+    answers.backward_error, answers.errors = own_data(backward_error), own_data(own_errors) if errors else NULL
+    answers.rank, answers.verdict = <int64_t *> own_data(rank), <int8_t *> own_data(verdict)
+    with nogil:
+        status = flsq_fit_subsets(kernels, &rows.view, &subsets, n_threads, &answers)
+    check(status)
+    return b, rss, condition, backward_error, own_errors, rank, verdict

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
+from fastlsq.gram.subsets import SHORT, fit_subsets
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
@@ -80,7 +81,7 @@ def grouped_ols(
 
     The rows may lie in any order.  They are sorted by group through an index, without being copied, and the groups are
     solved together, one to a vector lane, each with one step of refinement; what that does not certify is solved again
-    by itself, as `ols` would.
+    by QR of its rows.
 
     Parameters
     ----------
@@ -144,7 +145,19 @@ def grouped_ols(
     rank[short] = -1
     for values in (coef, level, rss, condition, backward):
         values[short] = np.nan
-    for g in left[~short[left]]:
+    left = left[~short[left]]
+    small = start[left + 1] - start[left] <= SHORT  # of others nothing is known yet: QR may be a slow answer
+    left, refused = left[~small], left[small]
+    rows, ends = (x, y, weights, intercept), start[refused + 1]
+    unsolved = np.ones(len(refused), bool)
+    for some, own, *numbers, _, ranks in fit_subsets(rows, start[refused], ends, order, None, False, n_threads):
+        done = refused[some]
+        coef[done], rank[done] = own[:, :p], ranks
+        rss[done], condition[done], backward[done] = numbers
+        if intercept:
+            level[done] = own[:, p]
+        unsolved[some] = False
+    for g in np.concatenate([left, refused[unsolved]]):
         rows = order[start[g] : start[g + 1]]
         own = None if weights is None else weights[rows]
         solution = solve(Problem(x[rows], y[rows], own, intercept, n_threads, ("X", "y")), lapack_solver())

@@ -158,8 +158,9 @@ def rolling_ols(
     the window.  Where they leave the coefficients fewer than some 9 digits (condition and cancellation), or the
     residual sum of squares fewer than 6 (R² above 1 - 1e-8, or thereabouts), the window is solved again from its rows.
     For windows of up to 4096 rows that is done many at a time; longer ones keep their coefficients and get rss = NaN if
-    only rss is short of digits.  Windows with dependent columns are solved one by one, at some 0.5 ms each, until 2^30
-    rows were read: status 3 tells the rest.  Columns that are constant in a window cost nothing.
+    only rss is short of digits.  Windows with dependent columns are solved by QR of their rows, at some 0.1
+    microseconds a row for 4 columns, and the largest (more than some 20,000 rows of 4 columns) one by one as `ols`
+    would, until 2^30 rows were read: status 3 tells the rest.  Columns that are constant in a window cost nothing.
 
     Work memory is that of a block for each thread; for windows longer than a block of up to 256 rows also two rows of
     sums, of (p + 2)²/2 numbers, for each block.

@@ -3,7 +3,8 @@
 """Fits of windows of rows: from sums where those are enough, again from the rows of a window where they are not.
 
 The core sums, solves and judges (csrc/rolling.c).  What it refuses is solved with a residual pass, many short windows
-at a time; what that does not certify goes through the ladder of `lstsq`, one by one.
+at a time; what that does not certify, by QR of the rows of each (csrc/subsets.c).  Windows too large for that go
+through the ladder of `lstsq`, one by one.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,13 @@ from fastlsq._core import lib
 from fastlsq.gram.frame import Rows
 from fastlsq.gram.inference import OLSResult
 from fastlsq.gram.robust import polish_if_needed
+from fastlsq.gram.subsets import SHORT, fit_subsets
 from fastlsq.solve.ladder import solve
 from fastlsq.solve.lapack import lapack_solver
 from fastlsq.solve.moments import Problem
 
 FROM_SUMS, FROM_ROWS, TOO_FEW, NOT_SOLVED = range(4)  # status
-# Windows of more rows are solved by the ladder at once: lib.grouped_fit would leave them to it.
-SHORT = 4096
-# Rows of short windows that are listed at a time, and of windows that the ladder may read in one call.
+# Rows of short windows that are listed at a time, and of windows that QR and the ladder may read in one call.
 LISTED, READ = 1 << 20, 1 << 30
 # Rows that decay has made lighter than 2^-200 of the last one are not read again.
 FADED = 200.0
@@ -51,6 +51,13 @@ class Windows:
         else:
             first = self.before[np.maximum(np.arange(1, n + 1) - self.length, 0)]
         return first, self.before[1:]
+
+    def faded(self, end):
+        """Where the rows of the windows counted[: end] begin that decay has left a part of."""
+        with np.errstate(divide="ignore"):
+            steps = np.maximum(np.log2(self.factor[self.counted]), -2 * FADED)
+        decay = -np.cumsum(steps)
+        return np.searchsorted(decay, decay[end - 1] - FADED, side="right").astype(np.int64)
 
 
 @dataclass(slots=True)
@@ -83,23 +90,23 @@ def fit_windows(windows, min_obs, errors, n_threads):
         constant = _constant_columns(windows, first[unsure], end[unsure])
         verdict[unsure[constant != p - rank[unsure]]] = -1
     left = (verdict != 0) & ~few
-    own_errors = {}
+    alone = []
     if left.any():
-        _solve_again(windows, fits, own_errors, np.flatnonzero(left), verdict, first, end, n_threads)
+        _solve_again(windows, fits, alone, np.flatnonzero(left), verdict, first, end, n_threads)
     if errors:
-        _scale_errors(windows, fits, own_errors)
+        _scale_errors(windows, fits, alone)
     _blank(fits, few, TOO_FEW)
     return fits
 
 
-def _scale_errors(windows, fits, own_errors):
-    """From variances in units of the residual variance; those of windows solved alone are known."""
+def _scale_errors(windows, fits, alone):
+    """From variances in units of the residual variance; those of windows solved alone are known: (indices, errors)."""
     free = fits.n_obs - fits.rank - windows.intercept
     with np.errstate(divide="ignore", invalid="ignore"):
         fits.errors *= np.where(free > 0, fits.rss / free, np.nan)[:, None]
         np.sqrt(fits.errors, out=fits.errors)
-    for t, values in own_errors.items():
-        fits.errors[t] = values
+    for which, values in alone:
+        fits.errors[which] = values
 
 
 def _blank(fits, which, status):
@@ -127,38 +134,39 @@ def _constant_columns(windows, first, end):
     return count
 
 
-def _solve_again(windows, fits, own_errors, left, verdict, first, end, n_threads):
+def _solve_again(windows, fits, alone, left, verdict, first, end, n_threads):
     """The windows that end at rows `left`, from their rows."""
-    lengths = (end - first)[left]
     only_rss = verdict[left] == lib.NOT_SETTLED
     if windows.factor is not None:
         _fresh_rss(windows, fits, left[only_rss])
         left = left[~only_rss]
+        first = first.copy()
+        first[left] = windows.faded(end[left])
     else:
         # the residuals of a long window cost more than its sums: no digits of rss are better than few
+        lengths = (end - first)[left]
         fits.rss[left[only_rss & (lengths > SHORT)]] = np.nan
         left = left[~only_rss | (lengths <= SHORT)]
         left = _solve_short(windows, fits, left, verdict, first, end, n_threads)
-    read = 0
+    read = np.cumsum((end - first)[left])
+    _blank(fits, np.isin(np.arange(len(first)), left[read > READ]), NOT_SOLVED)
+    left = _solve_by_qr(windows, fits, alone, left[read <= READ], first, end, n_threads)
     for t in left:
-        rows, weights = _rows_of(windows, t, first[t], end[t])
-        read += len(rows)
-        if read > READ:
-            _blank(fits, np.isin(np.arange(len(first)), left[left >= t]), NOT_SOLVED)
-            return
-        problem, solution = _solve_alone(windows, fits, t, rows, weights, n_threads)
+        problem, solution = _solve_alone(windows, fits, t, first[t], end[t], n_threads)
         if fits.errors is not None:
-            fit = OLSResult(solution, [str(j) for j in range(windows.x.shape[1])], len(rows))
-            polish_if_needed(fit, Rows(problem.x, problem.y, weights, n_threads))
+            fit = OLSResult(solution, [str(j) for j in range(windows.x.shape[1])], len(problem.x))
+            polish_if_needed(fit, Rows(problem.x, problem.y, problem.weights, n_threads))
             found = fit.standard_errors
-            own_errors[t] = np.roll(found, -1) if windows.intercept else found
+            alone.append((t, np.roll(found, -1) if windows.intercept else found))
 
 
 def _solve_short(windows, fits, left, verdict, first, end, n_threads):
     """With one step of refinement, one window to a lane; returns the windows that remain."""
     p, lead = windows.x.shape[1], windows.x.shape[1] + windows.intercept
     lengths = end[left] - first[left]
-    fit_for = (lengths <= SHORT) & (lengths >= lead)
+    # a pivot that is rounding in the sums is so in the lanes, which form the same products
+    hopeless = (verdict[left] == lib.PIVOT_FAILED) | (verdict[left] == lib.PIVOT_IN_NOISE)
+    fit_for = (lengths <= SHORT) & (lengths >= lead) & ~hopeless
     if fits.errors is not None:  # whose variances need a factor
         fit_for &= verdict[left] == lib.NOT_SETTLED
     remaining = [left[~fit_for]]
@@ -180,20 +188,35 @@ def _solve_short(windows, fits, left, verdict, first, end, n_threads):
     return np.sort(np.concatenate(remaining))
 
 
-def _rows_of(windows, t, first, end):
-    """(rows that count, their weights or None) of the window of row t."""
+def _solve_by_qr(windows, fits, alone, left, first, end, n_threads):
+    """Each from its own rows, whatever their rank; returns the windows that are too large for it."""
+    rows = windows.x, windows.y, windows.weights, windows.intercept
+    remaining = np.ones(len(left), bool)
+    for some, b, rss, condition, _, errors, rank in fit_subsets(
+        rows, first[left], end[left], windows.counted, windows.factor, fits.errors is not None, n_threads
+    ):
+        done = left[some]
+        fits.b[done], fits.rss[done], fits.condition[done], fits.rank[done] = b, rss, condition, rank
+        fits.status[done] = FROM_ROWS
+        remaining[some] = False
+        if errors is not None:
+            alone.append((done, errors))
+    return left[remaining]
+
+
+def _rows_of(windows, first, end):
+    """(rows that count, their weights or None) of the window counted[first : end]."""
     rows = windows.counted[first:end]
     weights = None if windows.weights is None else windows.weights[rows]
     if windows.factor is None:
         return rows, weights
-    faded = np.cumprod(windows.factor[rows[:0:-1]])
-    faded = np.concatenate([[1.0], faded[faded > 2.0**-FADED]])[::-1]
-    rows = rows[len(rows) - len(faded) :]
-    return rows, faded if weights is None else faded * weights[-len(faded) :]
+    decay = np.cumprod(np.concatenate([[1.0], windows.factor[rows[:0:-1]]]))[::-1]
+    return rows, decay if weights is None else decay * weights
 
 
-def _solve_alone(windows, fits, t, rows, weights, n_threads):
+def _solve_alone(windows, fits, t, first, end, n_threads):
     p = windows.x.shape[1]
+    rows, weights = _rows_of(windows, first, end)
     problem = Problem(windows.x[rows], windows.y[rows], weights, windows.intercept, n_threads, ("X", "y"))
     solution = solve(problem, lapack_solver())
     fits.b[t, :p] = solution.coef[:, 0]
@@ -207,8 +230,9 @@ def _solve_alone(windows, fits, t, rows, weights, n_threads):
 def _fresh_rss(windows, fits, left):
     """Decayed sums of squares of the residuals themselves."""
     p = windows.x.shape[1]
-    for t in left:
-        rows, weights = _rows_of(windows, t, 0, windows.before[t + 1])
+    ends = windows.before[left + 1]
+    for t, first, end in zip(left, windows.faded(ends), ends, strict=True):
+        rows, weights = _rows_of(windows, first, end)
         residual = windows.y[rows, 0] - windows.x[rows] @ fits.b[t, :p]
         if windows.intercept:
             residual = residual - fits.b[t, p]

@@ -34,6 +34,7 @@ group_fn test_gram_transform, test_residual_twofold, test_gradient_twofold, test
 group_fn test_row_spread;
 group_fn test_inverse, test_inverse_norm;
 group_fn test_interleave, test_lane_products, test_lane_factors, test_one_call, test_one_pass, test_batch, test_groups;
+group_fn test_subsets, test_subsets_refused;
 group_fn test_running_sums, test_sums_tree, test_windows;
 group_fn test_pivoted_qr, test_pivoted_range, test_jacobi, test_rank, test_triangle_values, test_dependent;
 group_fn test_qr_tall, test_qr_rows, test_qr_dependent;

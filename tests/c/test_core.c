@@ -88,6 +88,8 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"single precision: whole problems", test_single_problems},
     {"batch: as one by one", test_batch},
     {"groups: as one by one", test_groups},
+    {"subsets: as one by one", test_subsets},
+    {"subsets: refused", test_subsets_refused},
     {"windows: running sums", test_running_sums},
     {"windows: tree of blocks", test_sums_tree},
     {"windows: as one by one", test_windows},
