@@ -106,6 +106,10 @@
 /* Fewer rows than columns may depend on each other up to this many columns; above, LAPACK sees to them. */
 #define FLSQ_QR_WIDE_COLUMNS 24
 
+/* One target is solved between bounds on its rows up to so many entries and multiply-adds. */
+#define FLSQ_NNLS_ENTRIES 16384.0
+#define FLSQ_NNLS_PRODUCTS 1e6
+
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */
 #define FLSQ_LANES_COLUMNS 32

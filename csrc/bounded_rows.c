@@ -19,6 +19,9 @@
 #include <string.h>
 
 enum { NEVER = 2 }; /* blocked for good */
+enum { MOST_STEPS = 6 }; /* of refinement */
+/* Of refinement, relative to the fit: condition numbers up to 1e6 or so. */
+#define LONGEST_STEP 1e-8
 enum { OFF = 2 }; /* place of a column that is nowhere: without bounds and not free yet, or never to move */
 
 typedef struct bounded {
@@ -136,14 +139,20 @@ static void add_part(target *t, int64_t j, double sign)
         t->s->kernels->axpy(t->s->rows, sign * t->b[j], column(t, j), t->rest);
 }
 
-static void solve_free(target *t)
+/* z := R⁻¹z */
+static void back_substitute(target *t)
 {
-    memcpy(t->z, t->rest, (size_t)t->free * sizeof(double));
     for (int64_t i = t->free - 1; i >= 0; i--) {
         const double *const r = column(t, t->order[i]);
         t->z[i] /= r[i];
         t->s->kernels->axpy(i, -t->z[i], r, t->z);
     }
+}
+
+static void solve_free(target *t)
+{
+    memcpy(t->z, t->rest, (size_t)t->free * sizeof(double));
+    back_substitute(t);
 }
 
 /* z, or as far towards it as the box allows: then what has reached its bound is free no longer. */
@@ -280,6 +289,56 @@ static void bind_again(target *t, int64_t j, int8_t place, double value)
     move(t);
 }
 
+/* The residual of the rows themselves, at b; what the transformed target knows of it is no longer needed. */
+static double *true_residual(target *t)
+{
+    const bounded *const s = t->s;
+    double *const r = t->reflector;
+    memcpy(r, t->d, (size_t)s->rows * sizeof(double));
+    for (int64_t j = 0; j < s->boxes->p; j++)
+        if (t->b[j] != 0)
+            s->kernels->axpy(s->rows, -t->b[j], s->t + j * s->rows, r);
+    return r;
+}
+
+/* z := (RᵀR)⁻¹T_Fᵀr, the step that the residual r asks for; the largest part of the fit that it moves. */
+static double corrected(target *t)
+{
+    const bounded *const s = t->s;
+    const double *const r = true_residual(t);
+    double largest = 0;
+    for (int64_t i = 0; i < t->free; i++) {
+        const double *const own = column(t, t->order[i]);
+        t->z[i] = (s->kernels->dot(s->rows, s->t + t->order[i] * s->rows, r) - s->kernels->dot(i, own, t->z)) / own[i];
+    }
+    back_substitute(t);
+    for (int64_t i = 0; i < t->free; i++)
+        largest = fmax(largest, fabs(t->z[i]) * s->length[t->order[i]]);
+    return largest;
+}
+
+/* Corrected seminormal equations (Å. Björck, Stability analysis of the method of seminormal equations for linear least squares
+ * problems, Linear Algebra Appl. 88/89, 1987), with the residual of the rows, as long as each step is much shorter than the one
+ * before: what the reflections have lost of an answer that is determined comes back.  Where the first is long R is too
+ * ill-conditioned for that, and reflections have done better. */
+static void refine(target *t)
+{
+    double last = 0;
+    for (int64_t i = 0; i < t->free; i++)
+        last = fmax(last, fabs(t->b[t->order[i]]) * t->s->length[t->order[i]]);
+    last *= LONGEST_STEP;
+    for (int step = 0; step < MOST_STEPS; step++) {
+        const double length = corrected(t);
+        if (!(length > 0) || !(length < last))
+            return;
+        for (int64_t i = 0; i < t->free; i++) {
+            const int64_t j = t->order[i];
+            t->b[j] = fmin(fmax(t->b[j] + t->z[i], t->lower[j]), t->upper[j]);
+        }
+        last = length / 4;
+    }
+}
+
 /* Every round makes the residual shorter, or one more column is kept from entering until that happens: so there is an end.
  * A column that is all but dependent makes coefficients so large that rounding them costs more than it gains; it is kept out. */
 static int solve(target *t, int64_t *rounds)
@@ -319,6 +378,7 @@ static int solve(target *t, int64_t *rounds)
             t->blocked[j] = FLSQ_MAX(t->blocked[j], 1);
         }
     }
+    refine(t);
     int finite = 1;
     for (int64_t j = 0; j < p; j++) {
         t->place[j] = (int8_t)(t->place[j] == OFF ? 0 : t->place[j]);

@@ -41,8 +41,8 @@ class BoundedInfo:
     Attributes
     ----------
     path : str
-        'gram': normal equations, refined with gradients from the rows. 'qr': Lawson and Hanson's method on the triangle
-        of a QR. 'mixed': some targets this way, some that. 'moments': from sums alone. 'lstsq': the solution without
+        'gram': normal equations, refined with gradients from the rows. 'qr': Lawson and Hanson's method on the rows or
+        the triangle of a QR. 'mixed': some targets this way, some that. 'moments': from sums alone. 'lstsq': the solution without
         bounds is within them. 'empty': nothing to solve.
     reason : str
         Why 'gram' was left; '' on it.
@@ -203,6 +203,13 @@ def _factorize(scaled, n_threads, kernel=None):
     if not (np.diagonal(scaled.m) > 0).all():
         return None, "a column has no sum of squares"
     return lib.factorize(np.ascontiguousarray(scaled.m), None, n_threads, kernel)
+
+
+def condition_of(problem):
+    """BoundedInfo.condition of a problem that was solved without a factor of all columns."""
+    lower = np.zeros(problem.shape[1])
+    factor, _ = _factorize(_Scaled(gather(problem), lower, lower), problem.n_threads, problem.kernel)
+    return math.nan if factor is None else math.sqrt(factor.condition)
 
 
 def _pivoting(scaled, factor, boxes, n_threads, kernel):

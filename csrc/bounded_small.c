@@ -1,0 +1,202 @@
+/* SPDX-FileCopyrightText: 2026 The fastlsq authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Non-negative least squares of a small problem in one call: Lawson and Hanson's method on the rows, which pays where a Gram
+ * pass and a factor of all columns are mostly calls.  Columns and target are scaled by powers of two to lengths near 1,
+ *
+ *      t_j = 2^-e_j x_j,   d = 2^-f y,   x_j = 2^(f - e_j) b_j,
+ *
+ * and the longest rows come first (Cox and Higham, Stability of Householder QR factorization for weighted least squares
+ * problems, BIT 38, 1998).  Residual and gradients are those of the rows at the b that is returned.
+ */
+#include "blocksizes.h"
+#include "kernels.h"
+#include "normal.h"
+#include "pack.h"
+#include "workspace.h"
+#include <math.h>
+#include <string.h>
+
+enum {
+    BINS = 256,       /* of rows by binary exponents; the last for all that are shorter */
+    SORTED_FROM = 8   /* rows of lengths within 2^8 of each other stay in their order */
+};
+/* Least exponent of a price, so that no gradient times its price underflows. */
+#define LEAST_PRICE (-1000)
+
+typedef struct nonnegative {
+    const flsq_kernels *kernels;
+    int64_t n, p;
+    double *t;     /* p columns of n entries, and d behind them */
+    double *work;  /* n */
+    double *b;     /* p */
+    double *price, *lower, *upper; /* p each */
+    int64_t *exponent; /* p + 1: of the lengths */
+    int64_t *row;  /* n */
+    int8_t *place; /* p */
+} nonnegative;
+
+int flsq_nnls_is_small(int64_t n, int64_t p)
+{
+    return n > 0 && p > 0 && (double)n * (double)p <= FLSQ_NNLS_ENTRIES &&
+           (double)n * (double)p * (double)FLSQ_MIN(n, p) <= FLSQ_NNLS_PRODUCTS;
+}
+
+static flsq_status open_workspace(nonnegative *s, flsq_arena *arena)
+{
+    const int64_t n = s->n, p = s->p;
+    int64_t square = 0, size = 0;
+    flsq_status status = flsq_size_multiply(n, p + 1, &square);
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, square, sizeof(double));
+    for (int i = 0; i < 2 && status == FLSQ_OK; i++)
+        status = flsq_size_add(&size, n, sizeof(double));
+    for (int i = 0; i < 6 && status == FLSQ_OK; i++)
+        status = flsq_size_add(&size, p + 1, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(arena, size);
+    if (status != FLSQ_OK)
+        return status;
+    s->t = flsq_arena_take(arena, square, sizeof(double));
+    s->work = flsq_arena_take(arena, n, sizeof(double));
+    s->row = flsq_arena_take(arena, n, sizeof(int64_t));
+    s->exponent = flsq_arena_take(arena, p + 1, sizeof(int64_t));
+    s->b = flsq_arena_take(arena, p, sizeof(double));
+    s->price = flsq_arena_take(arena, p, sizeof(double));
+    s->lower = flsq_arena_take(arena, p, sizeof(double));
+    s->upper = flsq_arena_take(arena, p, sizeof(double));
+    s->place = flsq_arena_take(arena, p, sizeof(int8_t));
+    return FLSQ_OK;
+}
+
+static int is_zero(int64_t n, const double *x)
+{
+    int64_t i = 0;
+    while (i < n && x[i] == 0)
+        i++;
+    return i == n;
+}
+
+/* Columns and target, scaled.  0 where the squares of one leave the range of float64, or it is not finite. */
+static int read_rows(nonnegative *s, const flsq_rows *rows)
+{
+    for (int64_t j = 0; j <= s->p; j++) {
+        double *const column = s->t + j * s->n;
+        flsq_read_column(j < s->p ? &rows->x : &rows->y, j < s->p ? j : 0, 0, s->n, column);
+        const double square = s->kernels->dot(s->n, column, column);
+        s->exponent[j] = 0;
+        if (flsq_squares_in_range(square))
+            s->exponent[j] = flsq_root_exponent(square);
+        else if (!is_zero(s->n, column))
+            return 0;
+        const double scale = ldexp(1.0, -(int)s->exponent[j]); /* normal: squares that are leave half of the exponents */
+        for (int64_t i = 0; i < s->n; i++)
+            column[i] *= scale;
+    }
+    return 1;
+}
+
+/* The longest first, to a factor of two, by their largest entries. */
+static void sort_rows(nonnegative *s)
+{
+    int64_t start[BINS + 1];
+    int lowest = BINS - 1, highest = 0;
+    memset(s->work, 0, (size_t)s->n * sizeof(double));
+    for (int64_t j = 0; j < s->p; j++)
+        for (int64_t i = 0; i < s->n; i++)
+            s->work[i] = FLSQ_MAX(s->work[i], fabs(s->t[j * s->n + i]));
+    for (int64_t i = 0; i < s->n; i++) {
+        int e = -BINS;
+        if (s->work[i] > 0)
+            frexp(s->work[i], &e);
+        const int bin = FLSQ_MIN(FLSQ_MAX(2 - e, 0), BINS - 1);
+        if (s->work[i] > 0) {
+            lowest = FLSQ_MIN(lowest, bin);
+            highest = FLSQ_MAX(highest, bin);
+        }
+        s->row[i] = bin;
+    }
+    if (highest - lowest <= SORTED_FROM)
+        return;
+    memset(start, 0, sizeof start);
+    for (int64_t i = 0; i < s->n; i++)
+        start[s->row[i] + 1]++;
+    for (int bin = 0; bin < BINS; bin++)
+        start[bin + 1] += start[bin];
+    for (int64_t i = 0; i < s->n; i++)
+        s->row[i] = start[s->row[i]]++;
+    for (int64_t j = 0; j <= s->p; j++) {
+        double *const column = s->t + j * s->n;
+        for (int64_t i = 0; i < s->n; i++)
+            s->work[s->row[i]] = column[i];
+        memcpy(column, s->work, (size_t)s->n * sizeof(double));
+    }
+}
+
+/* Gradients in the user's units decide which column goes first. */
+static void set_up(nonnegative *s)
+{
+    int64_t shortest = s->exponent[0];
+    for (int64_t j = 1; j < s->p; j++)
+        shortest = FLSQ_MAX(shortest, s->exponent[j]);
+    for (int64_t j = 0; j < s->p; j++) {
+        s->lower[j] = 0;
+        s->upper[j] = INFINITY;
+        s->price[j] = ldexp(1.0, (int)FLSQ_MAX(s->exponent[j] - shortest, LEAST_PRICE));
+    }
+}
+
+/* ‖d - T b‖, and the largest violation of the optimality conditions relative to the lengths of the column, the residual and the
+ * parts of the fit. */
+static double judge(const nonnegative *s, flsq_nonnegative *out)
+{
+    const flsq_kernels *const kernels = s->kernels;
+    double worst = 0, parts = 0;
+    memcpy(s->work, s->t + s->p * s->n, (size_t)s->n * sizeof(double));
+    out->free = 0;
+    for (int64_t j = 0; j < s->p; j++) {
+        const double *const column = s->t + j * s->n;
+        s->price[j] = sqrt(kernels->dot(s->n, column, column));
+        parts += s->price[j] * s->b[j];
+        if (s->b[j] != 0)
+            kernels->axpy(s->n, -s->b[j], column, s->work);
+        out->free += s->b[j] != 0;
+    }
+    const double rnorm = sqrt(kernels->dot(s->n, s->work, s->work));
+    for (int64_t j = 0; j < s->p; j++) {
+        if (!(s->price[j] > 0))
+            continue;
+        const double gradient = kernels->dot(s->n, s->t + j * s->n, s->work) / s->price[j];
+        worst = FLSQ_MAX(worst, s->b[j] > 0 ? fabs(gradient) : gradient);
+    }
+    out->kkt = rnorm + parts > 0 ? worst / (rnorm + parts) : 0;
+    return rnorm;
+}
+
+flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_t most, double *x, double *rnorm,
+                      flsq_nonnegative *out)
+{
+    nonnegative s = {.kernels = kernels, .n = rows->x.rows, .p = rows->x.columns};
+    flsq_arena arena;
+    int8_t settled = 0;
+    *out = (flsq_nonnegative){0};
+    flsq_status status = open_workspace(&s, &arena);
+    if (status != FLSQ_OK)
+        return status;
+    if (read_rows(&s, rows)) {
+        sort_rows(&s);
+        set_up(&s);
+        const flsq_boxes boxes = {.p = s.p, .count = 1, .lower = s.lower, .upper = s.upper, .shared = 1, .most = most,
+                                  .place = s.place, .b = s.b, .rounds = &out->rounds, .settled = &settled};
+        status = flsq_bounded_rows(kernels, &boxes, s.n, s.t, s.t + s.p * s.n, s.price, 1);
+    }
+    if (status == FLSQ_OK && settled) {
+        const int e = (int)s.exponent[s.p];
+        *rnorm = ldexp(judge(&s, out), e);
+        for (int64_t j = 0; j < s.p; j++)
+            x[j] = ldexp(s.b[j], e - (int)s.exponent[j]);
+        out->settled = isfinite(*rnorm) && isfinite(out->kkt);
+    }
+    flsq_arena_close(&arena);
+    return status;
+}
