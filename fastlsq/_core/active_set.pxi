@@ -57,8 +57,10 @@ cdef class Boxes:
 
 
 def nnls(a, b, int64_t most):
-    """(x, rnorm, rounds, free, kkt) for small float64 a (n, p), b (n,), with x and rnorm arrays; None for anything else, and
-    where that does not do."""
+    """(x, rnorm, rounds, free, kkt) for small float64 a (n, p), b (n,), with x and rnorm arrays.
+
+    None for anything else, and where `most` rounds (0 for enough) do not do or a result would not be finite.
+    """
     cdef Rows rows = Rows(a, b, None, None, None, False)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns
     if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or rows.view.y.columns != 1:

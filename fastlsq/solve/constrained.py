@@ -209,7 +209,7 @@ def nnls(
 
 
 def _in_one_call(a, b, most, n_threads):
-    """The answer to a small problem of plain float64 arrays, or None: the long way then has it, or says what is wrong."""
+    """The answer to a small problem of plain float64 arrays; None: the long way has it, or says what is wrong."""
     if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or b.ndim != 1 or len(a) != len(b):
         return None
     if n_threads is not None:
