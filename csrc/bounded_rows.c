@@ -12,6 +12,7 @@
  *                                             [0  *  rest]
  */
 #include "blocksizes.h"
+#include "bounded.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "workspace.h"
@@ -29,6 +30,8 @@ typedef struct bounded {
     const flsq_boxes *boxes;
     int64_t rows;
     const double *t, *d, *price;
+    int64_t full_rows;    /* those that T and d stand for, or they themselves */
+    const double *full_t, *full_d;
     double noise;         /* a column no longer than this times its length, seen across the free ones, depends on them */
     const double *length; /* p */
     char *memory;         /* memory_stride bytes per thread */
@@ -37,11 +40,11 @@ typedef struct bounded {
 
 typedef struct target {
     const bounded *s;
-    const double *lower, *upper, *d;
+    const double *lower, *upper, *d, *full_d;
     double *b;
     int8_t *place;
     double *a, *rest;     /* the transformed columns and target */
-    double *reflector;    /* rows */
+    double *reflector;    /* rows; or a residual of all of them */
     double *z;            /* p: of the free columns, in their order */
     int64_t *order;       /* p: the free columns */
     int64_t free;
@@ -49,14 +52,16 @@ typedef struct target {
     double target_length;
 } target;
 
-static flsq_status add_bytes(int64_t p, int64_t rows, int64_t *total)
+static flsq_status add_bytes(int64_t p, int64_t rows, int64_t full_rows, int64_t *total)
 {
     int64_t square;
     flsq_status status = flsq_size_multiply(p, rows, &square);
     if (status == FLSQ_OK)
         status = flsq_size_add(total, square, sizeof(double));
-    for (int i = 0; i < 2 && status == FLSQ_OK; i++)
+    if (status == FLSQ_OK)
         status = flsq_size_add(total, rows, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(total, full_rows, sizeof(double));
     for (int i = 0; i < 3 && status == FLSQ_OK; i++)
         status = flsq_size_add(total, p, sizeof(double));
     return status;
@@ -72,7 +77,7 @@ static void lay_out(const bounded *s, char *memory, target *t)
     t->rest = (double *)(memory + used);
     flsq_size_add(&used, s->rows, sizeof(double));
     t->reflector = (double *)(memory + used);
-    flsq_size_add(&used, s->rows, sizeof(double));
+    flsq_size_add(&used, s->full_rows, sizeof(double));
     t->z = (double *)(memory + used);
     flsq_size_add(&used, p, sizeof(double));
     t->order = (int64_t *)(memory + used);
@@ -294,10 +299,10 @@ static double *true_residual(target *t)
 {
     const bounded *const s = t->s;
     double *const r = t->reflector;
-    memcpy(r, t->d, (size_t)s->rows * sizeof(double));
+    memcpy(r, t->full_d, (size_t)s->full_rows * sizeof(double));
     for (int64_t j = 0; j < s->boxes->p; j++)
         if (t->b[j] != 0)
-            s->kernels->axpy(s->rows, -t->b[j], s->t + j * s->rows, r);
+            s->kernels->axpy(s->full_rows, -t->b[j], s->full_t + j * s->full_rows, r);
     return r;
 }
 
@@ -309,7 +314,8 @@ static double corrected(target *t)
     double largest = 0;
     for (int64_t i = 0; i < t->free; i++) {
         const double *const own = column(t, t->order[i]);
-        t->z[i] = (s->kernels->dot(s->rows, s->t + t->order[i] * s->rows, r) - s->kernels->dot(i, own, t->z)) / own[i];
+        const double gradient = s->kernels->dot(s->full_rows, s->full_t + t->order[i] * s->full_rows, r);
+        t->z[i] = (gradient - s->kernels->dot(i, own, t->z)) / own[i];
     }
     back_substitute(t);
     for (int64_t i = 0; i < t->free; i++)
@@ -399,6 +405,7 @@ static void body(void *context, int thread, int n_threads)
         t.lower = boxes->lower + bounds;
         t.upper = boxes->upper + bounds;
         t.d = s->d + i * s->rows;
+        t.full_d = s->full_d + i * s->full_rows;
         t.b = boxes->b + i * boxes->p;
         t.place = boxes->place + i * boxes->p;
         boxes->settled[i] = (int8_t)solve(&t, &boxes->rounds[i]);
@@ -408,15 +415,23 @@ static void body(void *context, int thread, int n_threads)
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
                               const double *d, const double *price, int n_threads)
 {
-    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d, .price = price};
+    return flsq_bounded_reduced(kernels, boxes, rows, t, d, rows, t, d, price, n_threads);
+}
+
+flsq_status flsq_bounded_reduced(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
+                                 const double *d, int64_t full_rows, const double *full_t, const double *full_d,
+                                 const double *price, int n_threads)
+{
+    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d, .price = price,
+                 .full_rows = full_rows, .full_t = full_t, .full_d = full_d};
     const int64_t p = boxes->p;
     flsq_arena arena;
     int64_t size = 0;
-    s.noise = 8 * (2 + sqrt((double)rows)) * FLSQ_UNIT_ROUNDOFF;
+    s.noise = 8 * (2 + sqrt((double)full_rows)) * FLSQ_UNIT_ROUNDOFF;
     if ((double)boxes->count * (double)p * (double)p * (double)rows < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, boxes->count));
-    flsq_status status = add_bytes(p, rows, &s.memory_stride);
+    flsq_status status = add_bytes(p, rows, full_rows, &s.memory_stride);
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, n_threads, s.memory_stride);
     if (status == FLSQ_OK)

@@ -10,6 +10,7 @@
  * problems, BIT 38, 1998).  Residual and gradients are those of the rows at the b that is returned.
  */
 #include "blocksizes.h"
+#include "bounded.h"
 #include "kernels.h"
 #include "normal.h"
 #include "pack.h"
@@ -19,7 +20,8 @@
 
 enum {
     BINS = 256,       /* of rows by binary exponents; the last for all that are shorter */
-    SORTED_FROM = 8   /* rows of lengths within 2^8 of each other stay in their order */
+    SORTED_FROM = 8,  /* rows of lengths within 2^8 of each other stay in their order */
+    REDUCED_FROM = 2  /* rows for every column and the target, for a QR of them to pay */
 };
 /* Least exponent of a price, so that no gradient times its price underflows. */
 #define LEAST_PRICE (-1000)
@@ -29,6 +31,8 @@ typedef struct nonnegative {
     int64_t n, p;
     double *t;     /* p columns of n entries, and d behind them */
     double *work;  /* n */
+    int64_t rows;  /* of T = Q t and Q d, which lies behind it: p + 1, or n where they are t and d */
+    double *reduced; /* rows * (p + 1), after n * (p + 1) of which they are left */
     double *b;     /* p */
     double *price, *lower, *upper; /* p each */
     int64_t *exponent; /* p + 1: of the lengths */
@@ -45,9 +49,10 @@ int flsq_nnls_is_small(int64_t n, int64_t p)
 static flsq_status open_workspace(nonnegative *s, flsq_arena *arena)
 {
     const int64_t n = s->n, p = s->p;
+    const int reduces = n >= REDUCED_FROM * (p + 1);
     int64_t square = 0, size = 0;
     flsq_status status = flsq_size_multiply(n, p + 1, &square);
-    if (status == FLSQ_OK)
+    for (int i = 0; i < 1 + reduces && status == FLSQ_OK; i++)
         status = flsq_size_add(&size, square, sizeof(double));
     for (int i = 0; i < 2 && status == FLSQ_OK; i++)
         status = flsq_size_add(&size, n, sizeof(double));
@@ -58,6 +63,7 @@ static flsq_status open_workspace(nonnegative *s, flsq_arena *arena)
     if (status != FLSQ_OK)
         return status;
     s->t = flsq_arena_take(arena, square, sizeof(double));
+    s->reduced = reduces ? flsq_arena_take(arena, square, sizeof(double)) : NULL;
     s->work = flsq_arena_take(arena, n, sizeof(double));
     s->row = flsq_arena_take(arena, n, sizeof(int64_t));
     s->exponent = flsq_arena_take(arena, p + 1, sizeof(int64_t));
@@ -96,8 +102,8 @@ static int read_rows(nonnegative *s, const flsq_rows *rows)
     return 1;
 }
 
-/* The longest first, to a factor of two, by their largest entries. */
-static void sort_rows(nonnegative *s)
+/* The longest first, to a factor of two, by their largest entries.  Whether they were of very different lengths. */
+static int sort_rows(nonnegative *s)
 {
     int64_t start[BINS + 1];
     int lowest = BINS - 1, highest = 0;
@@ -117,7 +123,7 @@ static void sort_rows(nonnegative *s)
         s->row[i] = bin;
     }
     if (highest - lowest <= SORTED_FROM)
-        return;
+        return 0;
     memset(start, 0, sizeof start);
     for (int64_t i = 0; i < s->n; i++)
         start[s->row[i] + 1]++;
@@ -131,6 +137,33 @@ static void sort_rows(nonnegative *s)
             s->work[s->row[i]] = column[i];
         memcpy(column, s->work, (size_t)s->n * sizeof(double));
     }
+    return 1;
+}
+
+/* Householder QR of [t | d], whose R is left as p + 1 columns of p + 1 entries. */
+static void reduce(nonnegative *s)
+{
+    const flsq_kernels *const kernels = s->kernels;
+    const int64_t n = s->n, columns = s->p + 1;
+    double *const v = s->work;
+    memcpy(s->reduced, s->t, (size_t)(n * columns) * sizeof(double));
+    for (int64_t j = 0; j < columns; j++) {
+        double *const own = s->reduced + j * n + j;
+        const double length = sqrt(kernels->dot(n - j, own, own)), diagonal = own[0] > 0 ? -length : length;
+        memcpy(v, own, (size_t)(n - j) * sizeof(double));
+        v[0] -= diagonal;
+        const double half = length * fabs(v[0]); /* of v·v */
+        own[0] = diagonal;
+        for (int64_t l = j + 1; l < columns && half > 0; l++) {
+            double *const other = s->reduced + l * n + j;
+            kernels->axpy(n - j, -kernels->dot(n - j, v, other) / half, v, other);
+        }
+    }
+    for (int64_t j = 0; j < columns; j++) {
+        memmove(s->reduced + j * columns, s->reduced + j * n, (size_t)(j + 1) * sizeof(double));
+        memset(s->reduced + j * columns + j + 1, 0, (size_t)(columns - j - 1) * sizeof(double));
+    }
+    s->rows = columns;
 }
 
 /* Gradients in the user's units decide which column goes first. */
@@ -184,11 +217,14 @@ flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_
     if (status != FLSQ_OK)
         return status;
     if (read_rows(&s, rows)) {
-        sort_rows(&s);
+        s.rows = s.n;
+        if (!sort_rows(&s) && s.reduced != NULL)
+            reduce(&s);
+        const double *const t = s.rows < s.n ? s.reduced : s.t;
         set_up(&s);
         const flsq_boxes boxes = {.p = s.p, .count = 1, .lower = s.lower, .upper = s.upper, .shared = 1, .most = most,
                                   .place = s.place, .b = s.b, .rounds = &out->rounds, .settled = &settled};
-        status = flsq_bounded_rows(kernels, &boxes, s.n, s.t, s.t + s.p * s.n, s.price, 1);
+        status = flsq_bounded_reduced(kernels, &boxes, s.rows, t, t + s.p * s.rows, s.n, s.t, s.t + s.p * s.n, s.price, 1);
     }
     if (status == FLSQ_OK && settled) {
         const int e = (int)s.exponent[s.p];
