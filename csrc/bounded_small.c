@@ -43,7 +43,7 @@ typedef struct nonnegative {
 int flsq_nnls_is_small(int64_t n, int64_t p)
 {
     return n > 0 && p > 0 && (double)n * (double)p <= FLSQ_NNLS_ENTRIES &&
-           (double)n * (double)p * (double)FLSQ_MIN(n, p) <= FLSQ_NNLS_PRODUCTS;
+           (n < p || (double)n * (double)p * (double)p <= FLSQ_NNLS_PRODUCTS);
 }
 
 static flsq_status open_workspace(nonnegative *s, flsq_arena *arena)
