@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum { NEVER = 2 }; /* blocked for good */
-enum { MOST_STEPS = 6 }; /* of refinement */
+enum { MOST_STEPS = 6, NO_STEP = 2 }; /* of refinement; as a multiple of the unit roundoff */
 /* Of refinement, relative to the fit: condition numbers up to 1e6 or so. */
 #define LONGEST_STEP 1e-8
 enum { OFF = 2 }; /* place of a column that is nowhere: without bounds and not free yet, or never to move */
@@ -324,24 +324,31 @@ static double corrected(target *t)
 }
 
 /* Corrected seminormal equations (Å. Björck, Stability analysis of the method of seminormal equations for linear least squares
- * problems, Linear Algebra Appl. 88/89, 1987), with the residual of the rows, as long as each step is much shorter than the one
- * before: what the reflections have lost of an answer that is determined comes back.  Where the first is long R is too
- * ill-conditioned for that, and reflections have done better. */
+ * problems, Linear Algebra Appl. 88/89, 1987), with the residual of the rows: what the reflections have lost of an answer that is
+ * determined comes back.  Where R is too ill-conditioned for that, a step is of rounding, and longer than what reflections leave:
+ * one is taken back if the next is not much shorter, unless it is rounding of the coefficients themselves. */
 static void refine(target *t)
 {
-    double last = 0;
+    double *const before = t->rest; /* of no use any more */
+    double largest = 0;
     for (int64_t i = 0; i < t->free; i++)
-        last = fmax(last, fabs(t->b[t->order[i]]) * t->s->length[t->order[i]]);
-    last *= LONGEST_STEP;
-    for (int step = 0; step < MOST_STEPS; step++) {
-        const double length = corrected(t);
-        if (!(length > 0) || !(length < last))
-            return;
+        largest = fmax(largest, fabs(t->b[t->order[i]]) * t->s->length[t->order[i]]);
+    double length = corrected(t);
+    for (int step = 0; step < MOST_STEPS && length > 0 && length <= LONGEST_STEP * largest; step++) {
         for (int64_t i = 0; i < t->free; i++) {
             const int64_t j = t->order[i];
+            before[i] = t->b[j];
             t->b[j] = fmin(fmax(t->b[j] + t->z[i], t->lower[j]), t->upper[j]);
         }
-        last = length / 4;
+        if (length <= NO_STEP * FLSQ_UNIT_ROUNDOFF * largest)
+            return;
+        const double next = corrected(t);
+        if (!(next <= length / 4)) {
+            for (int64_t i = 0; i < t->free; i++)
+                t->b[t->order[i]] = before[i];
+            return;
+        }
+        length = next;
     }
 }
 

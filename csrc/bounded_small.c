@@ -23,6 +23,8 @@ enum {
     SORTED_FROM = 8,  /* rows of lengths within 2^8 of each other stay in their order */
     REDUCED_FROM = 2  /* rows for every column and the target, for a QR of them to pay */
 };
+/* Above this other means may do better: columns that all but depend on each other. */
+#define LARGEST_VIOLATION 1e-14
 /* Least exponent of a price, so that no gradient times its price underflows. */
 #define LEAST_PRICE (-1000)
 
@@ -231,7 +233,7 @@ flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_
         *rnorm = ldexp(judge(&s, out), e);
         for (int64_t j = 0; j < s.p; j++)
             x[j] = ldexp(s.b[j], e - (int)s.exponent[j]);
-        out->settled = isfinite(*rnorm) && isfinite(out->kkt);
+        out->settled = isfinite(*rnorm) && out->kkt <= LARGEST_VIOLATION;
     }
     flsq_arena_close(&arena);
     return status;

@@ -434,8 +434,8 @@ flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
                               const double *d, const double *price, int n_threads);
 
-/* Of one target without weights: x[p] >= 0, and the length of its residual.  `settled` is 0 where the rounds did not do, and where
- * squares leave the range of float64 or rows are not finite: x and rnorm are then no answer. */
+/* Of one target without weights: x[p] >= 0, and the length of its residual.  `settled` is 0 where the rounds did not do, where
+ * squares leave the range of float64 or rows are not finite, and where x is not a minimum to rounding: it is then no answer. */
 typedef struct flsq_nonnegative {
     int64_t rounds, free; /* exchanges; coefficients that are not 0 */
     double kkt;           /* largest violation of the optimality conditions, relative */
