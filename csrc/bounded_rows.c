@@ -326,7 +326,7 @@ static double corrected(target *t)
 /* Corrected seminormal equations (Å. Björck, Stability analysis of the method of seminormal equations for linear least squares
  * problems, Linear Algebra Appl. 88/89, 1987), with the residual of the rows: what the reflections have lost of an answer that is
  * determined comes back.  Where R is too ill-conditioned for that, a step is of rounding, and longer than what reflections leave:
- * one is taken back if the next is not much shorter, unless it is rounding of the coefficients themselves. */
+ * one is taken back if the next is longer, unless it is rounding of the coefficients themselves. */
 static void refine(target *t)
 {
     double *const before = t->rest; /* of no use any more */
@@ -343,11 +343,10 @@ static void refine(target *t)
         if (length <= NO_STEP * FLSQ_UNIT_ROUNDOFF * largest)
             return;
         const double next = corrected(t);
-        if (!(next <= length / 4)) {
-            for (int64_t i = 0; i < t->free; i++)
-                t->b[t->order[i]] = before[i];
+        for (int64_t i = 0; i < t->free && !(next <= length); i++)
+            t->b[t->order[i]] = before[i];
+        if (!(next <= length / 4))
             return;
-        }
         length = next;
     }
 }

@@ -23,8 +23,10 @@ enum {
     SORTED_FROM = 8,  /* rows of lengths within 2^8 of each other stay in their order */
     REDUCED_FROM = 2  /* rows for every column and the target, for a QR of them to pay */
 };
-/* Above this other means may do better: columns that all but depend on each other. */
+/* Above these other means may do better: columns that all but depend on each other.  Of the optimality conditions, and parts of the
+ * fit over the target, which cancel: what is left then means little beside them. */
 #define LARGEST_VIOLATION 1e-14
+#define LARGEST_PARTS 1e6
 /* Least exponent of a price, so that no gradient times its price underflows. */
 #define LEAST_PRICE (-1000)
 
@@ -205,6 +207,8 @@ static double judge(const nonnegative *s, flsq_nonnegative *out)
         worst = FLSQ_MAX(worst, s->b[j] > 0 ? fabs(gradient) : gradient);
     }
     out->kkt = rnorm + parts > 0 ? worst / (rnorm + parts) : 0;
+    const double *const d = s->t + s->p * s->n;
+    out->settled = out->kkt <= LARGEST_VIOLATION && parts <= LARGEST_PARTS * sqrt(kernels->dot(s->n, d, d));
     return rnorm;
 }
 
@@ -233,7 +237,7 @@ flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_
         *rnorm = ldexp(judge(&s, out), e);
         for (int64_t j = 0; j < s.p; j++)
             x[j] = ldexp(s.b[j], e - (int)s.exponent[j]);
-        out->settled = isfinite(*rnorm) && out->kkt <= LARGEST_VIOLATION;
+        out->settled &= isfinite(*rnorm) != 0;
     }
     flsq_arena_close(&arena);
     return status;
