@@ -251,7 +251,7 @@ class Special(Suite):
             self.line(name, seconds, f"{first / seconds:6.2f} x one thread, same bits")
 
     def bounded(self):
-        """NNLS: 10,000 right-hand sides of (500, 50), beside a loop over a tenth of them; and one of (200,000, 30)."""
+        """NNLS: 10,000 right-hand sides of (500, 50), beside a loop over a tenth; one of (200,000, 30); tiny ones."""
         from scipy.optimize import nnls as scipy_nnls
 
         n, p, k = self.rows(500, 120), 50, self.rows(10_000, 40)
@@ -285,6 +285,22 @@ class Special(Suite):
         self.check("bounded, one rnorm", abs(fit.rnorm / rnorm - 1), 1e-11)
         for name, (seconds, _) in found.items():
             self.line(name, seconds, f"{seconds / ours:6.2f} x")
+
+        for n, p in ((20, 5), (50, 10), (200, 40)):
+            a = self.rng.standard_normal((n, p))
+            b = a @ np.maximum(self.rng.standard_normal(p), 0) + self.rng.standard_normal(n)
+            count = max(20_000 // (n * self.quick), 10)
+            calls = {
+                f"fastlsq.nnls ({n}, {p})": repeated(lambda a=a, b=b: fastlsq.nnls(a, b), count),
+                f"scipy.optimize.nnls ({n}, {p})": repeated(lambda a=a, b=b: scipy_nnls(a, b), count),
+            }
+            found = interleave(calls, self.rounds, 0)
+            (ours, fit), (theirs, (x, rnorm)) = found.values()
+            self.check("bounded, tiny", np.abs(fit.x - x).max() / np.abs(x).max(), 1e-12)
+            self.check("bounded, tiny rnorm", abs(fit.rnorm / rnorm - 1), 1e-12)
+            self.check("bounded, tiny kkt", fit.info.kkt, 1e-15)
+            for name, (seconds, _) in found.items():
+                self.line(name, seconds / count, f"{seconds / ours:6.2f} x", 1e6, "us")
 
     def equality(self):
         """Equality constraints, (200,000, 30) and 5 of them, beside LAPACK's gglse."""

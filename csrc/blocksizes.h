@@ -106,6 +106,13 @@
 /* Fewer rows than columns may depend on each other up to this many columns; above, LAPACK sees to them. */
 #define FLSQ_QR_WIDE_COLUMNS 24
 
+/* Non-negative coefficients of one target are found on its rows up to so many entries and, unless there are fewer rows than
+ * columns, multiply-adds of a QR.  2026-11, Zen 3 with busy neighbours, ms on the rows / from moments: (20, 5) 0.006 / 0.6,
+ * (200, 40) 0.13 / 0.7, (400, 40) 0.36 / 0.8, (1000, 60) 2.0 / 1.0, (2000, 40) 1.7 / 0.6, (2000, 8) 0.09 / 0.8,
+ * (10000, 8) 1.1 / 1.2, (30000, 4) 2.4 / 1.3; wide (60, 120) 0.4 / 2.1. */
+#define FLSQ_NNLS_ENTRIES 32768.0
+#define FLSQ_NNLS_PRODUCTS 1.5e6
+
 /* Problems of a batch of up to this many columns are solved one to a lane.  2026-11, Zen 3, two threads, us a problem one
  * to a lane / by itself: (100, 5) 0.8 / 4, (60, 12) 1.9 / 11, (500, 16) 16 / 23, (500, 24) 26 / 34, (100, 32) 19 / 35. */
 #define FLSQ_LANES_COLUMNS 32

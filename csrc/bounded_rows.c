@@ -12,6 +12,7 @@
  *                                             [0  *  rest]
  */
 #include "blocksizes.h"
+#include "bounded.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "workspace.h"
@@ -19,6 +20,9 @@
 #include <string.h>
 
 enum { NEVER = 2 }; /* blocked for good */
+enum { MOST_STEPS = 6, NO_STEP = 2 }; /* of refinement; as a multiple of the unit roundoff */
+/* Of refinement, relative to the fit: condition numbers up to 1e6 or so. */
+#define LONGEST_STEP 1e-8
 enum { OFF = 2 }; /* place of a column that is nowhere: without bounds and not free yet, or never to move */
 
 typedef struct bounded {
@@ -26,6 +30,8 @@ typedef struct bounded {
     const flsq_boxes *boxes;
     int64_t rows;
     const double *t, *d, *price;
+    int64_t full_rows;    /* those that T and d stand for, or they themselves */
+    const double *full_t, *full_d;
     double noise;         /* a column no longer than this times its length, seen across the free ones, depends on them */
     const double *length; /* p */
     char *memory;         /* memory_stride bytes per thread */
@@ -34,11 +40,11 @@ typedef struct bounded {
 
 typedef struct target {
     const bounded *s;
-    const double *lower, *upper, *d;
+    const double *lower, *upper, *d, *full_d;
     double *b;
     int8_t *place;
     double *a, *rest;     /* the transformed columns and target */
-    double *reflector;    /* rows */
+    double *reflector;    /* rows; or a residual of all of them */
     double *z;            /* p: of the free columns, in their order */
     int64_t *order;       /* p: the free columns */
     int64_t free;
@@ -46,14 +52,16 @@ typedef struct target {
     double target_length;
 } target;
 
-static flsq_status add_bytes(int64_t p, int64_t rows, int64_t *total)
+static flsq_status add_bytes(int64_t p, int64_t rows, int64_t full_rows, int64_t *total)
 {
     int64_t square;
     flsq_status status = flsq_size_multiply(p, rows, &square);
     if (status == FLSQ_OK)
         status = flsq_size_add(total, square, sizeof(double));
-    for (int i = 0; i < 2 && status == FLSQ_OK; i++)
+    if (status == FLSQ_OK)
         status = flsq_size_add(total, rows, sizeof(double));
+    if (status == FLSQ_OK)
+        status = flsq_size_add(total, full_rows, sizeof(double));
     for (int i = 0; i < 3 && status == FLSQ_OK; i++)
         status = flsq_size_add(total, p, sizeof(double));
     return status;
@@ -69,7 +77,7 @@ static void lay_out(const bounded *s, char *memory, target *t)
     t->rest = (double *)(memory + used);
     flsq_size_add(&used, s->rows, sizeof(double));
     t->reflector = (double *)(memory + used);
-    flsq_size_add(&used, s->rows, sizeof(double));
+    flsq_size_add(&used, s->full_rows, sizeof(double));
     t->z = (double *)(memory + used);
     flsq_size_add(&used, p, sizeof(double));
     t->order = (int64_t *)(memory + used);
@@ -136,14 +144,20 @@ static void add_part(target *t, int64_t j, double sign)
         t->s->kernels->axpy(t->s->rows, sign * t->b[j], column(t, j), t->rest);
 }
 
-static void solve_free(target *t)
+/* z := R⁻¹z */
+static void back_substitute(target *t)
 {
-    memcpy(t->z, t->rest, (size_t)t->free * sizeof(double));
     for (int64_t i = t->free - 1; i >= 0; i--) {
         const double *const r = column(t, t->order[i]);
         t->z[i] /= r[i];
         t->s->kernels->axpy(i, -t->z[i], r, t->z);
     }
+}
+
+static void solve_free(target *t)
+{
+    memcpy(t->z, t->rest, (size_t)t->free * sizeof(double));
+    back_substitute(t);
 }
 
 /* z, or as far towards it as the box allows: then what has reached its bound is free no longer. */
@@ -280,6 +294,63 @@ static void bind_again(target *t, int64_t j, int8_t place, double value)
     move(t);
 }
 
+/* The residual of the rows themselves, at b; what the transformed target knows of it is no longer needed. */
+static double *true_residual(target *t)
+{
+    const bounded *const s = t->s;
+    double *const r = t->reflector;
+    memcpy(r, t->full_d, (size_t)s->full_rows * sizeof(double));
+    for (int64_t j = 0; j < s->boxes->p; j++)
+        if (t->b[j] != 0)
+            s->kernels->axpy(s->full_rows, -t->b[j], s->full_t + j * s->full_rows, r);
+    return r;
+}
+
+/* z := (RᵀR)⁻¹T_Fᵀr, the step that the residual r asks for; the largest part of the fit that it moves. */
+static double corrected(target *t)
+{
+    const bounded *const s = t->s;
+    const double *const r = true_residual(t);
+    double largest = 0;
+    for (int64_t i = 0; i < t->free; i++) {
+        const double *const own = column(t, t->order[i]);
+        const double gradient = s->kernels->dot(s->full_rows, s->full_t + t->order[i] * s->full_rows, r);
+        t->z[i] = (gradient - s->kernels->dot(i, own, t->z)) / own[i];
+    }
+    back_substitute(t);
+    for (int64_t i = 0; i < t->free; i++)
+        largest = fmax(largest, fabs(t->z[i]) * s->length[t->order[i]]);
+    return largest;
+}
+
+/* Corrected seminormal equations (Å. Björck, Stability analysis of the method of seminormal equations for linear least squares
+ * problems, Linear Algebra Appl. 88/89, 1987), with the residual of the rows: what the reflections have lost of an answer that is
+ * determined comes back.  Where R is too ill-conditioned for that, a step is of rounding, and longer than what reflections leave:
+ * one is taken back if the next is longer, unless it is rounding of the coefficients themselves. */
+static void refine(target *t)
+{
+    double *const before = t->rest; /* of no use any more */
+    double largest = 0;
+    for (int64_t i = 0; i < t->free; i++)
+        largest = fmax(largest, fabs(t->b[t->order[i]]) * t->s->length[t->order[i]]);
+    double length = corrected(t);
+    for (int step = 0; step < MOST_STEPS && length > 0 && length <= LONGEST_STEP * largest; step++) {
+        for (int64_t i = 0; i < t->free; i++) {
+            const int64_t j = t->order[i];
+            before[i] = t->b[j];
+            t->b[j] = fmin(fmax(t->b[j] + t->z[i], t->lower[j]), t->upper[j]);
+        }
+        if (length <= NO_STEP * FLSQ_UNIT_ROUNDOFF * largest)
+            return;
+        const double next = corrected(t);
+        for (int64_t i = 0; i < t->free && !(next <= length); i++)
+            t->b[t->order[i]] = before[i];
+        if (!(next <= length / 4))
+            return;
+        length = next;
+    }
+}
+
 /* Every round makes the residual shorter, or one more column is kept from entering until that happens: so there is an end.
  * A column that is all but dependent makes coefficients so large that rounding them costs more than it gains; it is kept out. */
 static int solve(target *t, int64_t *rounds)
@@ -319,6 +390,7 @@ static int solve(target *t, int64_t *rounds)
             t->blocked[j] = FLSQ_MAX(t->blocked[j], 1);
         }
     }
+    refine(t);
     int finite = 1;
     for (int64_t j = 0; j < p; j++) {
         t->place[j] = (int8_t)(t->place[j] == OFF ? 0 : t->place[j]);
@@ -339,6 +411,7 @@ static void body(void *context, int thread, int n_threads)
         t.lower = boxes->lower + bounds;
         t.upper = boxes->upper + bounds;
         t.d = s->d + i * s->rows;
+        t.full_d = s->full_d + i * s->full_rows;
         t.b = boxes->b + i * boxes->p;
         t.place = boxes->place + i * boxes->p;
         boxes->settled[i] = (int8_t)solve(&t, &boxes->rounds[i]);
@@ -348,15 +421,23 @@ static void body(void *context, int thread, int n_threads)
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
                               const double *d, const double *price, int n_threads)
 {
-    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d, .price = price};
+    return flsq_bounded_reduced(kernels, boxes, rows, t, d, rows, t, d, price, n_threads);
+}
+
+flsq_status flsq_bounded_reduced(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
+                                 const double *d, int64_t full_rows, const double *full_t, const double *full_d,
+                                 const double *price, int n_threads)
+{
+    bounded s = {.kernels = kernels, .boxes = boxes, .rows = rows, .t = t, .d = d, .price = price,
+                 .full_rows = full_rows, .full_t = full_t, .full_d = full_d};
     const int64_t p = boxes->p;
     flsq_arena arena;
     int64_t size = 0;
-    s.noise = 8 * (2 + sqrt((double)rows)) * FLSQ_UNIT_ROUNDOFF;
+    s.noise = 8 * (2 + sqrt((double)full_rows)) * FLSQ_UNIT_ROUNDOFF;
     if ((double)boxes->count * (double)p * (double)p * (double)rows < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, boxes->count));
-    flsq_status status = add_bytes(p, rows, &s.memory_stride);
+    flsq_status status = add_bytes(p, rows, full_rows, &s.memory_stride);
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, n_threads, s.memory_stride);
     if (status == FLSQ_OK)

@@ -455,6 +455,19 @@ flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes
 flsq_status flsq_bounded_rows(const flsq_kernels *kernels, const flsq_boxes *boxes, int64_t rows, const double *t,
                               const double *d, const double *price, int n_threads);
 
+/* Of one target without weights: x[p] >= 0, and the length of its residual.  `settled` is 0 where the rounds did not do, where
+ * squares leave the range of float64 or rows are not finite, and where x is not a minimum to rounding: it is then no answer. */
+typedef struct flsq_nonnegative {
+    int64_t rounds, free; /* exchanges; coefficients that are not 0 */
+    double kkt;           /* largest violation of the optimality conditions, relative */
+    int settled;
+} flsq_nonnegative;
+
+/* Whether n x p is so small that flsq_nnls is faster than a Gram pass and flsq_active_set. */
+int flsq_nnls_is_small(int64_t n, int64_t p);
+flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_t most, double *x, double *rnorm,
+                      flsq_nonnegative *out);
+
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 
 /* a (n x n, leading dimension ld): upper triangle in, R with RᵀR = A out; below the diagonal untouched.

@@ -3,6 +3,7 @@
 """nnls and lsq_linear against exact arithmetic (all active sets, optimality conditions) and the issues of others."""
 
 import itertools
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ import scipy.linalg
 import scipy.optimize
 
 import fastlsq
-from fastlsq.solve import bounded
+from fastlsq.solve import bounded, constrained
 from fastlsq.solve.constrained import nnls_from_equations
 from fastlsq.solve.moments import Problem, gather
 
@@ -66,10 +67,13 @@ def best_of_all_sets(a, b, lower, upper):
     return best
 
 
-@pytest.fixture(params=["as it comes", "by rows", "by blocks"])
+@pytest.fixture(params=["in one call", "as it comes", "by rows", "by blocks"])
 def path(request, monkeypatch):
-    """Rung 1 where it can; rung 2 always; the same on the triangle of a QR of few rows at a time."""
-    if request.param != "as it comes":
+    """As small problems are solved; as larger ones: rung 1 where it can; rung 2 always; on the triangle of a QR of few
+    rows at a time."""
+    if request.param != "in one call":
+        monkeypatch.setattr(constrained, "_in_one_call", lambda *arguments: None)
+    if request.param in ("by rows", "by blocks"):
         monkeypatch.setattr(bounded, "_factorize", lambda *arguments: (None, "asked for"))
     if request.param == "by blocks":
         monkeypatch.setattr(bounded, "DIRECT", 0)
@@ -236,7 +240,7 @@ def test_scale_of_rows_and_target(power, path):
     np.testing.assert_allclose(scaled.x * columns, box.x, rtol=1e-12, atol=1e-14)
 
 
-def test_small_values_of_scipy_21630():
+def test_small_values_of_scipy_21630(path):
     """Entries of A near 1e-21 and of b near 1e-8 gave zeros."""
     rng = np.random.default_rng(8)
     a, b = 2e-21 * rng.standard_normal((107, 126)), 1e-8 * rng.standard_normal(107)
@@ -245,7 +249,7 @@ def test_small_values_of_scipy_21630():
     np.testing.assert_allclose(other.x, one.x, rtol=1e-9, atol=1e-9 * one.x.max())
 
 
-def test_two_columns_of_scipy_25389():
+def test_two_columns_of_scipy_25389(path):
     """x = [0.82, 0.39] and a residual of 0 were given for a problem whose answer is [0, 1.6] and sqrt(0.2)."""
     x, rnorm = fastlsq.nnls([[1.0, 1.0], [3.0, 2.0]], [2.0, 3.0])
     np.testing.assert_allclose(x, [0, 1.6], rtol=1e-15)
@@ -263,7 +267,7 @@ def test_single_precision_of_scipy_22884():
     assert worst_violation(a[:60], b[:60], fastlsq.nnls(a[:60], b[:60]).x) < 1e-14
 
 
-def test_degenerate_columns_of_scipy_21140():
+def test_degenerate_columns_of_scipy_21140(path):
     """Dependent columns, as of a singular Jacobian, in every position."""
     rng = np.random.default_rng(10)
     base = np.abs(rng.standard_normal((40, 5)))
@@ -314,7 +318,7 @@ def test_intercept_is_of_either_sign(path):
     assert (constant.x == 0).all() and constant.intercept == 2
 
 
-def test_empty_problems():
+def test_empty_problems(path):
     assert fastlsq.nnls(np.zeros((3, 0)), [0.0, 3.0, 4.0]).rnorm == 5
     assert fastlsq.nnls(np.zeros((3, 0)), [1.0, 2.0, 3.0], intercept=True).intercept == 2
     x, rnorm = fastlsq.nnls(np.zeros((0, 3)), np.zeros(0))
@@ -327,7 +331,7 @@ def test_empty_problems():
     assert fastlsq.nnls([[2.0]], [3.0])[0].tolist() == [1.5]
 
 
-def test_what_is_refused():
+def test_what_is_refused(path):
     a, b = np.ones((4, 2)), np.ones(4)
     with pytest.raises(ValueError, match="b has 3 rows, A has 4"):
         fastlsq.nnls(a, b[:3])
@@ -354,7 +358,7 @@ def test_what_is_refused():
             fastlsq.lsq_linear(a, b, bounds)
 
 
-def test_iterations_that_do_not_do():
+def test_iterations_that_do_not_do(path):
     rng = np.random.default_rng(14)
     a, b = rng.random((5, 10)), rng.random(5)
     with pytest.raises(RuntimeError, match="Maximum number of iterations"):
@@ -423,21 +427,104 @@ def test_the_result_unpacks():
     assert "BoundedResult" in repr(fastlsq.lsq_linear(np.eye(2), [1.0, -1.0]))
 
 
-def test_refined_with_the_rows():
+@pytest.mark.parametrize("one_call", [True, False])
+def test_refined_with_the_rows(one_call, monkeypatch):
     """At a condition number of 3e5 the sums alone leave six digits; the rows give back the others."""
     rng = np.random.default_rng(18)
     a = rng.standard_normal((200, 6))
     a[:, 5] = a[:, 0] + 3e-6 * a[:, 5]
     x = np.array([1.0, 0, 2, 3, 0, 4])
     b = a @ x + 1e-6 * rng.standard_normal(200)
+    if not one_call:
+        monkeypatch.setattr(constrained, "_in_one_call", lambda *arguments: None)
     result = fastlsq.nnls(a, b)
     free = np.flatnonzero(result.x)
     rows, right = exact(a[:, free]), exact(b)[0]
     m = [[sum(row[i] * row[j] for row in rows) for j in range(free.size)] for i in range(free.size)]
     c = [sum(row[i] * y for row, y in zip(rows, right, strict=True)) for i in range(free.size)]
     want = np.array([float(v) for v in solve_exactly(m, c)])
-    assert {0, 5} <= set(free) and result.info.path == "gram" and result.info.passes > 2
+    assert {0, 5} <= set(free) and result.info.path == ("qr" if one_call else "gram")
+    assert one_call or result.info.passes > 2
     assert result.info.condition > 1e5
-    np.testing.assert_allclose(result.x[free], want, rtol=1e-9)
+    np.testing.assert_allclose(result.x[free], want, rtol=1e-11)
     sums = nnls_from_equations(gather(Problem(a, b[:, None], None, False, 1, ("A", "b")))).x[free, 0]
     assert np.abs(sums / want - 1).max() > 1e-8
+
+
+def test_what_is_solved_in_one_call():
+    rng = np.random.default_rng(19)
+    a, b = rng.standard_normal((20, 5)), rng.standard_normal(20)
+    result = fastlsq.nnls(a, b)
+    assert result.path == "qr" and result.info is result.info and result.info.reason == "a small problem"
+    assert result.info.free[0] == (result.x > 0).sum() <= result.info.iterations[0] and result.intercept == 0
+    other = pickle.loads(pickle.dumps(fastlsq.nnls(a, b)))
+    assert other.x.tobytes() == result.x.tobytes() and other.rnorm == result.rnorm
+    assert other.info.condition == result.info.condition and 1 <= result.info.condition < 10
+    wide, backwards = np.zeros((40, 15)), a[::-1, ::-1].copy()
+    wide[::2, ::3] = a
+    a.flags.writeable = b.flags.writeable = False
+    for given in (np.asfortranarray(a), wide[::2, ::3], backwards[::-1, ::-1]):
+        again = fastlsq.nnls(given, np.repeat(b, 2)[::2], n_threads=3)
+        assert again.info.reason and again.x.tobytes() == result.x.tobytes() and again.rnorm == result.rnorm
+    for longer in (fastlsq.nnls(a, b[:, None]), fastlsq.nnls(a, b, weights=np.ones(20)), fastlsq.nnls(a.tolist(), b)):
+        assert longer.path == longer.info.path == "gram"
+        np.testing.assert_allclose(longer.x.ravel(), result.x, rtol=1e-14)
+
+
+def test_what_is_known_of_a_small_problem_stays():
+    """The arrays are the user's to change before `info` is asked for."""
+    rng = np.random.default_rng(20)
+    a, b = rng.standard_normal((20, 5)), rng.standard_normal(20)
+    want, result = fastlsq.nnls(a, b).info.condition, fastlsq.nnls(a, b)
+    a[:] = np.nan
+    assert result.info.condition == want
+
+
+@pytest.mark.parametrize("power", [-170, -160, 155, 170])
+def test_squares_that_leave_the_range_take_the_long_way(power):
+    rng = np.random.default_rng(21)
+    a, b = rng.standard_normal((20, 5)), rng.standard_normal(20)
+    want, scale = fastlsq.nnls(a, b).x, 2.0 ** round(power * 3.3219)
+    for given, target, x in ((a * scale, b, want / scale), (a, b * scale, want * scale)):
+        found = fastlsq.nnls(given, target)
+        assert found.path == "gram"
+        np.testing.assert_allclose(found.x, x, rtol=1e-13)
+
+
+def relative_error(a, b, x):
+    """Of the positive coefficients, against those of the same columns by exact arithmetic, relative to the largest."""
+    free = np.flatnonzero(x)
+    rows, right = exact(a[:, free]), exact(b)[0]
+    m = [[sum(row[i] * row[j] for row in rows) for j in range(free.size)] for i in range(free.size)]
+    c = [sum(row[i] * y for row, y in zip(rows, right, strict=True)) for i in range(free.size)]
+    want = np.array([float(v) for v in solve_exactly(m, c)])
+    return np.abs(x[free] - want).max() / np.abs(want).max()
+
+
+@pytest.mark.parametrize(("longest", "error"), [(1e3, 1e-15), (1e7, 1e-15), (1e12, 1e-7)])
+def test_rows_of_very_different_lengths(longest, error, path):
+    """Two long rows nearly fix two coefficients; at 1e12 SciPy leaves errors of 4e-5."""
+    if path == "by blocks":
+        return
+    rng = np.random.default_rng(22)
+    for _ in range(5):
+        a = rng.standard_normal((24, 4)) * np.r_[np.ones(22), longest, longest][:, None]
+        b = a @ [1.0, 2, 0, 3] + rng.standard_normal(24) * 1e-3
+        result = fastlsq.nnls(a, b)
+        assert relative_error(a, b, result.x) <= error and result.info.kkt <= 1e-14
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e5, 1e8])
+def test_one_call_is_no_worse_than_the_long_way(condition, monkeypatch):
+    rng = np.random.default_rng(23)
+    errors = {True: [], False: []}
+    for _ in range(20):
+        a = rng.standard_normal((30, 6))
+        a[:, 5] = a[:, 0] + a[:, 5] / condition
+        b = a @ np.array([1.0, 0, 2, 3, 0, 4]) + rng.standard_normal(30) / condition / 10
+        for one_call in (True, False):
+            with monkeypatch.context() as patch:
+                if not one_call:
+                    patch.setattr(constrained, "_in_one_call", lambda *arguments: None)
+                errors[one_call].append(relative_error(a, b, fastlsq.nnls(a, b).x))
+    assert np.mean(errors[True]) <= 1.5 * np.mean(errors[False]) + 1e-16

@@ -54,3 +54,28 @@ cdef class Boxes:
         with nogil:
             status = flsq_bounded_rows(kernels, &self.view, rows, columns, targets, prices, n_threads)
         check(status)
+
+
+def nnls(a, b, int64_t most):
+    """(x, rnorm, rounds, free, kkt) for small float64 a (n, p), b (n,), with x and rnorm arrays.
+
+    None for anything else, and where `most` rounds (0 for enough) do not do or a result would not be finite.
+    """
+    cdef Rows rows = Rows(a, b, None, None, None, False)
+    cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns
+    if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or rows.view.y.columns != 1:
+        return None
+    if not flsq_nnls_is_small(n, p):
+        return None
+    cdef const flsq_kernels *kernels = select(None)
+    cdef flsq_nonnegative found
+    cdef flsq_status status
+    x, rnorm = new_array(p), new_array(1)
+    cdef double *x_out = own_data(x)
+    cdef double *rnorm_out = own_data(rnorm)
+    if most <= 0:
+        most = max(100, 10 * p)
+    with nogil:
+        status = flsq_nnls(kernels, &rows.view, most, x_out, rnorm_out, &found)
+    check(status)
+    return (x, rnorm, found.rounds, found.free, found.kkt) if found.settled else None

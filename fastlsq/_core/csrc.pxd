@@ -359,6 +359,18 @@ cdef extern from "fastlsq.h" nogil:
         const double *price, int n_threads
     )
 
+    ctypedef struct flsq_nonnegative:
+        int64_t rounds
+        int64_t free
+        double kkt
+        int settled
+
+    bint flsq_nnls_is_small(int64_t n, int64_t p)
+    flsq_status flsq_nnls(
+        const flsq_kernels *kernels, const flsq_rows *rows, int64_t most, double *x, double *rnorm,
+        flsq_nonnegative *out
+    )
+
     flsq_status flsq_cholesky(
         const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot
     )

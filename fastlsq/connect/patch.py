@@ -105,7 +105,7 @@ def _scipy_nnls(original):
         except ValueError:  # wrong shapes, not finite: the original has its own words
             paths["original"] += 1
             return original(A, b, **kwargs)
-        paths[f"nnls, {result.info.path}"] += 1
+        paths[f"nnls, {result.path}"] += 1
         return result.x, float(result.rnorm)
 
     return nnls

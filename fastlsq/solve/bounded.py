@@ -7,7 +7,8 @@
 Rung 1 is block principal pivoting on the normal equations (csrc/active_set.c), then the same again from the gradient
 that the rows give, until neither the sets nor the coefficients change: so signs and digits are those of the rows.  What
 Cholesky refuses (ill-conditioned or dependent columns, fewer rows than columns), and targets that do not settle, get
-rung 2: Lawson and Hanson's method (csrc/bounded_rows.c) on the triangle that a QR of the rows leaves of them.
+rung 2: Lawson and Hanson's method (csrc/bounded_rows.c) on the triangle that a QR of the rows leaves of them.  `nnls`
+of a small problem does not come here: csrc/bounded_small.c.
 """
 
 import math
@@ -41,9 +42,9 @@ class BoundedInfo:
     Attributes
     ----------
     path : str
-        'gram': normal equations, refined with gradients from the rows. 'qr': Lawson and Hanson's method on the triangle
-        of a QR. 'mixed': some targets this way, some that. 'moments': from sums alone. 'lstsq': the solution without
-        bounds is within them. 'empty': nothing to solve.
+        'gram': normal equations, refined with gradients from the rows. 'qr': Lawson and Hanson's method on the rows or
+        the triangle of a QR. 'mixed': some targets this way, some that. 'moments': from sums alone. 'lstsq': the
+        solution without bounds is within them. 'empty': nothing to solve.
     reason : str
         Why 'gram' was left; '' on it.
     iterations : ndarray of int, shape (k,)
@@ -203,6 +204,13 @@ def _factorize(scaled, n_threads, kernel=None):
     if not (np.diagonal(scaled.m) > 0).all():
         return None, "a column has no sum of squares"
     return lib.factorize(np.ascontiguousarray(scaled.m), None, n_threads, kernel)
+
+
+def condition_of(problem):
+    """BoundedInfo.condition of a problem that was solved without a factor of all columns."""
+    lower = np.zeros(problem.shape[1])
+    factor, _ = _factorize(_Scaled(gather(problem), lower, lower), problem.n_threads, problem.kernel)
+    return math.nan if factor is None else math.sqrt(factor.condition)
 
 
 def _pivoting(scaled, factor, boxes, n_threads, kernel):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastlsq.solve.bounded import (
     BoundedSolution,
     Columns,
     bounded_from_equations,
+    condition_of,
     gradient_at,
     solve_bounded,
 )
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from fastlsq.solve.moments import NormalEquations
+
+_FLOAT64 = np.dtype(np.float64)
+_NO_INTERCEPT = np.float64(0)
 
 
 class NNLSResult:
@@ -44,10 +49,23 @@ class NNLSResult:
         path, iterations, passes, kkt, ...
     """
 
-    __slots__ = ("info", "intercept", "rnorm", "x")
+    __slots__ = ("_info", "intercept", "rnorm", "x")
 
-    def __init__(self, x: NDArray[np.float64], rnorm: Any, intercept: Any, info: BoundedInfo) -> None:
-        self.x, self.rnorm, self.intercept, self.info = x, rnorm, intercept, info
+    def __init__(self, x: NDArray[np.float64], rnorm: Any, intercept: Any, info: Any) -> None:
+        """`info` may be a function that makes it: that costs more than a tiny problem."""
+        self.x, self.rnorm, self.intercept, self._info = x, rnorm, intercept, info
+
+    @property
+    def info(self) -> BoundedInfo:
+        info = self._info
+        if callable(info):
+            self._info = info = info()
+        return info
+
+    @property
+    def path(self) -> str:
+        """`info.path`, without the cost of the rest."""
+        return "qr" if callable(self._info) else self._info.path
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.x, self.rnorm))
@@ -57,6 +75,12 @@ class NNLSResult:
 
     def __getitem__(self, index: Any) -> Any:
         return (self.x, self.rnorm)[index]
+
+    def __getstate__(self):
+        return self.x, self.rnorm, self.intercept, self.info
+
+    def __setstate__(self, state):
+        self.__init__(*state)
 
     def __repr__(self):
         return f"NNLSResult(x of shape {self.x.shape}, path {self.info.path!r}, kkt {self.info.kkt:.1e})"
@@ -173,10 +197,33 @@ def nnls(
     ([1.5, 0.0], 1.224744871392)
     """
     del atol
+    most = _limit(maxiter, "maxiter")
+    if type(A) is np.ndarray is type(b) and weights is None and not intercept:
+        result = _in_one_call(A, b, most, n_threads)
+        if result is not None:
+            return result
     problem, is_vector = _problem(A, b, weights, intercept, n_threads)
     p = problem.shape[1]
-    solution = _bounded(problem, np.zeros(p), np.full(p, np.inf), _limit(maxiter, "maxiter"))
+    solution = _bounded(problem, np.zeros(p), np.full(p, np.inf), most)
     return _nnls_result(solution, is_vector)
+
+
+def _in_one_call(a, b, most, n_threads):
+    """The answer to a small problem of plain float64 arrays; None: the long way has it, or says what is wrong."""
+    if not a.dtype is b.dtype is _FLOAT64 or a.ndim != 2 or b.ndim != 1 or len(a) != len(b):
+        return None
+    if n_threads is not None:
+        _threads.resolve(n_threads)
+    found = lib.nnls(a, b, most or 0)
+    if found is None:
+        return None
+    x, rnorm, *counts = found
+    return NNLSResult(x, rnorm[0], _NO_INTERCEPT, partial(_info_of_one_call, a.copy(), lib.kernel_name(), *counts))
+
+
+def _info_of_one_call(a, kernel, rounds, free, kkt):
+    condition = condition_of(Problem(a, np.zeros((len(a), 1)), None, False, 1, ("A", "b")))
+    return BoundedInfo("qr", "a small problem", np.array([rounds]), 1, kkt, np.array([free]), condition, 1, kernel)
 
 
 def _nnls_result(solution, is_vector):

@@ -123,6 +123,8 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"bounded: rows", test_bounded_rows},
     {"bounded: dependent columns", test_bounded_dependent},
     {"bounded: rounds", test_bounded_rounds},
+    {"bounded: small", test_nnls},
+    {"bounded: small, not for it", test_nnls_refuses},
     {"find non-finite", test_find_nonfinite},
     {"find bad weight", test_find_bad_weight},
     {"column maxima", test_column_max_abs},
