@@ -514,6 +514,32 @@ def test_rows_of_very_different_lengths(longest, error, path):
         assert relative_error(a, b, result.x) <= error and result.info.kkt <= 1e-14
 
 
+@pytest.mark.parametrize("heavy", [1e5, 1e7, 1e8, 1e10])
+def test_heavy_rows_of_target_zero_leave_the_others_their_say(heavy, path):
+    """A constraint as a heavy row: the first columns gain next to nothing, and those after them all of the rest."""
+    x, rnorm = fastlsq.nnls(np.array([[1.0, 0.0], [0.0, 1.0], [heavy, -heavy]]), np.array([1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(x, 1, rtol=1e-9)
+    assert rnorm < 1e-9 + 2 * np.spacing(1.0) * heavy
+    rng = np.random.default_rng(19)
+    for _ in range(6):
+        a, b = rng.integers(-9, 10, (6, 4)).astype(float), rng.integers(-9, 10, 6).astype(float)
+        a[4:] *= heavy
+        b[4:] = 0
+        for lower, upper in ((np.zeros(4), np.full(4, np.inf)), (np.full(4, -0.5), np.full(4, 2.0))):
+            x = fastlsq.nnls(a, b).x if upper[0] == np.inf else fastlsq.lsq_linear(a, b, (lower, upper)).x
+            best = float(best_of_all_sets(a, b, lower, upper))
+            # what rounding x to float64 does to the heavy rows, besides
+            rounding = 4 * (np.spacing(1.0) * np.abs(a) @ np.abs(x)).max() ** 2
+            assert float(squares(exact(a), exact(b)[0], exact(x)[0])) <= best * (1 + 1e-9) + rounding
+
+
+def test_one_heavy_row_against_exact_sets(path):
+    a = np.array([[4.6e-05, 1.03e-4, -5.5e-05], [-950000, 930000, -1070000], [-2.16e-8, 1.03e-8, -7.2e-9]])
+    b = np.array([2.0, 0.0, 1.0])
+    best = float(best_of_all_sets(a, b, np.zeros(3), np.full(3, np.inf))) ** 0.5
+    assert fastlsq.nnls(a, b).rnorm == pytest.approx(best, rel=1e-6)
+
+
 @pytest.mark.parametrize("condition", [1e2, 1e5, 1e8])
 def test_one_call_is_no_worse_than_the_long_way(condition, monkeypatch):
     rng = np.random.default_rng(23)
