@@ -420,6 +420,44 @@ def test_from_sums_alone():
     np.testing.assert_allclose(a @ found.x, a @ fastlsq.nnls(a, b).x, atol=1e-6)
 
 
+@pytest.mark.parametrize("heavy", [1.0, 1e3, 1e4, 1e5, 1e6])
+def test_from_sums_alone_no_residual_is_invented(heavy):
+    a, b = np.array([[1.0, 0.0], [0.0, 1.0], [heavy, -heavy]]), np.array([1.0, 1.0, 0.0])
+    found = fastlsq.Gram(intercept=False).update(a, b).nnls()
+    left = np.linalg.norm(a @ found.x[:, 0] - b)
+    assert np.isnan(found.rnorm[0]) or found.rnorm[0] == pytest.approx(left, rel=1e-6)
+
+
+def test_a_pickled_result_is_without_the_rows():
+    rng = np.random.default_rng(23)
+    a, b = rng.standard_normal((2000, 4)), rng.standard_normal(2000)
+    fit = fastlsq.lsq_linear(a, b, (0, 1), weights=np.full(2000, 4.0))
+    np.testing.assert_array_equal(fit.fun, a @ fit.x - b)
+    stored = pickle.dumps(fit)
+    copy = pickle.loads(stored)
+    assert len(stored) < 4000 and copy.x.tobytes() == fit.x.tobytes() and copy.message == fit.message
+    with pytest.raises(AttributeError, match="pickled"):
+        _ = copy.fun
+
+
+@pytest.mark.filterwarnings("error")
+def test_residuals_beyond_float64_are_no_success():
+    rng = np.random.default_rng(29)
+    fit = fastlsq.lsq_linear(rng.standard_normal((10, 4)), rng.standard_normal(10), (1e300, np.inf))
+    assert (fit.x >= 1e300).all() and not fit.success and fit.status == 0 and not fit.info.kkt <= 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [("a", TypeError), (np.nan, TypeError), (2.5, TypeError), (10**30, ValueError), (-1, ValueError)],
+)
+def test_limits_that_are_none(limit, error):
+    with pytest.raises(error, match="maxiter must be"):
+        fastlsq.nnls(np.eye(2), np.ones(2), maxiter=limit)
+    with pytest.raises(error, match="max_iter must be"):
+        fastlsq.lsq_linear(np.eye(2), np.ones(2), max_iter=limit)
+
+
 def test_the_result_unpacks():
     result = fastlsq.nnls(np.eye(2), [1.0, -1.0])
     x, rnorm = result
