@@ -351,11 +351,14 @@ static void refine(target *t)
     }
 }
 
-/* Every round makes the residual shorter, or one more column is kept from entering until that happens: so there is an end.
- * A column that is all but dependent makes coefficients so large that rounding them costs more than it gains; it is kept out. */
+/* Every round makes the residual shorter, or one more column is kept from entering until that happens, or it is one of at most p
+ * in a row that gain less than the length of the residual shows, yet more than rounding: so there is an end.  Next to heavy rows
+ * the first columns gain that little, and those after them all of the rest.  A column that is all but dependent makes
+ * coefficients so large that rounding them costs more than it gains; it is kept out. */
 static int solve(target *t, int64_t *rounds)
 {
     const int64_t p = t->s->boxes->p;
+    int64_t unseen = 0; /* rounds since the residual was last seen to get shorter */
     int fresh = 1;
     start(t);
     double shortest = misfit(t);
@@ -376,13 +379,17 @@ static int solve(target *t, int64_t *rounds)
         const double value = t->b[j];
         add_part(t, j, 1);
         free_column(t, j);
+        const double gain = fabs(t->rest[t->free - 1]);
         move(t);
         fresh = 0;
         const double left = misfit(t);
-        if (left < shortest * (1 - 4 * FLSQ_UNIT_ROUNDOFF)) {
+        const int shorter = left < shortest * (1 - 4 * FLSQ_UNIT_ROUNDOFF);
+        unseen = shorter ? 0 : unseen + 1;
+        if (shorter || (unseen <= p && t->b[j] != value && gain > t->s->noise * parts(t) &&
+                        left <= shortest * (1 + 4 * FLSQ_UNIT_ROUNDOFF))) {
             for (int64_t i = 0; i < p; i++)
                 t->blocked[i] = (int8_t)(t->blocked[i] == NEVER ? NEVER : 0);
-            shortest = left;
+            shortest = FLSQ_MIN(left, shortest);
         } else if (t->place[j] == 0) {
             bind_again(t, j, place, value);
             shortest = misfit(t);

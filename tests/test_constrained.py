@@ -420,6 +420,44 @@ def test_from_sums_alone():
     np.testing.assert_allclose(a @ found.x, a @ fastlsq.nnls(a, b).x, atol=1e-6)
 
 
+@pytest.mark.parametrize("heavy", [1.0, 1e3, 1e4, 1e5, 1e6])
+def test_from_sums_alone_no_residual_is_invented(heavy):
+    a, b = np.array([[1.0, 0.0], [0.0, 1.0], [heavy, -heavy]]), np.array([1.0, 1.0, 0.0])
+    found = fastlsq.Gram(intercept=False).update(a, b).nnls()
+    left = np.linalg.norm(a @ found.x[:, 0] - b)
+    assert np.isnan(found.rnorm[0]) or found.rnorm[0] == pytest.approx(left, rel=1e-6)
+
+
+def test_a_pickled_result_is_without_the_rows():
+    rng = np.random.default_rng(23)
+    a, b = rng.standard_normal((2000, 4)), rng.standard_normal(2000)
+    fit = fastlsq.lsq_linear(a, b, (0, 1), weights=np.full(2000, 4.0))
+    np.testing.assert_array_equal(fit.fun, a @ fit.x - b)
+    stored = pickle.dumps(fit)
+    copy = pickle.loads(stored)
+    assert len(stored) < 4000 and copy.x.tobytes() == fit.x.tobytes() and copy.message == fit.message
+    with pytest.raises(AttributeError, match="pickled"):
+        _ = copy.fun
+
+
+@pytest.mark.filterwarnings("error")
+def test_residuals_beyond_float64_are_no_success():
+    rng = np.random.default_rng(29)
+    fit = fastlsq.lsq_linear(rng.standard_normal((10, 4)), rng.standard_normal(10), (1e300, np.inf))
+    assert (fit.x >= 1e300).all() and not fit.success and fit.status == 0 and not fit.info.kkt <= 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [("a", TypeError), (np.nan, TypeError), (2.5, TypeError), (10**30, ValueError), (-1, ValueError)],
+)
+def test_limits_that_are_none(limit, error):
+    with pytest.raises(error, match="maxiter must be"):
+        fastlsq.nnls(np.eye(2), np.ones(2), maxiter=limit)
+    with pytest.raises(error, match="max_iter must be"):
+        fastlsq.lsq_linear(np.eye(2), np.ones(2), max_iter=limit)
+
+
 def test_the_result_unpacks():
     result = fastlsq.nnls(np.eye(2), [1.0, -1.0])
     x, rnorm = result
@@ -512,6 +550,32 @@ def test_rows_of_very_different_lengths(longest, error, path):
         b = a @ [1.0, 2, 0, 3] + rng.standard_normal(24) * 1e-3
         result = fastlsq.nnls(a, b)
         assert relative_error(a, b, result.x) <= error and result.info.kkt <= 1e-14
+
+
+@pytest.mark.parametrize("heavy", [1e5, 1e7, 1e8, 1e10])
+def test_heavy_rows_of_target_zero_leave_the_others_their_say(heavy, path):
+    """A constraint as a heavy row: the first columns gain next to nothing, and those after them all of the rest."""
+    x, rnorm = fastlsq.nnls(np.array([[1.0, 0.0], [0.0, 1.0], [heavy, -heavy]]), np.array([1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(x, 1, rtol=1e-9)
+    assert rnorm < 1e-9 + 2 * np.spacing(1.0) * heavy
+    rng = np.random.default_rng(19)
+    for _ in range(6):
+        a, b = rng.integers(-9, 10, (6, 4)).astype(float), rng.integers(-9, 10, 6).astype(float)
+        a[4:] *= heavy
+        b[4:] = 0
+        for lower, upper in ((np.zeros(4), np.full(4, np.inf)), (np.full(4, -0.5), np.full(4, 2.0))):
+            x = fastlsq.nnls(a, b).x if upper[0] == np.inf else fastlsq.lsq_linear(a, b, (lower, upper)).x
+            best = float(best_of_all_sets(a, b, lower, upper))
+            # what rounding x to float64 does to the heavy rows, besides
+            rounding = 4 * (np.spacing(1.0) * np.abs(a) @ np.abs(x)).max() ** 2
+            assert float(squares(exact(a), exact(b)[0], exact(x)[0])) <= best * (1 + 1e-9) + rounding
+
+
+def test_one_heavy_row_against_exact_sets(path):
+    a = np.array([[4.6e-05, 1.03e-4, -5.5e-05], [-950000, 930000, -1070000], [-2.16e-8, 1.03e-8, -7.2e-9]])
+    b = np.array([2.0, 0.0, 1.0])
+    best = float(best_of_all_sets(a, b, np.zeros(3), np.full(3, np.inf))) ** 0.5
+    assert fastlsq.nnls(a, b).rnorm == pytest.approx(best, rel=1e-6)
 
 
 @pytest.mark.parametrize("condition", [1e2, 1e5, 1e8])

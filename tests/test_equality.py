@@ -152,3 +152,31 @@ def test_empty_and_refused():
         fastlsq.lstsq_equality(a, b, [[1, np.nan]], d)
     with pytest.raises(ValueError, match="A must not contain infs or NaNs"):
         fastlsq.lstsq_equality(a * np.inf, b, c, d)
+
+
+@pytest.mark.parametrize("units", [(1, 1, 1e-4), (1, 1, 1e-8), (1, 1e-14, 1), (1e-17, 1, 1), (1, 1e20, 1e-20)])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("of", ["A", "C", "both"])
+def test_columns_in_different_units(units, count, of, path):
+    rng = np.random.default_rng(11)
+    a, b = rng.standard_normal((30, 3)), rng.standard_normal(30)
+    c, d = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 2.0]])[:count], np.array([1.0, 0.5])[:count]
+    a, c = (a * units if of != "C" else a), (c * units if of != "A" else c)
+    found = fastlsq.lstsq_equality(a, b, c, d)
+    assert found.constraints == count
+    truth = exact_solution(a, b, c, d)
+    if of == "C":  # what the residual depends on, and what the constraints do
+        assert np.abs(found.x - truth).max() <= 1e-13 * np.abs(truth).max()
+        assert (np.abs(c @ found.x - d) <= 1e-13 * (np.abs(c) @ np.abs(found.x))).all()
+    else:
+        np.testing.assert_allclose(found.x, truth, rtol=1e-12)
+
+
+def test_contradictions_are_found_in_all_units():
+    a, b = [[1, 0], [0, 1e16], [1, 0]], [1, 2, 3]
+    np.testing.assert_allclose(fastlsq.lstsq_equality(a, b, [[1, 1], [1, -1]], [2, 0]).x, 1, rtol=1e-15)
+    for units in ([1, 1], [1, 1e16], [1e-16, 1]):
+        c = np.array([[1, 2], [2, 4], [1, 2]]) * units
+        assert fastlsq.lstsq_equality(a, b, c, [1, 2, 1]).constraints == 1
+        with pytest.raises(np.linalg.LinAlgError, match="contradict"):
+            fastlsq.lstsq_equality(a, b, c, [1, 2, 2])

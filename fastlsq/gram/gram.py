@@ -118,7 +118,9 @@ class Gram(GramState):
     def nnls(self) -> NNLSResult:
         """`fastlsq.nnls` from the sums alone, for all targets: x of shape (p, k), rnorm (k,).
 
-        With an intercept that is not bounded, it is ``state.target_mean - state.mean @ x``.
+        With an intercept that is not bounded, it is ``state.target_mean - state.mean @ x``.  rnorm is NaN where
+        rounding of the sums has taken it.  A large `info.kkt` (1e-12 and more) tells of columns that depend on each
+        other as far as the sums know: `fastlsq.nnls` of the rows has the digits that they have lost.
         """
         return nnls_from_equations(self._with_targets())
 

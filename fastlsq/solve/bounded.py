@@ -53,7 +53,8 @@ class BoundedInfo:
         Reads of the rows.
     kkt : float
         The largest violation of the optimality conditions, of the gradients of the rows at the returned coefficients,
-        relative to the lengths of column, residual and parts of the fit: rounding leaves a few 1e-16.
+        relative to the lengths of column, residual and parts of the fit: rounding leaves a few 1e-16.  Rows that are
+        much heavier than others make those lengths: next to them it says little about the light rows.
     free : ndarray of int, shape (k,)
         How many coefficients are between their bounds.
     condition : float
@@ -278,7 +279,8 @@ def _at_minimum(scaled, reach, state, targets, nothing):
     """
     b, place, g = state.b[targets], state.place[targets], state.g[targets]
     free = place == 0
-    step = np.sqrt((g * g).sum(axis=1, where=free)) * reach
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = np.sqrt((g * g).sum(axis=1, where=free)) * reach
     lower, upper = scaled.bounds(targets)
     inwards = (-place * g).max(axis=1, initial=0.0, where=~free & (lower < upper))
     found = (step <= 4 * nothing * np.abs(b).max(axis=1, initial=0.0)) & (inwards <= 0)
@@ -391,9 +393,12 @@ def _scaled_block(values, exponents, own, mean):
 def _solution(scaled, state, lower, upper, info):
     equations = scaled.equations
     coef = scaled.in_user_units(state.b, state.place, lower, upper)
-    violations, size = scaled.violations(state.b, state.place, state.g, state.rnorm, (scaled.lower, scaled.upper))
+    # sums that have lost the residual: relative to the parts of the fit
+    known = np.where(np.isnan(state.rnorm), 0.0, state.rnorm) if info.path == "moments" else state.rnorm
+    violations, size = scaled.violations(state.b, state.place, state.g, known, (scaled.lower, scaled.upper))
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        ratio = np.where(size > 0, violations / size, 0.0)
+        # where the residual is beyond float64 nothing is known of the gradients
+        ratio = np.where(size > 0, violations / size, np.where(size == 0, 0.0, np.nan))
         info.kkt = float(ratio.max(initial=0.0))
         rnorm = np.ldexp(state.rnorm, scaled.y_exponents)
         user = np.ldexp((violations * scaled.length).T, scaled.y_exponents - scaled.x_exponents[:, None])
@@ -411,7 +416,8 @@ def _solution(scaled, state, lower, upper, info):
 def bounded_from_equations(equations, lower, upper, n_threads=1, most=None):
     """BoundedSolution from normal equations alone: half of the digits of ill-conditioned columns are lost in these.
 
-    `rnorm` is NaN where it is no longer than what rounding leaves.
+    `rnorm` is NaN where it is no longer than what rounding leaves.  Directions that are rounding in the sums are left
+    out: `kkt` shows what the gradients have along them.
     """
     scaled = _Scaled(equations, lower, upper)
     k, p = equations.c.shape[1], scaled.active.size
@@ -431,7 +437,10 @@ def bounded_from_equations(equations, lower, upper, n_threads=1, most=None):
     state.g[:] = (scaled.c - scaled.m @ state.b.T).T
     product = np.einsum("ij,ji->i", state.b, scaled.c)
     rss = scaled.yy - product - np.einsum("ij,ij->i", state.b, state.g)
-    noise = SLACK * (scaled.yy + np.abs(product))
+    size = np.abs(state.b)
+    # rounding of bᵀC and of bᵀ(C - M b)
+    parts = np.einsum("ij,ji->i", size, np.abs(scaled.c) + np.abs(scaled.m) @ size.T)
+    noise = SLACK * (scaled.yy + parts)
     state.rnorm[:] = np.where(scaled.yy == 0, 0.0, np.sqrt(np.where(rss > noise, rss, np.nan)))
     info.iterations = state.rounds
     if equations.intercept:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 
 _FLOAT64 = np.dtype(np.float64)
 _NO_INTERCEPT = np.float64(0)
+#: violation of the optimality conditions that rounding may leave
+_LARGEST_KKT = 1e-12
+_MESSAGES = (
+    "Too many iterations.",
+    "The optimality conditions do not hold to rounding, or the residuals are beyond float64.",
+    "The optimality conditions hold to rounding.",
+)
 
 
 class NNLSResult:
@@ -102,12 +110,17 @@ class BoundedResult:
         -1 on the lower bound, 1 on the upper, 0 between.
     nit : int or ndarray, shape (k,)
     success : bool
-        Whether all targets were solved in `max_iter` iterations.
+        Whether the status is 1: all targets were solved in `max_iter` iterations.
     status : int
-        1: the optimality conditions hold to rounding.  0: the iterations did not do; x is within its bounds.
+        1: the optimality conditions hold to rounding (`info.kkt` at most 1e-12).  0: they do not, or the iterations did
+        not do; x is within its bounds.
     message : str
     info : BoundedInfo
         path, passes, kkt, ...
+
+    Notes
+    -----
+    A pickled result is without the rows: `fun` of its copy raises AttributeError.
     """
 
     __slots__ = ("_rows", "active_mask", "cost", "info", "message", "nit", "optimality", "status", "success", "x")
@@ -120,17 +133,28 @@ class BoundedResult:
         self.optimality = one(solution.optimality)
         self.active_mask = solution.place[:, 0] if is_vector else solution.place
         self.nit = one(solution.info.iterations)
-        self.success = bool(solution.settled.all())
+        settled = bool(solution.settled.all())
+        self.success = settled and solution.info.kkt <= _LARGEST_KKT
         self.status = int(self.success)
-        self.message = "The optimality conditions hold to rounding." if self.success else "Too many iterations."
+        self.message = _MESSAGES[settled + self.success]
         self.info = solution.info
         self._rows = rows
 
     @property
     def fun(self) -> NDArray[np.float64]:
-        """A x - b of the arrays that were given, computed when asked for."""
+        """A x - b, not weighted, of the arrays that were given, as they are when it is asked for."""
+        if self._rows is None:
+            raise AttributeError("fun is not known of a pickled result: the rows are not kept with it")
         a, b = self._rows
         return a @ self.x - b
+
+    def __getstate__(self):
+        return {name: getattr(self, name) for name in self.__slots__ if name != "_rows"}
+
+    def __setstate__(self, state):
+        self._rows = None
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def __repr__(self):
         return f"BoundedResult(x of shape {self.x.shape}, path {self.info.path!r}, kkt {self.info.kkt:.1e})"
@@ -312,11 +336,15 @@ def _problem(A, b, weights, intercept, n_threads):
 
 
 def _limit(value, name):
-    if value is None or value == 0:
+    if value is None:
         return None
-    if value < 0:
-        raise ValueError(f"{name} must be positive, got {value}")
-    return int(value)
+    try:
+        limit = index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if not 0 <= limit < 2**63:
+        raise ValueError(f"{name} must be positive and below 2**63, got {value}")
+    return limit or None
 
 
 def _bounded(problem, lower, upper, most):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: contraction of the refinement that Zᵀ M Z must promise: p u ‖M‖ ‖(Zᵀ M Z)⁻¹‖
 CONTRACTION = 1e-3
 MOST_PASSES = 10
+#: of the equilibration of C
+SWEEPS = 3
 
 
 @dataclass(slots=True)
@@ -134,15 +136,16 @@ def _solve(problem, c, d):
     info = SolveInfo(path="gram", passes=1, n_threads=problem.n_threads, kernel=lib.kernel_name(problem.kernel))
     if 0 in (n, p, k):
         # nothing but the constraints
-        own = np.zeros(p, np.int64)
-        constraints = _Constraints(c, d, own)
+        constraints = _Constraints(c, d, _independent(c, d))
         x = constraints.x0 if p else np.zeros((0, k))
         y = problem.y.astype(np.float64)
         w = 1.0 if problem.weights is None else problem.weights.astype(np.float64)[:, None]
         info.path, info.rank = "empty", constraints.rank
         return x, (w * y**2).sum(axis=0), constraints.rank, constraints.rank, info
     columns = Columns(gather(problem))
-    constraints = _Constraints(np.ldexp(c, columns.x_exponents), np.ldexp(d, -columns.y_exponents), columns.x_exponents)
+    constraints = _Constraints(
+        np.ldexp(c, columns.x_exponents), np.ldexp(d, -columns.y_exponents), _independent(c, d)
+    )
     z = constraints.null
     found = None
     m = z.T @ columns.m @ z
@@ -160,35 +163,60 @@ def _solve(problem, c, d):
         return coef, np.ldexp(rss, 2 * columns.y_exponents), info.rank, constraints.rank, info
 
 
-class _Constraints:
-    """C x = d in scaled units: x_0 of minimum norm, an orthonormal basis of the null space, and corrections."""
+def _row_exponents(c):
+    """Of powers of two that bring the largest entry of every row near 1."""
+    peaks = np.abs(c).max(axis=1, initial=0.0)
+    return np.where(peaks > 0, -np.frexp(peaks)[1], 0)
 
-    def __init__(self, c, d, exponents):
+
+def _independent(c, d):
+    """The rank of C; LinAlgError where no x satisfies C x = d.
+
+    Both are properties of C and d alone, in any units of rows and columns: here the largest entries are near 1.
+    """
+    for _ in range(SWEEPS):
+        c = np.ldexp(c, _row_exponents(c.T))
+        rows = _row_exponents(c)[:, None]
+        c, d = np.ldexp(c, rows), np.ldexp(d, rows)
+    own = _Constraints(c, d, None)
+    left = np.abs(own.left(own.x0))
+    size = np.abs(own.c) @ np.abs(own.x0) + np.abs(own.d)
+    condition = 1.0
+    if own.rank:
+        diagonal = np.abs(np.diagonal(own.r))
+        condition = diagonal[0] / diagonal[-1]
+    if (left > 1e3 * c.shape[1] * UNIT_ROUNDOFF * condition * size.max(axis=0, initial=0.0)).any():
+        raise np.linalg.LinAlgError("the constraints contradict each other: no x satisfies C x = d")
+    return own.rank
+
+
+class _Constraints:
+    """C x = d in scaled units: x_0 of minimum norm, an orthonormal basis of the null space, and corrections.
+
+    Columns of C may be of very different lengths: the longest go first and the rows of C are pivoted, so that a QR of
+    Cᵀ keeps the digits of all (Cox and Higham, Stability of Householder QR factorization for weighted least squares
+    problems, 1998).  The rank, None for what this QR finds, is then no matter of its diagonal.
+    """
+
+    def __init__(self, c, d, rank):
         from scipy.linalg import qr
 
-        peaks = np.abs(c).max(axis=1, initial=0.0)
-        rows = np.where(peaks > 0, -np.frexp(peaks)[1], 0)
-        self.c, self.d = np.ldexp(c, rows[:, None]), np.ldexp(d, rows[:, None])
+        rows = _row_exponents(c)[:, None]
+        self.c, self.d = np.ldexp(c, rows), np.ldexp(d, rows)
         q, p = c.shape
         if q == 0 or p == 0:
             self.rank, self.range, self.null = 0, np.zeros((p, 0)), np.eye(p)
             self.order, self.r = np.zeros(0, np.int64), np.zeros((0, 0))
         else:
-            basis, r, order = qr(self.c.T, pivoting=True, check_finite=False)
+            longest = np.argsort(-np.abs(self.c).max(axis=0), kind="stable")
+            basis = np.empty((p, p))
+            basis[longest], r, order = qr(self.c.T[longest], pivoting=True, check_finite=False)
             diagonal = np.abs(np.diagonal(r))
             noise = 8 * max(8.0, math.sqrt(p)) * UNIT_ROUNDOFF
-            self.rank = int((diagonal > noise * diagonal[:1]).sum())
+            self.rank = int((diagonal > noise * diagonal[:1]).sum()) if rank is None else rank
             self.range, self.null = basis[:, : self.rank], np.ascontiguousarray(basis[:, self.rank :])
             self.order, self.r = order[: self.rank], r[: self.rank, : self.rank]
         self.x0 = self.moved(np.zeros((p, d.shape[1])))
-        left = np.abs(self.left(self.x0))
-        size = np.abs(self.c) @ np.abs(self.x0) + np.abs(self.d)
-        condition = 1.0
-        if self.rank:
-            diagonal = np.abs(np.diagonal(self.r))
-            condition = diagonal[0] / diagonal[-1]
-        if (left > 1e3 * p * UNIT_ROUNDOFF * condition * size.max(axis=0, initial=0.0)).any():
-            raise np.linalg.LinAlgError("the constraints contradict each other: no x satisfies C x = d")
 
     def left(self, x):
         return self.d - self.c @ x
