@@ -175,6 +175,33 @@ def test_the_gap_bounds_the_excess_of_any_point():
         assert gap >= excess - 1e-12
 
 
+@pytest.mark.parametrize("distance", [1e3, 1e6, 1e7, 1e9])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_gap_of_collinear_columns_without_a_penalty(distance, wide, monkeypatch):
+    """The minimum is that of orthogonal columns which span the same."""
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(np.c_[np.ones(200), rng.standard_normal((200, 2))])[0][:, 1:]
+    x, y = np.c_[q[:, 0], q[:, 0] + q[:, 1] / distance], q.sum(axis=1) + 0.001 * rng.standard_normal(200)
+    least = fastlsq.ols(q, y).rss / 400
+    for tol in (1e-6, 1e-10):
+        for fit in (fastlsq.elastic_net(x, y, 0.0, tol=tol),
+                    fastlsq.elastic_net_path(x, y, alphas=[1.0, 0.0], tol=tol)[1],
+                    fastlsq.elastic_net_path(x, y, alphas=[1.0], penalty_factor=[0, 0], tol=tol)[0]):
+            excess = ((y - fit.predict(x)) ** 2).sum() / 400 - least
+            assert excess <= fit.dual_gap + 1e-15
+            assert not fit.converged or excess <= tol * y.var()
+            assert fit.converged or distance > 1e3
+
+
+def test_an_exact_fit_has_converged_though_its_columns_depend():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 9)), rng.standard_normal(6)
+    fit = fastlsq.elastic_net(x, y, 0.0)
+    assert fit.converged and fit.dual_gap < 1e-12
+    np.testing.assert_allclose(fit.predict(x), y, atol=1e-5)
+
+
 # ---- paths ---------------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +302,7 @@ def test_ends_of_the_path():
     assert not above.coef.any() and np.count_nonzero(below.coef) == 1 and above.n_iter == 0
     np.testing.assert_allclose(above.intercept, y.mean(), rtol=1e-13)
     nothing, ols = fastlsq.elastic_net(x, y, 0.0), fastlsq.ols(x, y)
-    np.testing.assert_allclose(nothing.coef, ols.coef, rtol=1e-9)
+    np.testing.assert_allclose(nothing.coef, ols.coef, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(nothing.objective, ols.rss / 400, rtol=1e-12)
     ridge = fastlsq.elastic_net(x, y, 0.3, l1_ratio=0.0, tol=1e-15)
     centred = x - x.mean(axis=0)

@@ -190,8 +190,10 @@ def elastic_net(
     more than 4096 columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns
     in the working set are copied.
 
-    A column without any penalty has a dual bound only if one is known for its coefficient: `dual_gap` then takes it to
-    be less than the present one plus the norm of y over that of the column.
+    Columns without any penalty have a dual bound only if one is known for their part of the fitted values: `dual_gap`
+    takes its norm to be less than that of the present one plus the norm of y.  Where such columns depend on each other
+    as far as the moments tell, that bounds nothing: `dual_gap` is then the objective, and `converged` False unless the
+    fit is exact.
 
     References
     ----------
@@ -337,7 +339,8 @@ def paths_of(equations, penalties, alphas, names, n_threads, held=None, starts=N
         none = np.zeros(len(own))
         b = np.zeros((len(own), 0)) if problem is None else problem.b
         objective = none + 0.5 * scaled.yy if problem is None else problem.objective
-        gap, sweeps = (none, none.astype(np.int64)) if problem is None else (problem.gap, problem.sweeps)
+        gap, sweeps = (none, none.astype(np.int64)) if problem is None else (
+            scaled.gaps(problem, penalty, own), problem.sweeps)
         paths.append(ElasticNetPath(
             own, scaled.coef(b), scaled.intercept(b), scaled.in_user_units(objective), scaled.in_user_units(gap),
             sweeps, gap <= penalty.tol * scaled.yy, penalty.l1_ratio, list(names),

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.scaled import COARSE, EXACT, largest_ratio
+from fastlsq.gram.scaled import COARSE, EXACT, FreeColumns, largest_ratio
 
 # A centred column no larger than this, times its largest value before, is a constant one.
 _ROUNDING = 8 * 2.0**-53
@@ -144,12 +144,16 @@ class WideProblem:
     def _descend(self, first, second, alpha, penalty, bound):
         """Until the gap over all columns is small or max_iter is reached; columns beyond their bound enter."""
         goal, left, best, stalls = penalty.tol * self.yy, penalty.max_iter, np.inf, 0
-        diagonal = np.ones(self.b.size)
+        diagonal, free = np.ones(self.b.size), FreeColumns()
         while True:
             columns = self.columns
             diagonal[columns] = np.diagonal(self.m)
             present = np.where(self.usable & np.isfinite(bound), self.q, 0.0)
             gap = lib.duality_gap(self.b, present, first, second, diagonal, alpha, penalty.positive, self.yy, self.rss)
+            if columns.size:
+                own = alpha * first[columns], alpha * second[columns]
+                gap += free.excess(self.m, self.b[columns], self.q[columns], *own, self.yy, penalty.positive)
+            gap = min(gap, 0.5 * self.rss + self._penalty(first, second, alpha))
             if gap <= goal or left <= 0:
                 break
             admitted = self._admit(bound, penalty)
@@ -175,9 +179,11 @@ class WideProblem:
 
     def objective(self, penalty, alpha):
         """In the user's units, as all that follows."""
-        first, second = self.terms(penalty)
+        return self.in_user_units(0.5 * self.rss + self._penalty(*self.terms(penalty), alpha))
+
+    def _penalty(self, first, second, alpha):
         size = np.abs(self.b)
-        return self.in_user_units(0.5 * self.rss + alpha * (first @ size + 0.5 * second @ size**2))
+        return alpha * (first @ size + 0.5 * second @ size**2)
 
     def in_user_units(self, squares):
         return float(np.ldexp(squares / self.weight, -2 * int(self.exponents[-1])))
