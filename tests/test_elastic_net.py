@@ -286,6 +286,30 @@ def test_units_of_columns(wide):
     np.testing.assert_allclose(powers.coef * units, plain.coef, atol=1e-12 if not wide else 1e-5)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_default_alphas_have_the_units_of_the_data(wide, monkeypatch):
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((50, 3))
+    y = x[:, 0] + rng.standard_normal(50)
+    plain = fastlsq.elastic_net_path(x, y, l1_ratio=1.0, n_alphas=5)
+    for scale in (2.0**-30, 2.0**-200, 2.0**200):
+        path = fastlsq.elastic_net_path(scale * x, scale * y, l1_ratio=1.0, n_alphas=5)
+        np.testing.assert_allclose(path.alphas, scale**2 * plain.alphas, rtol=1e-12)
+        np.testing.assert_allclose(path.coef, plain.coef, rtol=1e-9)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_default_alphas_where_nothing_is_left_to_fit(wide, monkeypatch):
+    """scikit-learn's choice where no alpha is needed, whether the rest is zero or rounding."""
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    x = np.random.default_rng(2).standard_normal((50, 4))
+    for y, factor in ((np.full(50, 0.1), None), (np.zeros(50), None), (1e9 * x[:, 0] + 0.3, [0, 1, 1, 1]),
+                      (x[:, 0] / 3 - x[:, 1], [0, 0, 1, 1])):
+        path = fastlsq.elastic_net_path(x, y, penalty_factor=factor, n_alphas=3)
+        assert (path.alphas == 1e-15).all() and path.converged.all()
+
+
 def test_extreme_targets_and_columns():
     x, y = data(80, 4)
     plain = fastlsq.elastic_net(x, y, 0.1, l1_ratio=1.0)

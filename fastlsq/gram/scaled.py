@@ -147,7 +147,10 @@ class Scaled:
             problem = lib.Penalized(own, self.c[free], self.yy, none, none, np.zeros(1), penalty.positive, EXACT,
                                     penalty.max_iter)
             lib.elastic_net_paths([problem], 1)
-            q = q - self.m[:, free] @ problem.b[0]
+            b = problem.b[0]
+            q = q - self.m[:, free] @ b
+            # what the free columns fit to rounding leaves no alpha
+            q[np.abs(q) <= _ROUNDING * (np.abs(self.c) + np.abs(self.m[:, free]) @ np.abs(b))] = 0.0
         return largest_ratio(q, first, penalty.positive)
 
 
@@ -191,8 +194,11 @@ class FreeColumns:
 
 
 def grid(largest, eps, n_alphas):
-    """n_alphas values from `largest` down to eps times that, equally apart in their logarithms."""
-    if not largest > np.finfo(np.float64).resolution:
+    """n_alphas values from `largest` down to eps times that, equally apart in their logarithms.
+
+    Where no alpha is needed to make all coefficients zero, those that scikit-learn takes.
+    """
+    if not largest > 0:
         return np.full(n_alphas, np.finfo(np.float64).resolution)
     return np.geomspace(largest, largest * eps, num=n_alphas)
 

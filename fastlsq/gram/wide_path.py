@@ -92,6 +92,8 @@ class WideProblem:
             self.enter(np.flatnonzero(free))
             none = np.where(free, 0.0, np.inf)
             self._descend(np.zeros(free.size), np.zeros(free.size), 0.0, replace(penalty, tol=EXACT), none)
+            # |z| and |y| are about 1 at most: what the free columns fit to rounding leaves no alpha
+            self.q[np.abs(self.q) <= _ROUNDING * self.weight * (1 + np.abs(self.b).sum())] = 0.0
         largest = largest_ratio(np.where(self.usable, self.q, 0.0), first, penalty.positive)
         self.restart()
         return largest
