@@ -258,6 +258,30 @@ def test_weights_repeat_rows(wide):
     np.testing.assert_allclose([once.intercept, once.objective], [often.intercept, often.objective], rtol=1e-9)
 
 
+@pytest.mark.parametrize("p", [4, 300])
+@pytest.mark.parametrize("large", [1e30, 1e160, 1e308])
+@pytest.mark.parametrize("where", ["X", "y", "both"])
+def test_rows_of_weight_zero_say_nothing(p, large, where):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((40, p)), rng.standard_normal(40)
+    x[:, 1] = 2.5
+    without = fastlsq.elastic_net(x[1:], y[1:], 0.1, tol=1e-13)
+    folds = [(np.arange(1, 25), np.arange(25, 40)), (np.arange(20, 40), np.arange(1, 20))]
+    errors = fastlsq.elastic_net_cv(x, y, alphas=[0.1], cv=folds, tol=1e-13).mse_path
+    if where != "X":
+        y[0] = large
+    if where != "y":
+        x[0] = large
+    weights = np.append(0.0, np.ones(39))
+    fit = fastlsq.elastic_net(x, y, 0.1, weights=weights, tol=1e-13)
+    assert fit.converged and fit.coef[1] == 0
+    np.testing.assert_allclose(fit.coef, without.coef, atol=1e-9)
+    np.testing.assert_allclose([fit.intercept, fit.objective], [without.intercept, without.objective], rtol=1e-8)
+    folds[1] = folds[1][0], np.arange(20)
+    found = fastlsq.elastic_net_cv(x, y, alphas=[0.1], cv=folds, weights=weights, tol=1e-13).mse_path
+    np.testing.assert_allclose(found, errors, rtol=1e-7)
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.0])
 @pytest.mark.parametrize("wide", [False, True])
 def test_columns_that_repeat_depend_or_say_nothing(ratio, wide):

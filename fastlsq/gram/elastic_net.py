@@ -14,7 +14,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.gram.polish import polish
 from fastlsq.gram.scaled import COARSE, Penalty, Scaled, grid
-from fastlsq.gram.wide_path import WideProblem
+from fastlsq.gram.wide_path import WideProblem, without_idle_values
 from fastlsq.solve.moments import Problem, gather
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def elastic_net(
     rows = checked_rows(X, y, weights, intercept, names, n_threads)
     penalty = checked_penalty(rows, l1_ratio, penalty_factor, positive, tol, max_iter)
     if use_rows(rows.problem):
-        wide = WideProblem(rows.problem, penalty.factor)
+        wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         wide.approach(penalty, _approach(wide.largest_alpha(penalty), alphas[0]))
         return wide_path(wide, penalty, alphas, rows.names)[0]
     scaled = Scaled.of(gather(rows.problem), penalty.factor)
@@ -275,7 +275,7 @@ def elastic_net_path(
     penalty = checked_penalty(rows, l1_ratio, penalty_factor, positive, tol, max_iter)
     chosen = chosen_alphas(alphas, n_alphas, eps, [penalty.l1_ratio])
     if use_rows(rows.problem):
-        wide = WideProblem(rows.problem, penalty.factor)
+        wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         return wide_path(wide, penalty, chosen(wide, penalty), rows.names)
     scaled = Scaled.of(gather(rows.problem), penalty.factor)
     return one_path(scaled, penalty, chosen(scaled, penalty), rows.names)
