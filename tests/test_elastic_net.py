@@ -175,6 +175,33 @@ def test_the_gap_bounds_the_excess_of_any_point():
         assert gap >= excess - 1e-12
 
 
+@pytest.mark.parametrize("distance", [1e3, 1e6, 1e7, 1e9])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_gap_of_collinear_columns_without_a_penalty(distance, wide, monkeypatch):
+    """The minimum is that of orthogonal columns which span the same."""
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(np.c_[np.ones(200), rng.standard_normal((200, 2))])[0][:, 1:]
+    x, y = np.c_[q[:, 0], q[:, 0] + q[:, 1] / distance], q.sum(axis=1) + 0.001 * rng.standard_normal(200)
+    least = fastlsq.ols(q, y).rss / 400
+    for tol in (1e-6, 1e-10):
+        for fit in (fastlsq.elastic_net(x, y, 0.0, tol=tol),
+                    fastlsq.elastic_net_path(x, y, alphas=[1.0, 0.0], tol=tol)[1],
+                    fastlsq.elastic_net_path(x, y, alphas=[1.0], penalty_factor=[0, 0], tol=tol)[0]):
+            excess = ((y - fit.predict(x)) ** 2).sum() / 400 - least
+            assert excess <= fit.dual_gap + 1e-15
+            assert not fit.converged or excess <= tol * y.var()
+            assert fit.converged or distance > 1e3
+
+
+def test_an_exact_fit_has_converged_though_its_columns_depend():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 9)), rng.standard_normal(6)
+    fit = fastlsq.elastic_net(x, y, 0.0)
+    assert fit.converged and fit.dual_gap < 1e-12
+    np.testing.assert_allclose(fit.predict(x), y, atol=1e-5)
+
+
 # ---- paths ---------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +258,30 @@ def test_weights_repeat_rows(wide):
     np.testing.assert_allclose([once.intercept, once.objective], [often.intercept, often.objective], rtol=1e-9)
 
 
+@pytest.mark.parametrize("p", [4, 300])
+@pytest.mark.parametrize("large", [1e30, 1e160, 1e308])
+@pytest.mark.parametrize("where", ["X", "y", "both"])
+def test_rows_of_weight_zero_say_nothing(p, large, where):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((40, p)), rng.standard_normal(40)
+    x[:, 1] = 2.5
+    without = fastlsq.elastic_net(x[1:], y[1:], 0.1, tol=1e-13)
+    folds = [(np.arange(1, 25), np.arange(25, 40)), (np.arange(20, 40), np.arange(1, 20))]
+    errors = fastlsq.elastic_net_cv(x, y, alphas=[0.1], cv=folds, tol=1e-13).mse_path
+    if where != "X":
+        y[0] = large
+    if where != "y":
+        x[0] = large
+    weights = np.append(0.0, np.ones(39))
+    fit = fastlsq.elastic_net(x, y, 0.1, weights=weights, tol=1e-13)
+    assert fit.converged and fit.coef[1] == 0
+    np.testing.assert_allclose(fit.coef, without.coef, atol=1e-9)
+    np.testing.assert_allclose([fit.intercept, fit.objective], [without.intercept, without.objective], rtol=1e-8)
+    folds[1] = folds[1][0], np.arange(20)
+    found = fastlsq.elastic_net_cv(x, y, alphas=[0.1], cv=folds, weights=weights, tol=1e-13).mse_path
+    np.testing.assert_allclose(found, errors, rtol=1e-7)
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.0])
 @pytest.mark.parametrize("wide", [False, True])
 def test_columns_that_repeat_depend_or_say_nothing(ratio, wide):
@@ -259,6 +310,30 @@ def test_units_of_columns(wide):
     np.testing.assert_allclose(powers.coef * units, plain.coef, atol=1e-12 if not wide else 1e-5)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_default_alphas_have_the_units_of_the_data(wide, monkeypatch):
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((50, 3))
+    y = x[:, 0] + rng.standard_normal(50)
+    plain = fastlsq.elastic_net_path(x, y, l1_ratio=1.0, n_alphas=5)
+    for scale in (2.0**-30, 2.0**-200, 2.0**200):
+        path = fastlsq.elastic_net_path(scale * x, scale * y, l1_ratio=1.0, n_alphas=5)
+        np.testing.assert_allclose(path.alphas, scale**2 * plain.alphas, rtol=1e-12)
+        np.testing.assert_allclose(path.coef, plain.coef, rtol=1e-9)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_default_alphas_where_nothing_is_left_to_fit(wide, monkeypatch):
+    """scikit-learn's choice where no alpha is needed, whether the rest is zero or rounding."""
+    monkeypatch.setattr("fastlsq.gram.elastic_net.use_rows", lambda problem: wide)
+    x = np.random.default_rng(2).standard_normal((50, 4))
+    for y, factor in ((np.full(50, 0.1), None), (np.zeros(50), None), (1e9 * x[:, 0] + 0.3, [0, 1, 1, 1]),
+                      (x[:, 0] / 3 - x[:, 1], [0, 0, 1, 1])):
+        path = fastlsq.elastic_net_path(x, y, penalty_factor=factor, n_alphas=3)
+        assert (path.alphas == 1e-15).all() and path.converged.all()
+
+
 def test_extreme_targets_and_columns():
     x, y = data(80, 4)
     plain = fastlsq.elastic_net(x, y, 0.1, l1_ratio=1.0)
@@ -275,7 +350,7 @@ def test_ends_of_the_path():
     assert not above.coef.any() and np.count_nonzero(below.coef) == 1 and above.n_iter == 0
     np.testing.assert_allclose(above.intercept, y.mean(), rtol=1e-13)
     nothing, ols = fastlsq.elastic_net(x, y, 0.0), fastlsq.ols(x, y)
-    np.testing.assert_allclose(nothing.coef, ols.coef, rtol=1e-9)
+    np.testing.assert_allclose(nothing.coef, ols.coef, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(nothing.objective, ols.rss / 400, rtol=1e-12)
     ridge = fastlsq.elastic_net(x, y, 0.3, l1_ratio=0.0, tol=1e-15)
     centred = x - x.mean(axis=0)

@@ -14,7 +14,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.gram.polish import polish
 from fastlsq.gram.scaled import COARSE, Penalty, Scaled, grid
-from fastlsq.gram.wide_path import WideProblem
+from fastlsq.gram.wide_path import WideProblem, without_idle_values
 from fastlsq.solve.moments import Problem, gather
 
 if TYPE_CHECKING:
@@ -190,8 +190,10 @@ def elastic_net(
     more than 4096 columns, no p x p matrix is formed: the gradient comes from residual passes over X, and only columns
     in the working set are copied.
 
-    A column without any penalty has a dual bound only if one is known for its coefficient: `dual_gap` then takes it to
-    be less than the present one plus the norm of y over that of the column.
+    Columns without any penalty have a dual bound only if one is known for their part of the fitted values: `dual_gap`
+    takes its norm to be less than that of the present one plus the norm of y.  Where such columns depend on each other
+    as far as the moments tell, that bounds nothing: `dual_gap` is then the objective, and `converged` False unless the
+    fit is exact.
 
     References
     ----------
@@ -211,7 +213,7 @@ def elastic_net(
     rows = checked_rows(X, y, weights, intercept, names, n_threads)
     penalty = checked_penalty(rows, l1_ratio, penalty_factor, positive, tol, max_iter)
     if use_rows(rows.problem):
-        wide = WideProblem(rows.problem, penalty.factor)
+        wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         wide.approach(penalty, _approach(wide.largest_alpha(penalty), alphas[0]))
         return wide_path(wide, penalty, alphas, rows.names)[0]
     scaled = Scaled.of(gather(rows.problem), penalty.factor)
@@ -273,7 +275,7 @@ def elastic_net_path(
     penalty = checked_penalty(rows, l1_ratio, penalty_factor, positive, tol, max_iter)
     chosen = chosen_alphas(alphas, n_alphas, eps, [penalty.l1_ratio])
     if use_rows(rows.problem):
-        wide = WideProblem(rows.problem, penalty.factor)
+        wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         return wide_path(wide, penalty, chosen(wide, penalty), rows.names)
     scaled = Scaled.of(gather(rows.problem), penalty.factor)
     return one_path(scaled, penalty, chosen(scaled, penalty), rows.names)
@@ -337,7 +339,8 @@ def paths_of(equations, penalties, alphas, names, n_threads, held=None, starts=N
         none = np.zeros(len(own))
         b = np.zeros((len(own), 0)) if problem is None else problem.b
         objective = none + 0.5 * scaled.yy if problem is None else problem.objective
-        gap, sweeps = (none, none.astype(np.int64)) if problem is None else (problem.gap, problem.sweeps)
+        gap, sweeps = (none, none.astype(np.int64)) if problem is None else (
+            scaled.gaps(problem, penalty, own), problem.sweeps)
         paths.append(ElasticNetPath(
             own, scaled.coef(b), scaled.intercept(b), scaled.in_user_units(objective), scaled.in_user_units(gap),
             sweeps, gap <= penalty.tol * scaled.yy, penalty.l1_ratio, list(names),

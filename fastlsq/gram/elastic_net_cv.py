@@ -24,7 +24,7 @@ from fastlsq.gram.elastic_net import (
 )
 from fastlsq.gram.folds import check_weights, folds_of, moments_of, training_weights
 from fastlsq.gram.scaled import Scaled
-from fastlsq.gram.wide_path import WideProblem
+from fastlsq.gram.wide_path import WideProblem, without_idle_values
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -182,7 +182,7 @@ def _by_moments(rows, penalties, chosen, folds):
 
 def _by_rows(rows, penalties, chosen, folds):
     """The same for wide problems, by residual passes."""
-    problem, factor = rows.problem, penalties[0].factor
+    problem, factor = without_idle_values(rows.problem), penalties[0].factor
     wide = WideProblem(problem, factor)
     grids = [chosen(wide, penalty) for penalty in penalties]
     paths = []

@@ -21,6 +21,8 @@ from fastlsq.solve.moments import NormalEquations, root_exponents
 COARSE = 1e-3
 #: that of columns without a penalty, from whose fit the largest alpha follows
 EXACT = 1e-15
+# That of an objective, as a share of the terms it is summed from.
+_ROUNDING = 16 * 2.0**-53
 
 
 @dataclass(slots=True)
@@ -74,6 +76,18 @@ class Scaled:
         first, second = self.terms(penalty)
         return lib.Penalized(self.m, self.c, self.yy, first, second, alphas, penalty.positive, penalty.tol,
                              penalty.max_iter, start, None if held is None else self.held_out(held))
+
+    def gaps(self, problem, penalty, alphas):
+        """Duality gaps of a solved path; no more than the objective and its rounding, as no objective is negative."""
+        (first, second), free = self.terms(penalty), FreeColumns()
+        gaps = problem.gap.copy()
+        for i, alpha in enumerate(alphas):
+            b, own = problem.b[i], (alpha * first, alpha * second)
+            if np.count_nonzero((own[0] == 0) & (own[1] == 0)) > 1:
+                gap = gaps[i] + free.excess(self.m, b, self.c - self.m @ b, *own, self.yy, penalty.positive)
+                terms = self.yy + np.abs(b) @ np.abs(self.m) @ np.abs(b)
+                gaps[i] = min(gap, problem.objective[i] + _ROUNDING * terms)
+        return gaps
 
     def held_out(self, held):
         """Moments of the rows held out, `held`, as the core wants them, in these units."""
@@ -133,7 +147,10 @@ class Scaled:
             problem = lib.Penalized(own, self.c[free], self.yy, none, none, np.zeros(1), penalty.positive, EXACT,
                                     penalty.max_iter)
             lib.elastic_net_paths([problem], 1)
-            q = q - self.m[:, free] @ problem.b[0]
+            b = problem.b[0]
+            q = q - self.m[:, free] @ b
+            # what the free columns fit to rounding leaves no alpha
+            q[np.abs(q) <= _ROUNDING * (np.abs(self.c) + np.abs(self.m[:, free]) @ np.abs(b))] = 0.0
         return largest_ratio(q, first, penalty.positive)
 
 
@@ -143,9 +160,45 @@ def largest_ratio(q, l1, positive):
     return float(np.max(np.divide(sizes, l1, out=np.zeros(q.size), where=l1 > 0), initial=0.0))
 
 
+class FreeColumns:
+    """What several columns without any penalty add to the duality gap, where they are correlated.
+
+    The core bounds the coefficient of each by |b_j| + ‖y‖/‖z_j‖, which correlated columns exceed.  Together they obey
+    ‖Z_F b_F‖ <= ‖y‖ + ‖Z_F b_F‖ of the present b, so with v_j = |q_j| or, for coefficients >= 0, max(q_j, 0)
+
+        sum_F q_j b_j <= sqrt(qᵀ M_FF⁻¹ q) (‖y‖ + ‖Z_F b_F‖)
+
+    takes the place of sum_F v_j (|b_j| + ‖y‖/‖z_j‖).  Where M_FF cannot be factorized the moments do not bound it.
+    """
+
+    def __init__(self):
+        self.columns, self.factor = None, None
+
+    def excess(self, m, b, q, first, second, yy, positive):
+        """To be added to the gap; m, b, q, first = alpha l1 and second = alpha l2 are of the same columns."""
+        free = np.flatnonzero((first == 0) & (second == 0))
+        if free.size < 2:
+            return 0.0
+        own = np.ascontiguousarray(m[np.ix_(free, free)])
+        if self.columns is None or not np.array_equal(free, self.columns):
+            self.columns, self.factor = free, lib.factorize(own, None, 1)[0]
+        slopes, b = np.maximum(q[free], 0) if positive else q[free], b[free]
+        if not slopes.any():
+            return 0.0
+        if self.factor is None:
+            return np.inf
+        squares = slopes @ self.factor.solve(np.ascontiguousarray(slopes[:, None]))[:, 0]
+        together = np.sqrt(max(squares, 0.0)) * (np.sqrt(yy) + np.sqrt(max(b @ own @ b, 0.0)))
+        alone = np.abs(slopes) @ (np.abs(b) + np.sqrt(yy / np.diagonal(own)))
+        return float(max(together - alone, 0.0))
+
+
 def grid(largest, eps, n_alphas):
-    """n_alphas values from `largest` down to eps times that, equally apart in their logarithms."""
-    if not largest > np.finfo(np.float64).resolution:
+    """n_alphas values from `largest` down to eps times that, equally apart in their logarithms.
+
+    Where no alpha is needed to make all coefficients zero, those that scikit-learn takes.
+    """
+    if not largest > 0:
         return np.full(n_alphas, np.finfo(np.float64).resolution)
     return np.geomspace(largest, largest * eps, num=n_alphas)
 

@@ -14,33 +14,58 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.scaled import COARSE, EXACT, largest_ratio
+from fastlsq.gram.scaled import COARSE, EXACT, FreeColumns, largest_ratio
 
 # A centred column no larger than this, times its largest value before, is a constant one.
 _ROUNDING = 8 * 2.0**-53
+_LARGE = 2.0**300
 _MARGIN = 0.5  # of the goal that the working set is solved to
 _STALLS = 3  # rounds without progress, after which rounding is all that is left
+
+
+def largest_of_rows(values, rows):
+    """Largest absolute values of the columns of these rows: a slice, or row numbers, which are copied block by block."""
+    largest, own = np.zeros(values.shape[1]), np.empty(values.shape[1])
+    if isinstance(rows, slice):
+        lib.column_max_abs(values[rows], largest)
+        return largest
+    length = 4 * lib.block_rows(values.shape[1])
+    for start in range(0, rows.size, length):
+        lib.column_max_abs(values[rows[start : start + length]], own)
+        np.maximum(largest, own, out=largest)
+    return largest
+
+
+def without_idle_values(problem):
+    """The problem with rows of weight 0 zeroed where they would overflow: only then is X copied."""
+    _arrays.check_finite(X=problem.x, y=problem.y)
+    if problem.weights is None:
+        return problem
+    idle, changed = np.flatnonzero(problem.weights == 0), {}
+    for name, values in (("x", problem.x), ("y", problem.y)):
+        if idle.size and values.dtype == np.float64 and largest_of_rows(values, idle).max(initial=0.0) > _LARGE:
+            changed[name] = np.array(values)
+            changed[name][idle] = 0.0
+    return replace(problem, **changed)
 
 
 class WideProblem:
     """The rows with columns scaled to |z| <= 1 by powers of two, about their means where there is an intercept."""
 
     def __init__(self, problem, factor):
-        _arrays.check_finite(X=problem.x, y=problem.y)
         self.problem = problem
         n, p, _ = problem.shape
         self.weight = float(n if problem.weights is None else np.add.reduce(problem.weights, dtype=np.float64))
         if not self.weight > 0:
             raise ValueError("weights must not all be zero" if n else "X has no rows")
-        peak = np.empty(p + 1)
-        lib.column_max_abs(problem.x, peak[:p])
-        lib.column_max_abs(problem.y, peak[p:])
+        self.root = np.ones(n) if problem.weights is None else np.sqrt(problem.weights, dtype=np.float64)
+        self.played = slice(None) if self.root.all() else np.flatnonzero(self.root)
+        peak = np.append(largest_of_rows(problem.x, self.played), largest_of_rows(problem.y, self.played))
         self.exponents = np.where(peak > 0, -np.frexp(peak)[1].astype(np.int64), 0)
         self.usable = (peak[:p] > 0) & np.isfinite(factor)
         self.scale, self.offset = np.ldexp(1.0, self.exponents), np.zeros(p + 1)
         if problem.intercept:
             self.offset = self._means()
-        self.root = np.ones(n) if problem.weights is None else np.sqrt(problem.weights, dtype=np.float64)
         self.columns = np.empty(0, np.int64)  # the working set, in order of entry
         self.inside = np.zeros(p, bool)
         self._z, self._m = np.empty((0, n)), np.empty((0, 0))  # with room for more
@@ -92,6 +117,8 @@ class WideProblem:
             self.enter(np.flatnonzero(free))
             none = np.where(free, 0.0, np.inf)
             self._descend(np.zeros(free.size), np.zeros(free.size), 0.0, replace(penalty, tol=EXACT), none)
+            # |z| and |y| are about 1 at most: what the free columns fit to rounding leaves no alpha
+            self.q[np.abs(self.q) <= _ROUNDING * self.weight * (1 + np.abs(self.b).sum())] = 0.0
         largest = largest_ratio(np.where(self.usable, self.q, 0.0), first, penalty.positive)
         self.restart()
         return largest
@@ -102,7 +129,7 @@ class WideProblem:
         if new.size == 0:
             return
         rows = self.problem.x[:, new].astype(np.float64) * self.scale[new] - self.offset[new]
-        level = np.abs(rows).max(axis=0, initial=0.0) <= _ROUNDING
+        level = np.abs(rows[self.played]).max(axis=0, initial=0.0) <= _ROUNDING
         self.usable[new[level]] = False
         new, rows = new[~level], rows[:, ~level]
         z = np.ascontiguousarray((rows * self.root[:, None]).T)
@@ -144,12 +171,16 @@ class WideProblem:
     def _descend(self, first, second, alpha, penalty, bound):
         """Until the gap over all columns is small or max_iter is reached; columns beyond their bound enter."""
         goal, left, best, stalls = penalty.tol * self.yy, penalty.max_iter, np.inf, 0
-        diagonal = np.ones(self.b.size)
+        diagonal, free = np.ones(self.b.size), FreeColumns()
         while True:
             columns = self.columns
             diagonal[columns] = np.diagonal(self.m)
             present = np.where(self.usable & np.isfinite(bound), self.q, 0.0)
             gap = lib.duality_gap(self.b, present, first, second, diagonal, alpha, penalty.positive, self.yy, self.rss)
+            if columns.size:
+                own = alpha * first[columns], alpha * second[columns]
+                gap += free.excess(self.m, self.b[columns], self.q[columns], *own, self.yy, penalty.positive)
+            gap = min(gap, 0.5 * self.rss + self._penalty(first, second, alpha))
             if gap <= goal or left <= 0:
                 break
             admitted = self._admit(bound, penalty)
@@ -175,9 +206,11 @@ class WideProblem:
 
     def objective(self, penalty, alpha):
         """In the user's units, as all that follows."""
-        first, second = self.terms(penalty)
+        return self.in_user_units(0.5 * self.rss + self._penalty(*self.terms(penalty), alpha))
+
+    def _penalty(self, first, second, alpha):
         size = np.abs(self.b)
-        return self.in_user_units(0.5 * self.rss + alpha * (first @ size + 0.5 * second @ size**2))
+        return alpha * (first @ size + 0.5 * second @ size**2)
 
     def in_user_units(self, squares):
         return float(np.ldexp(squares / self.weight, -2 * int(self.exponents[-1])))
