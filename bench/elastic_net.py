@@ -12,7 +12,6 @@ their own tolerances, which are looser than ours; the objective of each answer i
 not be above a peer's.  A wrong answer makes the exit status 1.
 """
 
-import argparse
 import sys
 import time
 import warnings
@@ -22,8 +21,7 @@ from importlib.util import find_spec
 import numpy as np
 
 import fastlsq
-from bench import machine
-from bench.special import interleave
+from bench.rounds import Suite, interleave, run
 
 RATIO, ALPHAS, FOLDS = 0.5, 100, 5
 
@@ -131,12 +129,12 @@ def installed(peers):
     return found
 
 
-class Suite:
-    """Prints one suite and remembers whether its answers were right."""
+class ElasticNet(Suite):
+    """The suites of this file."""
 
     def __init__(self, quick, rounds, slow):
-        self.quick, self.rounds, self.slow, self.wrong = quick, rounds, slow, []
-        self.rng = np.random.default_rng(20261122)
+        super().__init__(quick, rounds)
+        self.slow = slow
 
     def data(self, n, p, used=20):
         x, beta = self.rng.standard_normal((n, p)), np.zeros(p)
@@ -148,7 +146,7 @@ class Suite:
             print(f"  {', '.join(slow)}: not run (--slow)")
         return timed(ours, peers, slow if self.slow else {}, self.rounds)
 
-    def check(self, name, holds):
+    def check_that(self, name, holds):
         if not holds:
             self.wrong.append(name)
 
@@ -165,7 +163,7 @@ class Suite:
         ours = {"fastlsq": lambda: fastlsq.elastic_net_cv(x, y)}
         found = self.timed(ours, *cv_peers(x, y, alphas))
         fit, remarks = found["fastlsq"][1], {}
-        self.check("cv: not converged", fit.converged and fit.folds_converged)
+        self.check_that("cv: not converged", fit.converged and fit.folds_converged)
         for name, (_, answer) in found.items():
             if name == "fastlsq":
                 continue
@@ -173,8 +171,8 @@ class Suite:
             mine = fastlsq.elastic_net(x, y, alpha)
             theirs, ours = objective(x, y, coef, level, alpha), objective(x, y, mine.coef, mine.intercept, alpha)
             apart = np.abs(errors / fit.mse_path[0] - 1).max()
-            self.check(f"cv: objective above that of {name}", ours <= theirs * (1 + 1e-10))
-            self.check(f"cv: errors of folds differ from {name} by {apart:.1e}", apart < 2e-2)
+            self.check_that(f"cv: objective above that of {name}", ours <= theirs * (1 + 1e-10))
+            self.check_that(f"cv: errors of folds differ from {name} by {apart:.1e}", apart < 2e-2)
             remarks[name] = f"objective above ours {theirs / ours - 1:.1e}, errors differ by {apart:.1e}"
         self.lines(found, "fastlsq", remarks)
 
@@ -193,12 +191,12 @@ class Suite:
             found = self.timed(calls, *path_peers(x, y, alphas))
             ours = next(iter(calls))
             path, remarks = found[ours][1], {}
-            self.check(f"path {words}: not converged", path.converged.all())
+            self.check_that(f"path {words}: not converged", path.converged.all())
             for name, (_, coef) in found.items():
                 if name == ours:
                     continue
                 above = [objective(x, y, coef[i], 0.0, alpha) / path.objective[i] - 1 for i, alpha in enumerate(alphas)]
-                self.check(f"path {words}: objective above that of {name}", min(above) > -1e-10)
+                self.check_that(f"path {words}: objective above that of {name}", min(above) > -1e-10)
                 remarks[name] = f"objective above ours at most {max(above):.1e}"
             self.lines(found, ours, remarks)
 
@@ -207,28 +205,17 @@ SUITES = ("cv", "path")
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.elastic_net", description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow", action="store_true", help="celer and skglm too")
-    options = parser.parse_args(arguments)
-    unknown = sorted(set(options.suites) - set(SUITES))
-    if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    # of peers: the checks below tell
-    warnings.filterwarnings("ignore", message=".*(converge|Objective|iterations|compiled).*")
-    machine.print_facts(machine.facts())
-    if options.slow:
-        compile_peers()
-    suite = Suite(options.quick, options.rounds, options.slow)
-    for name in options.suites or SUITES:
-        method = getattr(suite, name)
-        print(f"\n{name}: {method.__doc__}")
-        method()
-    for message in suite.wrong:
-        print(f"WRONG  {message}")
-    return 1 if suite.wrong else 0
+    def add(parser):
+        parser.add_argument("--slow", action="store_true", help="celer and skglm too")
+
+    def make(options):
+        # of peers: the checks tell
+        warnings.filterwarnings("ignore", message=".*(converge|Objective|iterations|compiled).*")
+        if options.slow:
+            compile_peers()
+        return ElasticNet(options.quick, options.rounds, options.slow)
+
+    return run(make, SUITES, __doc__, arguments, rounds=3, add=add)
 
 
 if __name__ == "__main__":

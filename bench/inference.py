@@ -6,17 +6,15 @@
     python -m bench.inference robust         # one
     python -m bench.inference --quick 50     # a smoke run: answers checked, times no evidence
 
-statsmodels is run where it is installed.  Interleaved and checked as in bench/special.py.
+statsmodels is run where it is installed.  Interleaved and checked as in bench/rounds.py.
 """
 
-import argparse
 import sys
 
 import numpy as np
 
 import fastlsq
-from bench import machine
-from bench.special import Suite, interleave
+from bench.rounds import Suite, interleave, run
 
 
 def peer():
@@ -119,23 +117,7 @@ SUITES = ("classical", "robust", "influence")
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.inference", description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args(arguments)
-    unknown = sorted(set(options.suites) - set(SUITES))
-    if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    machine.print_facts(machine.facts())
-    suite = Inference(options.quick, options.rounds)
-    for name in options.suites or SUITES:
-        method = getattr(suite, name)
-        print(f"\n{name}: {method.__doc__}")
-        method()
-    for message in suite.wrong:
-        print(f"WRONG  {message}")
-    return 1 if suite.wrong else 0
+    return run(lambda options: Inference(options.quick, options.rounds), SUITES, __doc__, arguments)
 
 
 if __name__ == "__main__":

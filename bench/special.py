@@ -10,7 +10,6 @@ Each suite interleaves its methods round by round, checks every answer, and prin
 same rounds.  A wrong answer makes the exit status 1.
 """
 
-import argparse
 import sys
 import time
 from statistics import median
@@ -19,51 +18,13 @@ import numpy as np
 
 import fastlsq
 from bench import machine, roofline
+from bench.rounds import Suite, interleave, repeated, run
 from fastlsq._core import lib
 from fastlsq._threads import resolve
 
 
-def interleave(methods, rounds, quiet=roofline.QUIET_SECONDS):
-    """{name: (median seconds, last answer)} of methods {name: call}, one turn each a round after one to warm up."""
-    times, answers = {name: [] for name in methods}, {}
-    for call in methods.values():
-        call()
-    for _ in range(rounds):
-        for name, call in methods.items():
-            time.sleep(quiet)
-            start = time.perf_counter()
-            answers[name] = call()
-            times[name].append(time.perf_counter() - start)
-    return {name: (median(times[name]), answers[name]) for name in methods}
-
-
-def repeated(call, count):
-    """The call made `count` times, for what is too short to be timed alone."""
-
-    def many():
-        for _ in range(count - 1):
-            call()
-        return call()
-
-    return many
-
-
-class Suite:
-    """Prints one suite and remembers whether its answers were right."""
-
-    def __init__(self, quick, rounds):
-        self.quick, self.rounds, self.wrong = quick, rounds, []
-        self.rng = np.random.default_rng(20261122)
-
-    def rows(self, n, least=64):
-        return max(n // self.quick, least)
-
-    def check(self, name, error, tolerance):
-        if not error <= tolerance:
-            self.wrong.append(f"{name}: error {error:.1e} > {tolerance:.1e}")
-
-    def line(self, name, seconds, remark="", unit=1e3, suffix="ms"):
-        print(f"  {name:44} {seconds * unit:10.3f} {suffix}  {remark}")
+class Special(Suite):
+    """The suites of this file."""
 
     # ---- the suites -----------------------------------------------------------------------------------------------
 
@@ -350,23 +311,7 @@ SUITES = ("latency", "batched", "grouped", "bounded", "equality", "targets", "ch
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.special", description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args(arguments)
-    unknown = sorted(set(options.suites) - set(SUITES))
-    if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    machine.print_facts(machine.facts())
-    suite = Suite(options.quick, options.rounds)
-    for name in options.suites or SUITES:
-        method = getattr(suite, name)
-        print(f"\n{name}: {method.__doc__}")
-        method()
-    for message in suite.wrong:
-        print(f"WRONG  {message}")
-    return 1 if suite.wrong else 0
+    return run(lambda options: Special(options.quick, options.rounds), SUITES, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
     python -m bench.state --quick 50            # a smoke run: answers checked, times no evidence
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -17,8 +16,8 @@ from statistics import median
 import numpy as np
 
 import fastlsq
-from bench import machine, roofline
-from bench.special import Suite, interleave
+from bench import roofline
+from bench.rounds import Suite, interleave, run
 
 BLOCK = 2**22  # rows written at a time
 
@@ -118,24 +117,13 @@ SUITES = ("ridge", "stream")
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.state", description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--gigabytes", type=float, default=10.0, help="size of the stream")
-    options = parser.parse_args(arguments)
-    unknown = sorted(set(options.suites) - set(SUITES))
-    if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    machine.print_facts(machine.facts())
-    suite = StateSuite(options.quick, options.rounds, options.gigabytes)
-    for name in options.suites or SUITES:
-        method = getattr(suite, name)
-        print(f"\n{name}: {method.__doc__}")
-        method()
-    for message in suite.wrong:
-        print(f"WRONG  {message}")
-    return 1 if suite.wrong else 0
+    def add(parser):
+        parser.add_argument("--gigabytes", type=float, default=10.0, help="size of the stream")
+
+    def make(options):
+        return StateSuite(options.quick, options.rounds, options.gigabytes)
+
+    return run(make, SUITES, __doc__, arguments, rounds=5, add=add)
 
 
 if __name__ == "__main__":

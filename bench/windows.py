@@ -8,14 +8,12 @@
 A peer that is not installed is printed as a gap.  A wrong answer makes the exit status 1.
 """
 
-import argparse
 import sys
 
 import numpy as np
 
 import fastlsq
-from bench import machine
-from bench.special import Suite, interleave
+from bench.rounds import Suite, interleave, run
 
 COLUMNS, WINDOW = 4, 250
 
@@ -154,23 +152,7 @@ SUITES = ("rolling", "grouped", "dependent")
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.windows", description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", type=int, default=1, help="divide the sizes by this: a smoke run")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args(arguments)
-    unknown = sorted(set(options.suites) - set(SUITES))
-    if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    machine.print_facts(machine.facts())
-    suite = Windows(options.quick, options.rounds)
-    for name in options.suites or SUITES:
-        method = getattr(suite, name)
-        print(f"\n{name}: {method.__doc__}")
-        method()
-    for message in suite.wrong:
-        print(f"WRONG  {message}")
-    return 1 if suite.wrong else 0
+    return run(lambda options: Windows(options.quick, options.rounds), SUITES, __doc__, arguments, rounds=5)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from fastlsq.gram.elastic_net_cv import elastic_net_cv as elastic_net_cv
 from fastlsq.gram.gram import Gram as Gram
 from fastlsq.gram.grouped import GroupedOLSResult as GroupedOLSResult
 from fastlsq.gram.grouped import grouped_ols as grouped_ols
+from fastlsq.gram.influence import Influence as Influence
 from fastlsq.gram.ols import OLSResult as OLSResult
 from fastlsq.gram.ols import ols as ols
+from fastlsq.gram.prediction import Prediction as Prediction
 from fastlsq.gram.ridge import RidgeResult as RidgeResult
 from fastlsq.gram.ridge import ridge as ridge
 from fastlsq.gram.ridge_cv import RidgeCVResult as RidgeCVResult
@@ -29,6 +31,7 @@ from fastlsq.gram.rolling import ewm_ols as ewm_ols
 from fastlsq.gram.rolling import expanding_ols as expanding_ols
 from fastlsq.gram.rolling import rolling_ols as rolling_ols
 from fastlsq.gram.streams import row_chunks as row_chunks
+from fastlsq.gram.wald import WaldTest as WaldTest
 from fastlsq.solve.batched import BatchInfo as BatchInfo
 from fastlsq.solve.bounded import BoundedInfo as BoundedInfo
 from fastlsq.solve.constrained import BoundedResult as BoundedResult
@@ -44,11 +47,11 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
-    "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "LstsqResult", "NNLSResult", "OLSResult",
-    "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "elastic_net", "elastic_net_cv",
-    "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality", "nnls",
-    "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path", "rolling_ols", "row_chunks",
-    "set_num_threads", "show_config", "unpatch",
+    "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
+    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
+    "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
+    "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
+    "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

@@ -10,7 +10,7 @@ import pytest
 
 import fastlsq
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 MODULES = sorted({"fastlsq", "fastlsq._config", *fastlsq._HOME.values()})
 
 
@@ -20,9 +20,10 @@ def test_docstrings(name):
     assert failed == 0
 
 
-def test_readme():
-    failed, tried = doctest.testfile(str(README), module_relative=False)
-    assert tried >= 10
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 10), ("docs/gram.md", 25)])
+def test_pages(page, examples):
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert tried >= examples
     assert failed == 0
 
 

@@ -41,6 +41,12 @@ CALLS = {
     "ols, HAC": "fastlsq.ols(x[rows, 1:], y[rows], cov='HAC', lags=20)",
     "influence": "[None for block in fastlsq.ols(x[rows, 1:], y[rows]).influence(x[rows, 1:], y[rows])]",
     "Gram": "fastlsq.Gram().update(x[rows, 1:], y[rows]).ols()",
+    "stream": "fastlsq.Gram().update_from(fastlsq.row_chunks(x[rows], y[rows], w[rows], rows=50_000)).ridge()",
+    "ridge": "fastlsq.ridge(x[rows, 1:], y[rows], 1e-3, weights=w[rows])",
+    "leave-one-out": "fastlsq.ridge_cv(x[rows, 1:], y[rows], weights=w[rows])",
+    "folds": "fastlsq.ridge_cv(x[rows, 1:], y[rows], cv=5)",
+    "elastic net, folds": "fastlsq.elastic_net_cv(x[rows, 1:], y[rows])",
+    "nnls": "fastlsq.nnls(x[rows], y[rows])",
 }
 
 

@@ -4,58 +4,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastlsq import _arrays, _threads
-from fastlsq.gram.frame import Frame, Rows, block_size
+from fastlsq import _threads
+from fastlsq.gram.frame import Frame
+from fastlsq.gram.prediction import Prediction, predict
 from fastlsq.gram.robust import check_request, checked_rows, polish_if_needed, robust_meat
+from fastlsq.gram.wald import WaldTest, robust_f, wald_test
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from fastlsq.gram.influence import Influence
     from fastlsq.gram.summary import Summary
-
-#: singular values of scaled restrictions below this part of the largest are rounding
-_RESTRICTIONS_NOISE = 1e-10
-
-
-@dataclass(slots=True)
-class WaldTest:
-    """A test of linear restrictions; arrays of one entry per target for several targets.
-
-    Attributes
-    ----------
-    f_value, p_value : float
-    df_num, df_denom : int
-        Restrictions that are independent of each other, and the degrees of freedom of the covariance.
-    """
-
-    f_value: Any
-    p_value: Any
-    df_num: int
-    df_denom: int
-
-
-@dataclass(slots=True)
-class Prediction:
-    """Predictions and their interval.
-
-    Attributes
-    ----------
-    mean, standard_errors, lower, upper : ndarray, shape (n,) or (n, k)
-        standard_errors is that of the mean response, and with interval='prediction' that of an observation.
-    """
-
-    mean: NDArray[np.float64]
-    standard_errors: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-
 
 class OLSResult:
     """A fitted linear model and inference on its parameters.
@@ -118,7 +82,7 @@ class OLSResult:
 
     # ---- shapes: one target has no axis for it -----------------------------------------------------------------------
 
-    def _shown(self, values):
+    def shown(self, values):
         if self.targets != 1:
             return values
         return float(values[0]) if np.ndim(values) == 1 else values[..., 0]
@@ -138,22 +102,22 @@ class OLSResult:
 
     @property
     def coef(self) -> NDArray[np.float64]:
-        return self._shown(self.coefficients)
+        return self.shown(self.coefficients)
 
     @property
     def intercept(self) -> float:
-        return self._shown(self._intercepts)
+        return self.shown(self._intercepts)
 
-    def _parameters(self):
+    def parameters(self):
         return np.vstack([self._intercepts, self.coefficients]) if self.has_intercept else self.coefficients
 
     @property
     def params(self) -> NDArray[np.float64]:
-        return self._shown(self._parameters())
+        return self.shown(self.parameters())
 
     def _sum_of_squares(self, values):
         with np.errstate(over="ignore", under="ignore"):
-            return self._shown(np.ldexp(values, 2 * self.y_exponents))
+            return self.shown(np.ldexp(values, 2 * self.y_exponents))
 
     @property
     def rss(self) -> float:
@@ -166,19 +130,19 @@ class OLSResult:
     @property
     def sigma(self) -> float:
         with np.errstate(over="ignore", under="ignore"):
-            return self._shown(np.ldexp(self._sigma(), self.y_exponents))
+            return self.shown(np.ldexp(self.scaled_sigma(), self.y_exponents))
 
-    def _sigma(self):
+    def scaled_sigma(self):
         """In units of 2^y_exponents."""
         return np.sqrt(self._rss / self.df_resid) if self.df_resid > 0 else np.full(self.targets, np.nan)
 
     # ---- covariance of the parameters --------------------------------------------------------------------------------
 
-    def _meat_of(self, target):
+    def meat_of(self, target):
         """(M, e): the covariance of the coordinates is M 4^e."""
         if self._meat is not None:
             return self._meat.values[target], int(self._meat.exponents[target])
-        return self._sigma()[target] ** 2 * np.eye(self.frame.columns), int(self.y_exponents[target])
+        return self.scaled_sigma()[target] ** 2 * np.eye(self.frame.columns), int(self.y_exponents[target])
 
     @cached_property
     def covariance(self) -> NDArray[np.float64]:
@@ -186,7 +150,7 @@ class OLSResult:
         a, exponents = self.frame.parameter_root()
         found = []
         for t in range(self.targets):
-            meat, own = self._meat_of(t)
+            meat, own = self.meat_of(t)
             # entries may be as large as float64 allows
             more = int(np.frexp(np.sqrt(np.abs(meat).max(initial=0.0)))[1]) if np.isfinite(meat).all() else 0
             places = exponents + own + more
@@ -200,7 +164,7 @@ class OLSResult:
         a, exponents = self.frame.parameter_root()
         lengths = np.einsum("ij,ij->i", a, a)
         if self._meat is None:
-            errors = np.sqrt(lengths)[:, None] * self._sigma()
+            errors = np.sqrt(lengths)[:, None] * self.scaled_sigma()
             own = self.y_exponents
         else:
             own = self._meat.exponents
@@ -210,7 +174,7 @@ class OLSResult:
         silent = slopes <= np.finfo(float).eps ** 2 * slopes.max(initial=0.0)  # says nothing about y
         errors[int(self.has_intercept) :][silent] = np.nan
         with np.errstate(over="ignore", under="ignore"):
-            return self._shown(np.ldexp(errors, exponents[:, None] + own))
+            return self.shown(np.ldexp(errors, exponents[:, None] + own))
 
     @cached_property
     def t_values(self) -> NDArray[np.float64]:
@@ -226,7 +190,7 @@ class OLSResult:
             return np.full(self.params.shape, np.nan)
         return 2.0 * stdtr(self.df_inference, -np.abs(self.t_values))
 
-    def _quantile(self, level):
+    def quantile_of(self, level):
         from scipy.special import stdtrit
 
         if not 0 < level < 1:
@@ -235,7 +199,7 @@ class OLSResult:
 
     def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
         """Confidence intervals, shape (number of parameters, 2), for several targets (number of parameters, 2, k)."""
-        quantile = self._quantile(level)
+        quantile = self.quantile_of(level)
         with np.errstate(over="ignore", invalid="ignore"):  # coefficients that float64 cannot hold are infinite
             half = quantile * self.standard_errors
             return np.stack([self.params - half, self.params + half], axis=1)
@@ -245,47 +209,32 @@ class OLSResult:
     @property
     def r_squared(self) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._shown(np.where(self._tss > 0, 1.0 - self._rss / self._tss, np.nan))
+            return self.shown(np.where(self._tss > 0, 1.0 - self._rss / self._tss, np.nan))
 
     @property
     def adj_r_squared(self) -> float:
         total = self.n_rows - self.has_intercept
         r_squared = np.atleast_1d(self.r_squared)
-        return self._shown(1.0 - (1.0 - r_squared) * total / self.df_resid if self.df_resid > 0 else np.nan * r_squared)
+        return self.shown(1.0 - (1.0 - r_squared) * total / self.df_resid if self.df_resid > 0 else np.nan * r_squared)
 
     @property
     def f_value(self) -> float:
         """F of all slopes being zero; with a robust covariance by the Wald test, NaN where that has a lower rank."""
         if self.df_model == 0 or self.df_resid <= 0:
-            return self._shown(np.full(self.targets, np.nan))
+            return self.shown(np.full(self.targets, np.nan))
         if self._meat is not None:
-            return self._shown(np.array([self._robust_f(t) for t in range(self.targets)]))
+            return self.shown(np.array([robust_f(self, t) for t in range(self.targets)]))
         with np.errstate(divide="ignore", invalid="ignore"):
             explained = np.maximum(self._tss - self._rss, 0.0) / self.df_model
-            return self._shown(explained / (self._rss / self.df_resid))
-
-    def _robust_f(self, target):
-        """cᵀ M⁻¹ c / r for the coordinates c of the slopes."""
-        root, exponents = self.frame.root, self.frame.exponents
-        meat, own = self._meat_of(target)
-        r = root.shape[1]
-        factor = _root_of(meat[:r, :r])
-        if factor is None:  # not finite, or not definite
-            return np.nan
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            slopes = np.ldexp(self.coefficients[:, target], -exponents - own)
-        if not np.isfinite(slopes).all():
-            return np.nan
-        c = np.linalg.lstsq(root, slopes, rcond=None)[0]
-        return _squared_distance(factor, c)[0] / r if np.linalg.matrix_rank(factor) == r else np.nan
+            return self.shown(explained / (self._rss / self.df_resid))
 
     @property
     def f_p_value(self) -> float:
         from scipy.special import fdtrc
 
         if self.df_model == 0 or self.df_resid <= 0:
-            return self._shown(np.full(self.targets, np.nan))
-        return self._shown(fdtrc(self.df_model, self.df_inference, np.atleast_1d(self.f_value)))
+            return self.shown(np.full(self.targets, np.nan))
+        return self.shown(fdtrc(self.df_model, self.df_inference, np.atleast_1d(self.f_value)))
 
     @property
     def log_likelihood(self) -> float:
@@ -297,7 +246,7 @@ class OLSResult:
         n = self.n_rows
         with np.errstate(divide="ignore"):
             logarithm = np.log(self._rss / n) + 2 * np.log(2.0) * self.y_exponents
-        return self._shown(-n / 2 * (np.log(2 * np.pi) + logarithm + 1) + 0.5 * self._sum_log_weights)
+        return self.shown(-n / 2 * (np.log(2 * np.pi) + logarithm + 1) + 0.5 * self._sum_log_weights)
 
     @property
     def aic(self) -> float:
@@ -334,27 +283,7 @@ class OLSResult:
         >>> round(test.f_value, 4), round(test.p_value, 4), test.df_num, test.df_denom
         (3.4675, 0.2238, 2, 2)
         """
-        from scipy.special import fdtrc
-
-        matrix, values = _arrays.restrictions(R, r, len(self.param_names))
-        a, exponents = self.frame.parameter_root()
-        parameters = self._parameters()
-        found, ranks = np.full(self.targets, np.nan), np.zeros(self.targets, np.int64)
-        for t in range(self.targets):
-            meat, own = self._meat_of(t)
-            with np.errstate(over="ignore", under="ignore"):
-                restricted = np.ldexp(matrix, exponents + own) @ a
-            factor = _root_of(meat)
-            # not definite as a whole, but perhaps in what is restricted
-            g = restricted @ factor if factor is not None else _root_of(restricted @ meat @ restricted.T)
-            if g is None:
-                continue
-            squared, ranks[t] = _squared_distance(g, matrix @ parameters[:, t] - values)
-            found[t] = squared / ranks[t] if ranks[t] else np.nan
-        rank = int(ranks.max(initial=0))
-        found = np.atleast_1d(self._shown(found)) if self.df_inference > 0 else np.full(self.targets, np.nan)
-        p_value = fdtrc(np.maximum(ranks, 1), max(self.df_inference, 1), found)
-        return WaldTest(self._shown(found), self._shown(p_value), rank, self.df_inference)
+        return wald_test(self, R, r)
 
     # ---- rows --------------------------------------------------------------------------------------------------------
 
@@ -372,52 +301,7 @@ class OLSResult:
         The variance of the mean response at x is [1 x] V [1 x]ᵀ, V the covariance of the parameters; that of an
         observation is sigma²/w larger, w its weight, 1 by default.
         """
-        x = _arrays.matrix(X, "X")
-        if x.shape[1] != len(self.names):
-            raise ValueError(f"X has {x.shape[1]} columns, the model has {len(self.names)}")
-        mean = self._shown(x @ self.coefficients + self._intercepts)
-        if interval is None:
-            return mean
-        if interval not in ("mean", "prediction"):
-            raise ValueError(f"interval must be 'mean', 'prediction' or None, got {interval!r}")
-        quantile = self._quantile(level)
-        weights = _arrays.row_weights(weights, x.shape[0], "X")
-        if weights is not None and interval == "mean":
-            raise ValueError("weights go with interval='prediction': the mean response has none")
-        errors = self._mean_errors(Rows(x, None, None, _threads.resolve(n_threads)))
-        if interval == "prediction":
-            with np.errstate(divide="ignore"):  # of weight 0: of no bounds
-                share = 1.0 if weights is None else weights[:, None].astype(np.float64) ** -0.5
-            sigma = np.atleast_1d(self.sigma)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = errors / sigma
-                errors = np.where(sigma > 0, sigma * np.sqrt(np.maximum(share**2 + ratio * np.abs(ratio), 0.0)), errors)
-        errors = self._shown(np.where(errors < 0, np.nan, errors))
-        half = quantile * errors
-        return Prediction(mean, errors, mean - half, mean + half)
-
-    def _mean_errors(self, rows):
-        """Roots of the variances at rows, of their size with its sign: by two ways of clustering it may be negative."""
-        frame = self.frame
-        out = np.zeros((rows.x.shape[0], self.targets))
-        if frame.columns == 0:
-            return out
-        transform, meats = frame.transform(), [self._meat_of(t) for t in range(self.targets)]
-        for start, stop, some in rows.blocks(block_size(frame.columns)):
-            z = np.empty((stop - start, frame.columns))
-            frame.scores(some, None, transform, "root", scores=z)
-            if not np.isfinite(z).all():
-                _arrays.check_finite(X=rows.x)
-            lengths = np.sqrt(np.einsum("ij,ij->i", z, z)) if self._meat is None else None
-            for t, (meat, own) in enumerate(meats):
-                if lengths is not None:
-                    errors = lengths * self._sigma()[t]
-                else:
-                    variances = np.einsum("ij,ij->i", z @ meat, z)
-                    errors = np.copysign(np.sqrt(np.abs(variances)), variances)
-                with np.errstate(over="ignore", under="ignore"):
-                    out[start:stop, t] = np.ldexp(errors, own)
-        return out
+        return predict(self, X, interval, level, weights, n_threads)
 
     def robust(
         self,
@@ -537,24 +421,3 @@ class OLSResult:
             f"OLSResult({self.n_rows} rows, {len(self.names)} columns, {targets}R²={r_squared}, "
             f"path={self.info.path!r})"
         )
-
-
-def _root_of(meat):
-    """L with M = L Lᵀ, or None where M is not finite or has a negative eigenvalue beyond rounding."""
-    if not np.isfinite(meat).all():
-        return None
-    values, vectors = np.linalg.eigh(meat)
-    largest = values[-1] if values.size else 0.0
-    if values.size and values[0] < -1e-12 * abs(largest):
-        return None
-    return vectors * np.sqrt(np.maximum(values, 0.0))
-
-
-def _squared_distance(g, d):
-    """(dᵀ (G Gᵀ)⁺ d, rank) with the rows of G at equal length."""
-    lengths = np.linalg.norm(g, axis=1)
-    lengths = np.where(lengths > 0, lengths, 1.0)
-    u, values, _ = np.linalg.svd(g / lengths[:, None], full_matrices=False)
-    keep = values > _RESTRICTIONS_NOISE * values.max(initial=0.0)
-    half = (u[:, keep].T @ (d / lengths)) / values[keep]
-    return float(half @ half), int(keep.sum())

@@ -199,7 +199,7 @@ class GramState:
         rest = self.sum_weights - weight
         if self.n_rows < n or count < 0 or rest < -1e-9 * self.sum_weights:
             raise ValueError(f"X has {n} rows (of weight {weight:g}), the state {self.n_rows} ({self.sum_weights:g})")
-        leaving = gather(problem)
+        leaving = of_one_triangle(gather(problem))
         if self.n_rows == n:
             self._replace(None, 0)
             return self
@@ -271,9 +271,7 @@ class GramState:
         if self._moments is None:
             return self._merged
         running = NormalEquations.from_moments(self._moments, self._units, self._n_rows, self._sum_weights)
-        # centring rounds above and below the diagonal apart: one triangle, as files and pickles keep it
-        running.m = np.triu(running.m)
-        running.m += np.triu(running.m, 1).T
+        running = of_one_triangle(running)
         return running if self._merged is None else merge(self._merged, running)
 
     def __getstate__(self):
@@ -371,6 +369,13 @@ class GramState:
         scale, offset = units.core_arguments()
         staged.update(problem.x, problem.y if k else None, problem.weights, scale, offset, problem.n_threads)
         return staged
+
+
+def of_one_triangle(equations):
+    """With the upper triangle of M below the diagonal too, where centring rounds apart: files and pickles keep one."""
+    equations.m = np.triu(equations.m)
+    equations.m += np.triu(equations.m, 1).T
+    return equations
 
 
 def weighted_rows(problem):

@@ -183,7 +183,8 @@ def lstsq(
     if n_threads is not None:
         n_threads = _threads.resolve(n_threads)
     refused = None
-    _arrays.check_accuracy(accuracy)
+    if accuracy != "qr":
+        _arrays.check_accuracy(accuracy)
     if type(a) is np.ndarray is type(b) and cond is lapack_driver is weights is None:
         result = _in_one_call(a, b, n_threads, accuracy)
         if isinstance(result, LstsqResult):
