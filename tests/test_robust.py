@@ -508,6 +508,44 @@ def test_nearly_dependent_columns(near):
         np.testing.assert_allclose(fit.standard_errors[1:], np.sqrt(np.diagonal(want)), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-160, 1e-100, 1e100, 1e160])
+@pytest.mark.parametrize("kind", [{"cov": "classical"}, {"cov": "HC1"}], ids=lambda kind: kind["cov"])
+def test_wald_test_of_columns_of_any_size(kind, size):
+    x, y, _, _ = data(60, 3)
+    want = fastlsq.ols(x, y, **kind).wald_test(np.eye(4)[1:])
+    found = fastlsq.ols(x * [size, 1, 1 / size], y, **kind).wald_test(np.eye(4)[1:])
+    assert (found.df_num, found.f_value) == (3, pytest.approx(want.f_value, rel=1e-9))
+    apart = np.array([[0, 1, 0, 0], [0, 1 / size, 0, size]])
+    want = fastlsq.ols(x, y, **kind).wald_test([[0, 1, 0, 0], [0, 1, 0, 1]], [0.1, 0.5])
+    found = fastlsq.ols(x * [1 / size, 1, size], y, **kind).wald_test(apart, [0.1 * size, 0.5])
+    assert (found.df_num, found.f_value) == (2, pytest.approx(want.f_value, rel=1e-9))
+
+
+@pytest.mark.parametrize("near", [1e-9, 1e-11, 1e-12])
+def test_wald_test_of_nearly_dependent_columns(near):
+    rng = np.random.default_rng(3)
+    x, z = rng.standard_normal((2, 100))
+    y = x + 0.6 * z + rng.standard_normal(100)
+    fit = fastlsq.ols(np.column_stack([x, x + z * near]), y)
+    assert fit.df_model == 2
+    test = fit.wald_test(np.eye(3)[1:])
+    assert (test.df_num, test.f_value) == (2, pytest.approx(fit.f_value, rel=2e-15 / near))
+
+
+def test_restrictions_that_repeat_or_contradict_each_other():
+    x, y, _, _ = data(60, 3)
+    fit = fastlsq.ols(x * [1e-30, 1, 1e30], y)
+    once = fit.wald_test([0, 1, 0, 0], 5e30)
+    for twice in ([[0, 1, 0, 0], [0, 1, 0, 0]], [[0, 1, 0, 0], [0, 1e-20, 0, 0]]):
+        test = fit.wald_test(twice, [5e30, 5e30 * twice[1][1]])
+        assert (test.df_num, test.f_value) == (1, pytest.approx(once.f_value, rel=1e-12))
+        with pytest.raises(ValueError, match="the restrictions contradict each other"):
+            fit.wald_test(twice, [5e30, 0])
+    with pytest.raises(ValueError, match="the restrictions contradict each other"):
+        fit.wald_test([[0, 0, 0, 0], [0, 0, 1, 0]], [1, 0])
+
+
 def test_bad_input():
     x, y, _, groups = data(60, 2)
     for arguments, message in (

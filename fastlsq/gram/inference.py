@@ -274,6 +274,11 @@ class OLSResult:
         WaldTest
             With fewer degrees of freedom than m where restrictions repeat each other.
 
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit, values that are not finite, restrictions that contradict each other.
+
         Examples
         --------
         >>> import numpy as np, fastlsq
