@@ -546,6 +546,27 @@ def test_restrictions_that_repeat_or_contradict_each_other():
         fit.wald_test([[0, 0, 0, 0], [0, 0, 1, 0]], [1, 0])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("entry", [1.0, 1e160])
+@pytest.mark.parametrize("kind", [*ALL, {"cov": "HAC"}], ids=lambda kind: "-".join(map(str, kind.values())))
+def test_rows_of_weight_0_are_no_rows(kind, entry, monkeypatch):
+    monkeypatch.setattr(robust, "block_size", lambda columns, megabytes=1: 16)
+    x, y, _, groups = data(220, 3)
+    x *= [1e-12, 1.0, 1.0]
+    w = np.random.default_rng(2).integers(0, 3, 220) / 2.0
+    x[w == 0] = entry
+    counts = w > 0
+    found = fastlsq.ols(x, y, weights=w, **request(kind, groups))
+    want = fastlsq.ols(x[counts], y[counts], weights=w[counts], **request(kind, groups[counts]))
+    assert found.cov_words == want.cov_words
+    np.testing.assert_allclose(found.standard_errors, want.standard_errors, rtol=1e-9)
+    one, other = found.influence(x, y, w), want.influence(x[counts], y[counts], w[counts])
+    assert one.press == pytest.approx(other.press, rel=1e-9)
+    np.testing.assert_allclose(one.leverage[counts], other.leverage, rtol=1e-9)
+    np.testing.assert_allclose(one.dfbetas[counts], other.dfbetas, rtol=1e-7, atol=1e-12)
+    assert not one.leverage[~counts].any() and not one.cooks_distance[~counts].any()
+
+
 def test_bad_input():
     x, y, _, groups = data(60, 2)
     for arguments, message in (

@@ -82,7 +82,7 @@ def ols(
     -----
     Tests and intervals take the t and F distributions, with n - k degrees of freedom, for clustered errors with the
     number of groups less 1.  The formulas of all covariances are those of statsmodels with ``use_t=True``, but for
-    intervals of predictions with clustered errors, where it takes n - k; rows of weight 0 are no rows here.
+    intervals of predictions with clustered errors, where it takes n - k; rows of weight 0 are no rows here, nor lags.
 
     Examples
     --------

@@ -13,7 +13,7 @@ All are sandwiches A M Aᵀ (frame.py) with M from the scores s_i = w_i r_i z_i 
     HAC      sum_|l|<=L (1 - |l|/(L + 1)) sum_t s_t s_{t-l}ᵀ   Newey and West, Econometrica 55 (1987), 703-708
 
 The last is computed as 1/(L + 1) sum_t m_t m_tᵀ with the moving sums m_t = s_t + ... + s_{t-L}, zero outside of the
-sample: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on L, and it cannot be indefinite.
+sample, over the rows of weight above 0: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on L, and it cannot be indefinite.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def robust_meat(fit, rows, cov, groups, lags):
         labels = _labels(groups, rows)
         meat, df, words = _clustered(labels)
     elif cov == "HAC":
-        lags = _checked_lags(lags, rows.x.shape[0])
+        lags = _checked_lags(lags, fit.n_rows)
         meat, df, words = _autocorrelated(lags), fit.df_resid, f"HAC, {lags} lags"
     else:
         meat, df, words = _heteroskedastic(cov), fit.df_resid, cov
@@ -212,6 +212,19 @@ def _checked_lags(lags, n):
     return int(lags)
 
 
+def _counted_blocks(blocks, weights, size):
+    """Scores of the rows of weight above 0, as blocks of `size` rows, the last shorter."""
+    held = None
+    for start, stop, scores in blocks:
+        some = scores[weights[start:stop] > 0]
+        held = some if held is None else np.concatenate([held, some])
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if len(held):
+        yield held
+
+
 def _autocorrelated(lags):
     window = lags + 1
 
@@ -220,7 +233,12 @@ def _autocorrelated(lags):
         size = window * max(1, block_size(columns, BLOCK_MEGABYTES) // window)
         moments = lib.Moments(columns, 0, False)
         before = np.zeros((window, columns))  # sums from each row of the window before to its end
-        for _, _, scores in _score_blocks(fit, rows, target, size):
+        blocks = _score_blocks(fit, rows, target, size)
+        if fit.n_rows < rows.x.shape[0]:
+            blocks = _counted_blocks(blocks, rows.weights, size)
+        else:
+            blocks = (scores for _, _, scores in blocks)
+        for scores in blocks:
             windows = -(-len(scores) // window)
             padded = np.zeros((windows, window, columns))
             padded.reshape(-1, columns)[: len(scores)] = scores
