@@ -571,7 +571,12 @@ def test_bad_input():
     x, y, _, groups = data(60, 2)
     for arguments, message in (
         ({"cov": "HC4"}, "cov must be one of 'classical', 'HC0'"),
+        ({"cov": np.array([1, 2])}, "cov must be one of 'classical', 'HC0'"),
         ({"cov": "cluster"}, "cov='cluster' needs groups"),
+        ({"cov": "cluster", "groups": ()}, "groups has no column of labels"),
+        ({"cov": "HAC", "lags": np.nan}, "lags must be a whole number"),
+        ({"cov": "HAC", "lags": np.inf}, "lags must be a whole number"),
+        ({"cov": "HAC", "lags": 1.5}, "lags must be a whole number"),
         ({"cov": "HC1", "groups": groups}, "groups go with cov='cluster'"),
         ({"cov": "HC1", "lags": 2}, "lags go with cov='HAC'"),
         ({"cov": "HAC", "lags": -1}, "lags must be a whole number"),
@@ -585,7 +590,17 @@ def test_bad_input():
             fastlsq.ols(x, y, **arguments)
     with pytest.raises(TypeError, match="groups is a masked array"):
         fastlsq.ols(x, y, cov="cluster", groups=np.ma.masked_equal(groups, 3))
+    for lags in ([1], "2", True):
+        with pytest.raises(TypeError, match="lags must be a whole number"):
+            fastlsq.ols(x, y, cov="HAC", lags=lags)
     fit = fastlsq.ols(x, y)
+    for call, message in (
+        (lambda: fit.conf_int("a"), "level must be a number between 0 and 1, got 'a'"),
+        (lambda: fit.target(0.5), "target must be an integer, got 0.5"),
+        (lambda: fit.influence(x, y, target="a"), "target must be an integer, got 'a'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
     for call, message in (
         (lambda: fit.wald_test(np.eye(2)), r"R must have shape \(m, 3\)"),
         (lambda: fit.wald_test(np.eye(3), [1, 2]), "r must be a number"),

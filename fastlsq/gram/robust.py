@@ -13,7 +13,8 @@ All are sandwiches A M Aᵀ (frame.py) with M from the scores s_i = w_i r_i z_i 
     HAC      sum_|l|<=L (1 - |l|/(L + 1)) sum_t s_t s_{t-l}ᵀ   Newey and West, Econometrica 55 (1987), 703-708
 
 The last is computed as 1/(L + 1) sum_t m_t m_tᵀ with the moving sums m_t = s_t + ... + s_{t-L}, zero outside of the
-sample, over the rows of weight above 0: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on L, and it cannot be indefinite.
+sample, over the rows of weight above 0: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on
+L, and it cannot be indefinite.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target, block_size
-from fastlsq.gram.grouped import _by_group
+from fastlsq.gram.grouped import rows_by_group
 
 KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
 #: of the scores of a block of rows: every block wakes the threads twice
@@ -57,7 +58,7 @@ def _meat_of_halves(kind, halves, q, *rest):
 
 def check_request(cov, groups, lags):
     """Raise ValueError unless the arguments name one covariance."""
-    if cov not in KINDS:
+    if not isinstance(cov, str) or cov not in KINDS:
         raise ValueError(f"cov must be one of {', '.join(map(repr, KINDS))}, got {cov!r}")
     if (groups is not None) != (cov == "cluster"):
         missing = "cov='cluster' needs groups"
@@ -152,6 +153,8 @@ def _labels(groups, rows):
     """One way of clustering; or two, and what they share."""
     n = rows.x.shape[0]
     ways = list(groups) if isinstance(groups, tuple) else _arrays.label_columns(groups, n)
+    if not ways:
+        raise ValueError("groups has no column of labels")
     if len(ways) > 2:
         raise ValueError(f"groups may have two columns of labels at most, got {len(ways)}")
     found = [_clusters(*_codes(way, n), rows.weights) for way in ways]
@@ -173,9 +176,7 @@ def _clusters(codes, count, weights):
 
 
 def _codes(labels, n):
-    keys, start, order = _by_group(labels, n)
-    if keys.dtype.kind == "f" and np.isnan(keys).any():
-        raise ValueError("groups must not contain NaN")
+    keys, start, order = rows_by_group(labels, n)
     codes = np.empty(n, np.int64)
     codes[order] = np.repeat(np.arange(len(keys)), np.diff(start))
     return codes, len(keys)
@@ -205,7 +206,9 @@ def _clustered(ways):
 def _checked_lags(lags, n):
     if lags is None:
         return min(default_lags(n), n - 1)
-    if isinstance(lags, bool) or int(lags) != lags or lags < 0:
+    if not _arrays.is_number(lags):
+        raise TypeError(f"lags must be a whole number, got {lags!r}")
+    if not lags >= 0 or lags % 1 != 0:
         raise ValueError(f"lags must be a whole number >= 0, got {lags!r}")
     if lags >= n:
         raise ValueError(f"lags must be less than the number of rows, {n}, got {lags}")
