@@ -567,6 +567,48 @@ def test_rows_of_weight_0_are_no_rows(kind, entry, monkeypatch):
     assert not one.leverage[~counts].any() and not one.cooks_distance[~counts].any()
 
 
+@pytest.mark.parametrize("k", [None, 2])
+def test_other_rows_than_those_of_the_fit(k):
+    x, y, w, _ = data(80, 3, k=k)
+    w[7] = 0
+    x[7] = 1e200  # its residual is of no weight
+    fit, order = fastlsq.ols(x, y, weights=w), np.random.default_rng(1).permutation(80)
+    again = fit.robust("HC1", x[order], y[order], weights=w[order])
+    np.testing.assert_allclose(again.standard_errors, fit.robust("HC1", x, y, weights=w).standard_errors, rtol=1e-9)
+    changed = w.copy()
+    changed[[3, 4]] = w[[4, 3]]
+    for rows in ((x, 2 * y, w), (x, y * 1e200, w), (x[order], y, w[order]), (x, y[::-1], w), (x, y, changed)):
+        for call in (lambda x, y, w: fit.robust("HC3", x, y, weights=w), lambda x, y, w: fit.influence(x, y, w)):
+            with pytest.raises(ValueError, match="these are other rows than those of the fit"):
+                call(*rows)
+
+
+@pytest.mark.parametrize("make", ["exact", "far", "near", "wide", "large", "small", "float32", "gram"])
+def test_the_rows_of_the_fit_are_known_again(make):
+    x, y, w, _ = data(300, 4)
+    if make == "exact":
+        y = x @ np.arange(4.0) + 3
+    elif make == "far":
+        x, y = x + 1e9, y + 1e9
+    elif make == "near":
+        x[:, 1] = x[:, 0] + 1e-9 * x[:, 1]
+    elif make == "wide":
+        x = x.reshape(20, 60)
+        y, w = y[:20], w[:20]
+    elif make in ("large", "small"):
+        size = 1e150 if make == "large" else 1e-160
+        x, y = x * [1, size, 1 / size, 1], y * size
+    elif make == "float32":
+        x, y = x.astype(np.float32), y.astype(np.float32)
+    fit = fastlsq.ols(x, y, weights=w)
+    if make == "gram":
+        gram = fastlsq.Gram()
+        gram.update(x + 1e4, y, weights=w)
+        fit, x = gram.ols(), x + 1e4
+    fit.robust("HC0", x, y, weights=w)
+    fit.influence(x, y, w)
+
+
 def test_bad_input():
     x, y, _, groups = data(60, 2)
     for arguments, message in (

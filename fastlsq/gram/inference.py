@@ -328,7 +328,8 @@ class OLSResult:
         cov : {'HC0', 'HC1', 'HC2', 'HC3', 'cluster', 'HAC', 'classical'}
             As in `ols`.
         X, y, weights :
-            The rows of the fit, which it does not keep: all but 'classical' sum over residuals of rows.
+            The rows of the fit, which it does not keep: all but 'classical' sum over residuals of rows.  They are read
+            once more to see that the residuals have the same sum of squares as in the fit.
         groups, lags, n_threads :
             As in `ols`.
 
@@ -367,7 +368,7 @@ class OLSResult:
         Parameters
         ----------
         X, y, weights :
-            The rows of the fit.
+            The rows of the fit, in any order; ValueError where the sum of their squared residuals is another.
         target : int
             Which of several targets.
         n_threads : int, optional
@@ -375,7 +376,8 @@ class OLSResult:
         Returns
         -------
         Influence
-            Iterate over it for one block of rows after the other, or ask it for whole arrays.
+            A leverage above 1 - 2^-40 is 1: without that row there would be no such fit, and its deletion statistics
+            are NaN.  Iterate over it for one block of rows after the other, or ask it for whole arrays.
         """
         from fastlsq.gram.influence import Influence
 

@@ -10,7 +10,8 @@ With r_i the residual, u_i = sqrt(w_i) r_i, h_i the leverage, k parameters and s
     DFBETA                 b - b_(i) = A z_i w_i r_i/(1 - h_i), over s_(i) ‖A_j‖ DFBETAS
 
 No fit is repeated: these are what deletion would give (Belsley, Kuh and Welsch, Regression Diagnostics, Wiley 1980;
-Cook, Technometrics 19 (1977), 15-18).  A row of leverage 1, without which there would be no such fit, has NaN.
+Cook, Technometrics 19 (1977), 15-18).  A row of leverage 1, without which there would be no such fit, has NaN; so
+has one of a leverage above 1 - 2^-40, of whose 1 - h rounding leaves too little.
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
 BLOCK_MEGABYTES = 4
 #: condition number up to which the moments of untransformed scores lose few enough digits
 PLAIN_CONDITION = 1e3
+#: rows whose residuals are compared with the fit's at a time, 8 MB: smaller blocks wake the threads too often
+_RESIDUALS = 1 << 20
+#: by what part the sum of their squares may differ, and by what part of that which it is the remainder of
+_OTHER_ROWS, _ROUNDED = 1e-5, 1e-12
 
 
 @dataclass(slots=True)
@@ -278,4 +282,37 @@ def checked_rows(fit, X, y, weights, n_threads):
     if used != fit.n_rows or abs(total - fit.sum_weights) > 1e-9 * abs(total):
         raise ValueError(f"these are other rows than those of the fit: {used} of total weight {total:g}, the fit has "
                          f"{fit.n_rows} of {fit.sum_weights:g}")
-    return Rows(x, y, weights, n_threads)
+    rows = Rows(x, y, weights, n_threads)
+    _check_residuals(fit, rows)
+    return rows
+
+
+def _check_residuals(fit, rows):
+    """Raise ValueError where the residuals of the rows are not those of the fit: one more read of the rows."""
+    frame = fit.frame
+    if frame.columns == 0:
+        return
+    for t in range(fit.targets):
+        exponent = int(np.clip(fit.y_exponents[t], -1000, 1000))
+        target = Target(t, fit.coefficients[:, t], exponent)
+        rss = 0.0
+        for start, stop, some in rows.blocks(_RESIDUALS):
+            e = np.empty(stop - start)
+            frame.scores(some, target, None, residuals=e)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                if some.weights is None:
+                    rss += float(np.square(e, out=e).sum())
+                else:
+                    counts = some.weights > 0
+                    rss += float((some.weights[counts] * e[counts] ** 2).sum(dtype=np.float64))
+        if not np.isfinite(rss):
+            _arrays.check_finite(X=rows.x, y=rows.y)
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            own, total = np.ldexp([fit._rss[t], fit._tss[t]], 2 * (int(fit.y_exponents[t]) - exponent))
+            # about ‖(x_j - mean) b_j‖: the residuals are what is left of these
+            terms = np.ldexp(fit.coefficients[:, t], -frame.exponents - exponent)
+            slack = _OTHER_ROWS * own + _ROUNDED * (total + (terms @ terms))
+            if abs(rss - own) > slack:
+                of = "" if fit.targets == 1 else f" of target {t}"
+                raise ValueError(f"these are other rows than those of the fit: their residual sum of squares{of} is "
+                                 f"{rss / own:.6g} times that of the fit")
