@@ -533,6 +533,7 @@ def test_wald_test_of_nearly_dependent_columns(near):
     assert (test.df_num, test.f_value) == (2, pytest.approx(fit.f_value, rel=2e-15 / near))
 
 
+@pytest.mark.filterwarnings("error")
 def test_restrictions_that_repeat_or_contradict_each_other():
     x, y, _, _ = data(60, 3)
     fit = fastlsq.ols(x * [1e-30, 1, 1e30], y)
@@ -544,6 +545,8 @@ def test_restrictions_that_repeat_or_contradict_each_other():
             fit.wald_test(twice, [5e30, 0])
     with pytest.raises(ValueError, match="the restrictions contradict each other"):
         fit.wald_test([[0, 0, 0, 0], [0, 0, 1, 0]], [1, 0])
+    far = fit.wald_test([0, 0, 1, 0], 1e300)
+    assert (far.f_value, far.p_value) == (np.inf, 0.0)
 
 
 @pytest.mark.filterwarnings("error")

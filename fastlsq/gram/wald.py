@@ -144,8 +144,13 @@ def _squared_distance(g, d, definite):
         return np.inf, len(d)
     if definite:
         half = np.linalg.lstsq(g, d, rcond=None)[0]  # the shortest h with G h = d
-        return float(half @ half), len(d)
+        return _squared_length(half), len(d)
     u, values, _ = np.linalg.svd(g, full_matrices=False)
     keep = values > _RESTRICTIONS_NOISE * values.max(initial=0.0)
     half = (u[:, keep].T @ d) / values[keep]
-    return float(half @ half), int(keep.sum())
+    return _squared_length(half), int(keep.sum())
+
+
+def _squared_length(half):
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.square(half).sum())
