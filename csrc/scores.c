@@ -132,15 +132,25 @@ static void find_factors(const score_pass *pass, const score_chunk *c, const dou
     }
 }
 
-/* Rows of weight 0 count for nothing, and at a leverage of 1 the rest of the row is rounding. */
+/* Rows of weight 0 count for nothing, however long, and at a leverage of 1 the rest of the row is rounding. */
 static void mark_leverages(const score_chunk *c, const double *w, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         if (w != NULL)
-            c->h[i] *= w[i];
+            c->h[i] = w[i] == 0.0 ? 0.0 : c->h[i] * w[i];
         if (c->h[i] > FLSQ_LARGEST_LEVERAGE)
             c->h[i] = 1.0;
     }
+}
+
+/* s := 0 for rows of weight 0: 0 z is not 0 where z has left the range of float64. */
+static void clear_weightless(const score_pass *pass, const score_chunk *c, const double *w, int64_t count)
+{
+    const int64_t nr = pass->kernels->nr;
+    for (int64_t i = 0; i < count; i++)
+        if (w[i] == 0.0)
+            for (int64_t J = 0; J < pass->score_panels; J++)
+                memset(c->scores.base + J * c->scores.stride + i * nr, 0, (size_t)nr * sizeof(double));
 }
 
 static void write_scores(const score_pass *pass, const score_chunk *c, int64_t row, int64_t count)
@@ -215,6 +225,8 @@ static void score_rows(const score_pass *pass, const score_chunk *c, int64_t row
     for (int64_t J = 0; J < pass->score_panels; J++)
         kernels->weigh(count, score_columns(pass, J), c->factor, c->z.base + J * c->z.stride,
                        c->scores.base + J * c->scores.stride);
+    if (w != NULL)
+        clear_weightless(pass, c, w, count);
     if (out->scores != NULL)
         write_scores(pass, c, row, count);
     if (out->moments != NULL)

@@ -142,6 +142,26 @@ def label_columns(groups, n):
     return [labels] if labels.ndim == 1 else list(labels.T)
 
 
+def check_labels(labels):
+    """Raise ValueError naming the first label that is missing: NaN, NaT or None."""
+    if labels.dtype.kind == "O":
+        missing = np.fromiter((_is_missing(label) for label in labels), bool, len(labels))
+    elif labels.dtype.kind in "fcmM":
+        missing = np.isnan(labels)
+    else:
+        return
+    rows = np.flatnonzero(missing)
+    if rows.size:
+        raise ValueError(f"groups must not contain NaN, NaT or None; groups[{rows[0]}] is {labels[rows[0]]}")
+
+
+def _is_missing(label):
+    try:
+        return label is None or bool(label != label)
+    except (TypeError, ValueError):  # of a kind that has no such comparison
+        return type(label).__name__ == "NAType"
+
+
 def restrictions(R, r, parameters):
     """Float64 (m, parameters) matrix and m values of linear restrictions R params = r."""
     matrix, values = real(R, "R"), real(r, "r")
@@ -209,7 +229,7 @@ def time_span(span, name, times):
         if not span > np.timedelta64(0):
             raise ValueError(f"{name} must be > 0, got {span!r}")
         return span
-    if isinstance(span, (bool, np.bool_)) or not isinstance(span, (int, float, np.integer, np.floating)):
+    if not is_number(span):
         raise TypeError(f"{name} must be a number, got {span!r}")
     if not 0 < span < np.inf:
         raise ValueError(f"{name} must be > 0 and finite, got {span!r}")
@@ -218,15 +238,38 @@ def time_span(span, name, times):
 
 def at_least_one(value, name):
     """An integer >= 1."""
+    return whole_number(value, name, 1)
+
+
+def whole_number(value, name, least):
+    """An integer >= least."""
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an integer >= 1, got {value!r}")
+        raise TypeError(f"{name} must be an integer >= {least}, got {value!r}")
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer >= 1, got {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be >= 1, got {number}")
+        raise TypeError(f"{name} must be an integer >= {least}, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be >= {least}, got {number}")
     return number
+
+
+def target_number(value, name, k):
+    """Which of k targets, from 0; a negative number counts from the end."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if not -k <= number < k:
+        raise ValueError(f"{name} must be below the number of targets, {k}, got {number}")
+    return number % k
+
+
+def is_number(value):
+    """Whether it is one real number; a truth value and a length of time are none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, (bool, np.bool_, np.timedelta64)
+    )
 
 
 def rows_without_nan(x, y):

@@ -212,6 +212,18 @@ def test_arguments_in_words():
     x, y, groups = data(30, 2, 3)
     assert fastlsq.grouped_ols(x, y, groups, intercept=2).rank.tolist() == [2, 2, 2]
     with pytest.raises(TypeError, match="groups cannot be sorted"):
-        fastlsq.grouped_ols(x, y, np.array([None, "a", 1] * 10, dtype=object))
+        fastlsq.grouped_ols(x, y, np.array([b"a", "a", 1] * 10, dtype=object))
     with pytest.raises(TypeError, match="groups is a masked array"):
         fastlsq.grouped_ols(x, y, np.ma.masked_equal(groups, 1))
+
+
+@pytest.mark.parametrize("labels", [
+    np.array([1.0, 2, np.nan, 1]), np.array(["2020", "2021", "NaT", "2020"], "M8[Y]"),
+    np.array(["a", "b", None, "a"], object), np.array(["a", "b", float("nan"), "a"], object),
+], ids=["nan", "nat", "none", "object nan"])
+def test_missing_labels_are_named(labels):
+    x, y = np.arange(4.0)[:, None], np.ones(4)
+    with pytest.raises(ValueError, match=r"groups must not contain NaN, NaT or None; groups\[2\] is (nan|NaT|None)"):
+        fastlsq.grouped_ols(x, y, labels)
+    with pytest.raises(ValueError, match=r"groups must not contain NaN, NaT or None; groups\[2\] is (nan|NaT|None)"):
+        fastlsq.ols(x, y, cov="cluster", groups=labels)

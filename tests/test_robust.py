@@ -508,11 +508,120 @@ def test_nearly_dependent_columns(near):
         np.testing.assert_allclose(fit.standard_errors[1:], np.sqrt(np.diagonal(want)), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-160, 1e-100, 1e100, 1e160])
+@pytest.mark.parametrize("kind", [{"cov": "classical"}, {"cov": "HC1"}], ids=lambda kind: kind["cov"])
+def test_wald_test_of_columns_of_any_size(kind, size):
+    x, y, _, _ = data(60, 3)
+    want = fastlsq.ols(x, y, **kind).wald_test(np.eye(4)[1:])
+    found = fastlsq.ols(x * [size, 1, 1 / size], y, **kind).wald_test(np.eye(4)[1:])
+    assert (found.df_num, found.f_value) == (3, pytest.approx(want.f_value, rel=1e-9))
+    apart = np.array([[0, 1, 0, 0], [0, 1 / size, 0, size]])
+    want = fastlsq.ols(x, y, **kind).wald_test([[0, 1, 0, 0], [0, 1, 0, 1]], [0.1, 0.5])
+    found = fastlsq.ols(x * [1 / size, 1, size], y, **kind).wald_test(apart, [0.1 * size, 0.5])
+    assert (found.df_num, found.f_value) == (2, pytest.approx(want.f_value, rel=1e-9))
+
+
+@pytest.mark.parametrize("near", [1e-9, 1e-11, 1e-12])
+def test_wald_test_of_nearly_dependent_columns(near):
+    rng = np.random.default_rng(3)
+    x, z = rng.standard_normal((2, 100))
+    y = x + 0.6 * z + rng.standard_normal(100)
+    fit = fastlsq.ols(np.column_stack([x, x + z * near]), y)
+    assert fit.df_model == 2
+    test = fit.wald_test(np.eye(3)[1:])
+    assert (test.df_num, test.f_value) == (2, pytest.approx(fit.f_value, rel=2e-15 / near))
+
+
+@pytest.mark.filterwarnings("error")
+def test_restrictions_that_repeat_or_contradict_each_other():
+    x, y, _, _ = data(60, 3)
+    fit = fastlsq.ols(x * [1e-30, 1, 1e30], y)
+    once = fit.wald_test([0, 1, 0, 0], 5e30)
+    for twice in ([[0, 1, 0, 0], [0, 1, 0, 0]], [[0, 1, 0, 0], [0, 1e-20, 0, 0]]):
+        test = fit.wald_test(twice, [5e30, 5e30 * twice[1][1]])
+        assert (test.df_num, test.f_value) == (1, pytest.approx(once.f_value, rel=1e-12))
+        with pytest.raises(ValueError, match="the restrictions contradict each other"):
+            fit.wald_test(twice, [5e30, 0])
+    with pytest.raises(ValueError, match="the restrictions contradict each other"):
+        fit.wald_test([[0, 0, 0, 0], [0, 0, 1, 0]], [1, 0])
+    far = fit.wald_test([0, 0, 1, 0], 1e300)
+    assert (far.f_value, far.p_value) == (np.inf, 0.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("entry", [1.0, 1e160])
+@pytest.mark.parametrize("kind", [*ALL, {"cov": "HAC"}], ids=lambda kind: "-".join(map(str, kind.values())))
+def test_rows_of_weight_0_are_no_rows(kind, entry, monkeypatch):
+    monkeypatch.setattr(robust, "block_size", lambda columns, megabytes=1: 16)
+    x, y, _, groups = data(220, 3)
+    x *= [1e-12, 1.0, 1.0]
+    w = np.random.default_rng(2).integers(0, 3, 220) / 2.0
+    x[w == 0] = entry
+    counts = w > 0
+    found = fastlsq.ols(x, y, weights=w, **request(kind, groups))
+    want = fastlsq.ols(x[counts], y[counts], weights=w[counts], **request(kind, groups[counts]))
+    assert found.cov_words == want.cov_words
+    np.testing.assert_allclose(found.standard_errors, want.standard_errors, rtol=1e-9)
+    one, other = found.influence(x, y, w), want.influence(x[counts], y[counts], w[counts])
+    assert one.press == pytest.approx(other.press, rel=1e-9)
+    np.testing.assert_allclose(one.leverage[counts], other.leverage, rtol=1e-9)
+    np.testing.assert_allclose(one.dfbetas[counts], other.dfbetas, rtol=1e-7, atol=1e-12)
+    assert not one.leverage[~counts].any() and not one.cooks_distance[~counts].any()
+
+
+@pytest.mark.parametrize("k", [None, 2])
+def test_other_rows_than_those_of_the_fit(k):
+    x, y, w, _ = data(80, 3, k=k)
+    w[7] = 0
+    x[7] = 1e200  # its residual is of no weight
+    fit, order = fastlsq.ols(x, y, weights=w), np.random.default_rng(1).permutation(80)
+    again = fit.robust("HC1", x[order], y[order], weights=w[order])
+    np.testing.assert_allclose(again.standard_errors, fit.robust("HC1", x, y, weights=w).standard_errors, rtol=1e-9)
+    changed = w.copy()
+    changed[[3, 4]] = w[[4, 3]]
+    for rows in ((x, 2 * y, w), (x, y * 1e200, w), (x[order], y, w[order]), (x, y[::-1], w), (x, y, changed)):
+        for call in (lambda x, y, w: fit.robust("HC3", x, y, weights=w), lambda x, y, w: fit.influence(x, y, w)):
+            with pytest.raises(ValueError, match="these are other rows than those of the fit"):
+                call(*rows)
+
+
+@pytest.mark.parametrize("make", ["exact", "far", "near", "wide", "large", "small", "float32", "gram"])
+def test_the_rows_of_the_fit_are_known_again(make):
+    x, y, w, _ = data(300, 4)
+    if make == "exact":
+        y = x @ np.arange(4.0) + 3
+    elif make == "far":
+        x, y = x + 1e9, y + 1e9
+    elif make == "near":
+        x[:, 1] = x[:, 0] + 1e-9 * x[:, 1]
+    elif make == "wide":
+        x = x.reshape(20, 60)
+        y, w = y[:20], w[:20]
+    elif make in ("large", "small"):
+        size = 1e150 if make == "large" else 1e-160
+        x, y = x * [1, size, 1 / size, 1], y * size
+    elif make == "float32":
+        x, y = x.astype(np.float32), y.astype(np.float32)
+    fit = fastlsq.ols(x, y, weights=w)
+    if make == "gram":
+        gram = fastlsq.Gram()
+        gram.update(x + 1e4, y, weights=w)
+        fit, x = gram.ols(), x + 1e4
+    fit.robust("HC0", x, y, weights=w)
+    fit.influence(x, y, w)
+
+
 def test_bad_input():
     x, y, _, groups = data(60, 2)
     for arguments, message in (
         ({"cov": "HC4"}, "cov must be one of 'classical', 'HC0'"),
+        ({"cov": np.array([1, 2])}, "cov must be one of 'classical', 'HC0'"),
         ({"cov": "cluster"}, "cov='cluster' needs groups"),
+        ({"cov": "cluster", "groups": ()}, "groups has no column of labels"),
+        ({"cov": "HAC", "lags": np.nan}, "lags must be a whole number"),
+        ({"cov": "HAC", "lags": np.inf}, "lags must be a whole number"),
+        ({"cov": "HAC", "lags": 1.5}, "lags must be a whole number"),
         ({"cov": "HC1", "groups": groups}, "groups go with cov='cluster'"),
         ({"cov": "HC1", "lags": 2}, "lags go with cov='HAC'"),
         ({"cov": "HAC", "lags": -1}, "lags must be a whole number"),
@@ -526,7 +635,17 @@ def test_bad_input():
             fastlsq.ols(x, y, **arguments)
     with pytest.raises(TypeError, match="groups is a masked array"):
         fastlsq.ols(x, y, cov="cluster", groups=np.ma.masked_equal(groups, 3))
+    for lags in ([1], "2", True):
+        with pytest.raises(TypeError, match="lags must be a whole number"):
+            fastlsq.ols(x, y, cov="HAC", lags=lags)
     fit = fastlsq.ols(x, y)
+    for call, message in (
+        (lambda: fit.conf_int("a"), "level must be a number between 0 and 1, got 'a'"),
+        (lambda: fit.target(0.5), "target must be an integer, got 0.5"),
+        (lambda: fit.influence(x, y, target="a"), "target must be an integer, got 'a'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
     for call, message in (
         (lambda: fit.wald_test(np.eye(2)), r"R must have shape \(m, 3\)"),
         (lambda: fit.wald_test(np.eye(3), [1, 2]), "r must be a number"),

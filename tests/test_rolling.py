@@ -529,6 +529,7 @@ def test_bad_input():
         ((x, y, 5), {"times": stamps}, TypeError, "window must be a numpy.timedelta64"),
         ((x, y, -5), {"times": times}, ValueError, "window must be > 0"),
         ((x, y, np.timedelta64(0, "s")), {"times": stamps}, ValueError, "window must be > 0"),
+        ((x, y, np.timedelta64(5, "s")), {"times": times}, TypeError, "window must be a number"),
         ((x, y, "5d"), {"times": times}, TypeError, "window must be a number"),
         ((x, y, 5), {"times": [str(t) for t in times]}, TypeError, "times must be numbers or datetime64"),
     ):
@@ -537,7 +538,9 @@ def test_bad_input():
     for options, error, message in (
         ({}, ValueError, "exactly one of .* got none"), ({"span": 3, "com": 1}, ValueError, "got span, com"),
         ({"alpha": 0}, ValueError, "alpha must be"), ({"span": 0.5}, ValueError, "span must be"),
-        ({"com": -1}, ValueError, "com must be"), ({"halflife": "3d"}, TypeError, "halflife must be a number"),
+        ({"com": -1}, ValueError, "com must be"),
+        ({"halflife": np.timedelta64(1, "D")}, TypeError, "halflife must be a number where there are no times"),
+        ({"halflife": "3d"}, TypeError, "halflife must be a number"),
         ({"span": 3, "times": times}, ValueError, "given by halflife, not span"),
         ({"halflife": 3, "times": stamps}, TypeError, "halflife must be a numpy.timedelta64"),
     ):
@@ -556,3 +559,39 @@ def test_boundary_checks_its_arguments():
     for factor in ([1.0] * 9, [1.5] * 10, [np.nan] * 10):
         with pytest.raises(ValueError):
             lib.rolling_fit(x, y[:, None], None, True, 1, None, np.array(factor), False, 1)
+
+
+def test_ewm_without_memory():
+    x, y = np.array([[1.0], [2.0], [5.0]]), np.array([2.0, 3.0, 5.0])
+    for decay in ({"com": 0}, {"span": 1}, {"alpha": 1}):
+        fit = fastlsq.ewm_ols(x, y, intercept=False, **decay)
+        np.testing.assert_allclose(fit.coef[:, 0], [2.0, 1.5, 1.0], rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("power", [-1020, -550, 500, 900])
+def test_targets_of_any_size(power, intercept):
+    rng = np.random.default_rng(6)
+    x, y = rng.standard_normal((90, 2)), rng.standard_normal(90)
+    x[20:50, 1] = x[20:50, 0]
+    own = {"window": 20, "intercept": intercept, "errors": True}
+    want, found = fastlsq.rolling_ols(x, y, **own), fastlsq.rolling_ols(x, np.ldexp(y, power), **own)
+    np.testing.assert_array_equal(found.status, want.status)
+    rtol = 1e-9
+    np.testing.assert_allclose(np.ldexp(found.coef, -power), want.coef, rtol=rtol)
+    np.testing.assert_allclose(np.ldexp(found.standard_errors, -power), want.standard_errors, rtol=rtol)
+    np.testing.assert_allclose(np.ldexp(found.intercept_errors, -power), want.intercept_errors, rtol=rtol)
+    np.testing.assert_allclose(found.r_squared, want.r_squared, rtol=rtol, atol=1e-12)
+
+
+def test_predictions_so_many_rows_ahead():
+    x, y = np.arange(12.0)[:, None] ** 2, np.arange(12.0)
+    fit = fastlsq.rolling_ols(x, y, 4)
+    np.testing.assert_array_equal(fit.predict(x, np.int64(0)), fit.predict(x, 0))
+    for ahead, error, message in (
+        (False, TypeError, "ahead must be an integer >= 0"), (1.5, TypeError, "ahead must be an integer >= 0"),
+        (-1, ValueError, "ahead must be >= 0, got -1"),
+    ):
+        with pytest.raises(error, match=message):
+            fit.predict(x, ahead)

@@ -228,6 +228,12 @@ def test_latex():
         assert not line.endswith(r" \\") or line.count("&") - line.count(r"\&") in (1, 3, 6)
 
 
+def test_latex_names_are_no_options_of_the_line_before():
+    text = Summary(made_by_hand(param_names=["[a]", "*", "[b"])).as_latex()
+    for line in ("{}[a] &", "{}* &", "{}[b &"):
+        assert any(one.startswith(line) for one in text.splitlines())
+
+
 def test_several_targets_have_a_table_each():
     rng = np.random.default_rng(4)
     x, y = rng.standard_normal((40, 2)), rng.standard_normal((40, 3))

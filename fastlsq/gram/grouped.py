@@ -89,7 +89,8 @@ def grouped_ols(
         Any numeric dtype and strides; fastest for float64 in C order.
     y : array_like, shape (n,) or (n, 1), real
     groups : array_like, shape (n,)
-        A label for every row: integers, strings, dates, ...  Integers in a narrow range are fastest.
+        A label for every row, none of them missing: integers, strings, dates, ...  Integers in a narrow range are
+        fastest.
     weights : array_like, shape (n,), optional
         Non-negative; as in `ols`.
     intercept : bool
@@ -131,7 +132,7 @@ def grouped_ols(
     names = _arrays.column_names(X, names, p)
     if p == 0:
         raise ValueError("X has no columns")
-    keys, start, order = _by_group(groups, n)
+    keys, start, order = rows_by_group(groups, n)
     b, rss, condition, backward, verdict = lib.grouped_fit(x, y, weights, intercept, start, order, n_threads)
     n_rows = np.diff(start)
     if weights is not None:
@@ -176,7 +177,7 @@ def _check_finite(x, y, start, order, groups):
                 _arrays.refuse_nonfinite(name, array, rows[place[0]], place[1])
 
 
-def _by_group(groups, n):
+def rows_by_group(groups, n):
     """(keys, start, order): rows order[start[g]:start[g + 1]] carry keys[g]."""
     if isinstance(groups, np.ma.MaskedArray):
         raise TypeError("groups is a masked array; drop or fill the masked entries first")
@@ -195,6 +196,7 @@ def _by_group(groups, n):
             present = np.flatnonzero(np.diff(start))
             keys = (present.astype(np.uint64) + first).astype(labels.dtype)
             return keys, np.append(start[present], n), order
+    _arrays.check_labels(labels)
     try:
         keys, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:

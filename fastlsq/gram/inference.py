@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastlsq import _threads
+from fastlsq import _arrays, _threads
 from fastlsq.gram.frame import Frame
 from fastlsq.gram.prediction import Prediction, predict
 from fastlsq.gram.robust import check_request, checked_rows, polish_if_needed, robust_meat
@@ -193,6 +193,8 @@ class OLSResult:
     def quantile_of(self, level):
         from scipy.special import stdtrit
 
+        if not _arrays.is_number(level):
+            raise TypeError(f"level must be a number between 0 and 1, got {level!r}")
         if not 0 < level < 1:
             raise ValueError(f"level must be between 0 and 1, got {level}")
         return stdtrit(self.df_inference, 0.5 + level / 2) if self.df_inference > 0 else np.nan
@@ -274,6 +276,11 @@ class OLSResult:
         WaldTest
             With fewer degrees of freedom than m where restrictions repeat each other.
 
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit, values that are not finite, restrictions that contradict each other.
+
         Examples
         --------
         >>> import numpy as np, fastlsq
@@ -321,7 +328,8 @@ class OLSResult:
         cov : {'HC0', 'HC1', 'HC2', 'HC3', 'cluster', 'HAC', 'classical'}
             As in `ols`.
         X, y, weights :
-            The rows of the fit, which it does not keep: all but 'classical' sum over residuals of rows.
+            The rows of the fit, which it does not keep: all but 'classical' sum over residuals of rows.  They are read
+            once more to see that the residuals have the same sum of squares as in the fit.
         groups, lags, n_threads :
             As in `ols`.
 
@@ -360,7 +368,7 @@ class OLSResult:
         Parameters
         ----------
         X, y, weights :
-            The rows of the fit.
+            The rows of the fit, in any order; ValueError where the sum of their squared residuals is another.
         target : int
             Which of several targets.
         n_threads : int, optional
@@ -368,22 +376,21 @@ class OLSResult:
         Returns
         -------
         Influence
-            Iterate over it for one block of rows after the other, or ask it for whole arrays.
+            A leverage above 1 - 2^-40 is 1: without that row there would be no such fit, and its deletion statistics
+            are NaN.  Iterate over it for one block of rows after the other, or ask it for whole arrays.
         """
         from fastlsq.gram.influence import Influence
 
-        if not -self.targets <= target < self.targets:
-            raise ValueError(f"target must be below the number of targets, {self.targets}, got {target}")
+        target = _arrays.target_number(target, "target", self.targets)
         rows = checked_rows(self, X, y, weights, _threads.resolve(n_threads))
         twin = self._twin()
         polish_if_needed(twin, rows)
-        return Influence(twin, rows, target % self.targets)
+        return Influence(twin, rows, target)
 
     def target(self, number: int) -> OLSResult:
         """The result of one target alone."""
-        if not -self.targets <= number < self.targets:
-            raise ValueError(f"target must be below the number of targets, {self.targets}, got {number}")
-        twin, own = self._twin(), slice(number % self.targets, number % self.targets + 1)
+        number = _arrays.target_number(number, "target", self.targets)
+        twin, own = self._twin(), slice(number, number + 1)
         twin.targets = 1
         for name in ("coefficients", "_intercepts", "_rss", "_tss", "y_exponents"):
             setattr(twin, name, getattr(self, name)[..., own])

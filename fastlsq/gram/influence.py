@@ -10,7 +10,8 @@ With r_i the residual, u_i = sqrt(w_i) r_i, h_i the leverage, k parameters and s
     DFBETA                 b - b_(i) = A z_i w_i r_i/(1 - h_i), over s_(i) ‖A_j‖ DFBETAS
 
 No fit is repeated: these are what deletion would give (Belsley, Kuh and Welsch, Regression Diagnostics, Wiley 1980;
-Cook, Technometrics 19 (1977), 15-18).  A row of leverage 1, without which there would be no such fit, has NaN.
+Cook, Technometrics 19 (1977), 15-18).  A row of leverage 1, without which there would be no such fit, has NaN; so
+has one of a leverage above 1 - 2^-40, of whose 1 - h rounding leaves too little.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ class Influence:
     def _statistics(self, e, h, weights):
         fit = self._fit
         k = fit.df_model + fit.has_intercept
-        u = e if weights is None else np.sqrt(weights.astype(np.float64)) * e
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            u = e if weights is None else np.where(weights > 0, np.sqrt(weights.astype(np.float64)) * e, 0.0)
             left = np.where(h < 1.0, 1.0 - h, np.nan)
             sigma = np.sqrt(self._rss / fit.df_resid) if fit.df_resid > 0 else np.nan
             others = np.maximum(self._rss - u * u / left, 0.0) / (fit.df_resid - 1) if fit.df_resid > 1 else np.nan
@@ -194,8 +195,12 @@ class Influence:
         total = 0.0
         for block in self:
             weights = self._rows.weights
-            w = 1.0 if weights is None else weights[block.start : block.stop].astype(np.float64)
-            total += float((w * block.loo_residuals**2).sum())
+            if weights is None:
+                total += float((block.loo_residuals**2).sum())
+                continue
+            w = weights[block.start : block.stop].astype(np.float64)
+            counts = w > 0
+            total += float((w[counts] * block.loo_residuals[counts] ** 2).sum())
         return total
 
     def __repr__(self):

@@ -82,7 +82,9 @@ def ols(
     -----
     Tests and intervals take the t and F distributions, with n - k degrees of freedom, for clustered errors with the
     number of groups less 1.  The formulas of all covariances are those of statsmodels with ``use_t=True``, but for
-    intervals of predictions with clustered errors, where it takes n - k; rows of weight 0 are no rows here.
+    intervals of predictions with clustered errors, where it takes n - k; rows of weight 0 are no rows here, nor lags.
+    With 'HC2' and 'HC3', which divide by 1 - h_i, every standard error is NaN where a row has a leverage h_i of 1; one
+    above 1 - 2^-40 is taken for 1, for of 1 - h_i rounding leaves too little.
 
     Examples
     --------

@@ -13,7 +13,8 @@ All are sandwiches A M Aᵀ (frame.py) with M from the scores s_i = w_i r_i z_i 
     HAC      sum_|l|<=L (1 - |l|/(L + 1)) sum_t s_t s_{t-l}ᵀ   Newey and West, Econometrica 55 (1987), 703-708
 
 The last is computed as 1/(L + 1) sum_t m_t m_tᵀ with the moving sums m_t = s_t + ... + s_{t-L}, zero outside of the
-sample: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on L, and it cannot be indefinite.
+sample, over the rows of weight above 0: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on
+L, and it cannot be indefinite.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,17 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target, block_size
-from fastlsq.gram.grouped import _by_group
+from fastlsq.gram.grouped import rows_by_group
 
 KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
 #: of the scores of a block of rows: every block wakes the threads twice
 BLOCK_MEGABYTES = 4
 #: condition number up to which the moments of untransformed scores lose few enough digits
 PLAIN_CONDITION = 1e3
+#: rows whose residuals are compared with the fit's at a time, 8 MB: smaller blocks wake the threads too often
+_RESIDUALS = 1 << 20
+#: by what part the sum of their squares may differ, and by what part of that which it is the remainder of
+_OTHER_ROWS, _ROUNDED = 1e-5, 1e-12
 
 
 @dataclass(slots=True)
@@ -57,7 +62,7 @@ def _meat_of_halves(kind, halves, q, *rest):
 
 def check_request(cov, groups, lags):
     """Raise ValueError unless the arguments name one covariance."""
-    if cov not in KINDS:
+    if not isinstance(cov, str) or cov not in KINDS:
         raise ValueError(f"cov must be one of {', '.join(map(repr, KINDS))}, got {cov!r}")
     if (groups is not None) != (cov == "cluster"):
         missing = "cov='cluster' needs groups"
@@ -77,7 +82,7 @@ def robust_meat(fit, rows, cov, groups, lags):
         labels = _labels(groups, rows)
         meat, df, words = _clustered(labels)
     elif cov == "HAC":
-        lags = _checked_lags(lags, rows.x.shape[0])
+        lags = _checked_lags(lags, fit.n_rows)
         meat, df, words = _autocorrelated(lags), fit.df_resid, f"HAC, {lags} lags"
     else:
         meat, df, words = _heteroskedastic(cov), fit.df_resid, cov
@@ -152,6 +157,8 @@ def _labels(groups, rows):
     """One way of clustering; or two, and what they share."""
     n = rows.x.shape[0]
     ways = list(groups) if isinstance(groups, tuple) else _arrays.label_columns(groups, n)
+    if not ways:
+        raise ValueError("groups has no column of labels")
     if len(ways) > 2:
         raise ValueError(f"groups may have two columns of labels at most, got {len(ways)}")
     found = [_clusters(*_codes(way, n), rows.weights) for way in ways]
@@ -173,9 +180,7 @@ def _clusters(codes, count, weights):
 
 
 def _codes(labels, n):
-    keys, start, order = _by_group(labels, n)
-    if keys.dtype.kind == "f" and np.isnan(keys).any():
-        raise ValueError("groups must not contain NaN")
+    keys, start, order = rows_by_group(labels, n)
     codes = np.empty(n, np.int64)
     codes[order] = np.repeat(np.arange(len(keys)), np.diff(start))
     return codes, len(keys)
@@ -205,11 +210,26 @@ def _clustered(ways):
 def _checked_lags(lags, n):
     if lags is None:
         return min(default_lags(n), n - 1)
-    if isinstance(lags, bool) or int(lags) != lags or lags < 0:
+    if not _arrays.is_number(lags):
+        raise TypeError(f"lags must be a whole number, got {lags!r}")
+    if not lags >= 0 or lags % 1 != 0:
         raise ValueError(f"lags must be a whole number >= 0, got {lags!r}")
     if lags >= n:
         raise ValueError(f"lags must be less than the number of rows, {n}, got {lags}")
     return int(lags)
+
+
+def _counted_blocks(blocks, weights, size):
+    """Scores of the rows of weight above 0, as blocks of `size` rows, the last shorter."""
+    held = None
+    for start, stop, scores in blocks:
+        some = scores[weights[start:stop] > 0]
+        held = some if held is None else np.concatenate([held, some])
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if len(held):
+        yield held
 
 
 def _autocorrelated(lags):
@@ -220,7 +240,12 @@ def _autocorrelated(lags):
         size = window * max(1, block_size(columns, BLOCK_MEGABYTES) // window)
         moments = lib.Moments(columns, 0, False)
         before = np.zeros((window, columns))  # sums from each row of the window before to its end
-        for _, _, scores in _score_blocks(fit, rows, target, size):
+        blocks = _score_blocks(fit, rows, target, size)
+        if fit.n_rows < rows.x.shape[0]:
+            blocks = _counted_blocks(blocks, rows.weights, size)
+        else:
+            blocks = (scores for _, _, scores in blocks)
+        for scores in blocks:
             windows = -(-len(scores) // window)
             padded = np.zeros((windows, window, columns))
             padded.reshape(-1, columns)[: len(scores)] = scores
@@ -257,4 +282,37 @@ def checked_rows(fit, X, y, weights, n_threads):
     if used != fit.n_rows or abs(total - fit.sum_weights) > 1e-9 * abs(total):
         raise ValueError(f"these are other rows than those of the fit: {used} of total weight {total:g}, the fit has "
                          f"{fit.n_rows} of {fit.sum_weights:g}")
-    return Rows(x, y, weights, n_threads)
+    rows = Rows(x, y, weights, n_threads)
+    _check_residuals(fit, rows)
+    return rows
+
+
+def _check_residuals(fit, rows):
+    """Raise ValueError where the residuals of the rows are not those of the fit: one more read of the rows."""
+    frame = fit.frame
+    if frame.columns == 0:
+        return
+    for t in range(fit.targets):
+        exponent = int(np.clip(fit.y_exponents[t], -1000, 1000))
+        target = Target(t, fit.coefficients[:, t], exponent)
+        rss = 0.0
+        for start, stop, some in rows.blocks(_RESIDUALS):
+            e = np.empty(stop - start)
+            frame.scores(some, target, None, residuals=e)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                if some.weights is None:
+                    rss += float(np.square(e, out=e).sum())
+                else:
+                    counts = some.weights > 0
+                    rss += float((some.weights[counts] * e[counts] ** 2).sum(dtype=np.float64))
+        if not np.isfinite(rss):
+            _arrays.check_finite(X=rows.x, y=rows.y)
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            own, total = np.ldexp([fit._rss[t], fit._tss[t]], 2 * (int(fit.y_exponents[t]) - exponent))
+            # about ‖(x_j - mean) b_j‖: the residuals are what is left of these
+            terms = np.ldexp(fit.coefficients[:, t], -frame.exponents - exponent)
+            slack = _OTHER_ROWS * own + _ROUNDED * (total + (terms @ terms))
+            if abs(rss - own) > slack:
+                of = "" if fit.targets == 1 else f" of target {t}"
+                raise ValueError(f"these are other rows than those of the fit: their residual sum of squares{of} is "
+                                 f"{rss / own:.6g} times that of the fit")

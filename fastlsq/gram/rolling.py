@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +18,15 @@ from fastlsq.gram.windows import Windows, fit_windows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+#: what each parameter of the decay must be, and the alpha it stands for
+_DECAYS = {
+    "halflife": ("> 0", lambda value: value > 0, lambda value: -math.expm1(-math.log(2) / value)),
+    "span": (">= 1", lambda value: value >= 1, lambda value: 2 / (value + 1)),
+    "com": (">= 0", lambda value: value >= 0, lambda value: 1 / (1 + value)),
+    "alpha": ("> 0 and <= 1", lambda value: 0 < value <= 1, lambda value: value),
+}
+#: of y, up to which its squares are summed as they are
+_LARGEST_EXPONENT = 400
 _ALL_ROWS = np.iinfo(np.int64).max
 
 
@@ -31,6 +41,7 @@ class RollingOLSResult:
         0 for a model without one.
     rss, tss : ndarray, shape (n,)
         Residual and total sum of squares of the window, weighted; the total about the mean when there is an intercept.
+        For |y| near 1e-160 or 1e155 they leave the range of float64; what is computed from them does not.
         rss is NaN where it is lost in rounding and the window is too long to be read again (see `rolling_ols`).
     n_obs : ndarray of int, shape (n,)
         Rows of the window that count: without NaN and with a weight above 0.
@@ -59,6 +70,7 @@ class RollingOLSResult:
     standard_errors: NDArray[np.float64] | None
     intercept_errors: NDArray[np.float64] | None
     names: list[str]
+    _r_squared: NDArray[np.float64] | None = None  # where rss and tss have left the range of float64
 
     def __len__(self):
         return len(self.coef)
@@ -70,6 +82,8 @@ class RollingOLSResult:
     @property
     def r_squared(self) -> NDArray[np.float64]:
         """1 - rss/tss, shape (n,)."""
+        if self._r_squared is not None:
+            return self._r_squared
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.tss > 0, 1 - self.rss / self.tss, np.nan)
 
@@ -90,7 +104,7 @@ class RollingOLSResult:
         x = _arrays.matrix(X, "X")
         if x.shape != self.coef.shape:
             raise ValueError(f"X must have shape {self.coef.shape}, got {x.shape}")
-        ahead = 0 if isinstance(ahead, int) and ahead == 0 else _arrays.at_least_one(ahead, "ahead")
+        ahead = _arrays.whole_number(ahead, "ahead", 0)
         n = x.shape[0]
         predicted = np.full(n, np.nan)
         known = max(n - ahead, 0)
@@ -283,15 +297,15 @@ def ewm_ols(
 
 
 def _alpha(name, value):
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+    if isinstance(value, (np.timedelta64, timedelta)):
+        raise TypeError(f"{name} must be a number where there are no times, got {value!r}")
+    if not _arrays.is_number(value):
         raise TypeError(f"{name} must be a number, got {value!r}")
     value = float(value)
-    valid = {"halflife": value > 0, "span": value >= 1, "com": value >= 0, "alpha": 0 < value <= 1}[name]
-    if not valid or math.isinf(value):
-        least = {"halflife": "> 0", "span": ">= 1", "com": ">= 0", "alpha": "> 0 and <= 1"}[name]
+    least, valid, alpha = _DECAYS[name]
+    if not valid(value) or math.isinf(value):
         raise ValueError(f"{name} must be finite and {least}, got {value}")
-    return {"halflife": -math.expm1(-math.log(2) / value), "span": 2 / (value + 1), "com": 1 / (1 + value),
-            "alpha": value}[name]
+    return alpha(value)
 
 
 def _starts(times, window):
@@ -351,7 +365,17 @@ class _Data:
         windows = Windows(
             self.x, self.y, self.weights, self.intercept, length, start, factor, self.counted, self.before
         )
+        exponent = self._exponent()
+        if exponent:
+            windows.y = np.ldexp(self.y.astype(np.float64), -exponent)
         fits = fit_windows(windows, self.min_obs, bool(errors), self.n_threads)
+        r_squared = None
+        if exponent:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+                r_squared = np.where(fits.tss > 0, 1 - fits.rss / fits.tss, np.nan)
+                for values, power in ((fits.b, 1), (fits.rss, 2), (fits.tss, 2), (fits.errors, 1)):
+                    if values is not None:
+                        np.ldexp(values, power * exponent, out=values)
         coef = np.ascontiguousarray(fits.b[:, :p])
         level = np.ascontiguousarray(fits.b[:, p]) if self.intercept else np.where(fits.rank < 0, np.nan, 0.0)
         slopes = levels = None
@@ -360,5 +384,13 @@ class _Data:
             levels = fits.errors[:, p].copy() if self.intercept else np.full(len(coef), np.nan)
         return RollingOLSResult(
             coef, level, fits.rss, fits.tss, fits.n_obs, fits.rank, fits.status, fits.condition, slopes, levels,
-            self.names,
+            self.names, r_squared,
         )
+
+    def _exponent(self):
+        """Of y where its squares might leave the range of float64, else 0."""
+        if self.y.dtype.kind != "f" or not self.counted.size:
+            return 0
+        largest = np.abs(self.y[self.counted]).max()
+        exponent = int(np.frexp(largest)[1])
+        return exponent if abs(exponent) > _LARGEST_EXPONENT else 0

@@ -83,7 +83,9 @@ _LATEX = {
 
 def _latex(text):
     """`text` with the characters escaped that LaTeX takes for its own."""
-    return "".join(_LATEX.get(c, c) for c in _one_line(text))
+    escaped = "".join(_LATEX.get(c, c) for c in _one_line(text))
+    # behind the \\ of the line before, these would be its options
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
 def _latex_number(text):
