@@ -16,7 +16,7 @@
  *   l1 = 0, l2 > 0:   g_j*(u) = u²/(2 l2)
  *   none:             |b_j| <= B, so g_j*(u) = B |u|
  *
- * An l1 below the rounding of q is one that q cannot obey: g_j* without it is an upper bound.
+ * A penalty below the rounding of q is one that q cannot obey: g_j* without it is an upper bound.
  */
 #include "kernels.h"
 #include <math.h>
@@ -45,12 +45,12 @@ double flsq_duality_gap(int64_t p, const double *b, const double *q, const doubl
     for (int64_t j = 0; j < p; j++) {
         const double first = alpha * l1[j], second = alpha * l2[j], ridge = second * b[j] * b[j];
         const double upward = nonnegative ? FLSQ_MAX(q[j], 0) : fabs(q[j]);
-        const double unheard = first * fabs(b[j]);
+        const double unheard = first * fabs(b[j]) + 0.5 * ridge;
         if (first > ROUNDING * sqrt(yy * diagonal[j]))
             gap += short_of * first * fabs(b[j]) + 0.5 * short_of * short_of * ridge +
                    s * b[j] * (copysign(first, b[j]) + second * b[j] - q[j]);
-        else if (second > 0)
-            gap += unheard + 0.5 * ridge + s * upward * s * upward / (2 * second) - s * b[j] * q[j];
+        else if (second > ROUNDING * diagonal[j])
+            gap += unheard + s * upward * s * upward / (2 * second) - s * b[j] * q[j];
         else
             gap += unheard + s * ((fabs(b[j]) + sqrt(yy / diagonal[j])) * upward - b[j] * q[j]);
     }

@@ -347,7 +347,8 @@ def test_an_l1_penalty_below_rounding_is_none(p):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((60, p))
     y = x[:, 0] + rng.standard_normal(60)
-    for alpha, ratio in ((1.0, 1e-300), (0.1, 1e-17), (0.1, 1e-15), (1e-17, 1.0), (1e-15, 0.5)):
+    for alpha, ratio in ((1e-310, 0.5), (1e-310, 0.0), (1.0, 1e-300), (0.1, 1e-17), (0.1, 1e-15), (1e-17, 1.0),
+                         (1e-15, 0.5)):
         fit = fastlsq.elastic_net(x, y, alpha, l1_ratio=ratio)
         assert fit.converged and fit.n_iter < 100
         if ratio < 1e-9:

@@ -88,10 +88,10 @@ class Scaled:
     def gaps(self, problem, penalty, alphas):
         """Duality gaps of a solved path; no more than the objective and its rounding, as no objective is negative."""
         (first, second), free = self.terms(penalty), FreeColumns()
-        gaps, unheard = problem.gap.copy(), _HEARD * np.sqrt(self.yy * np.diagonal(self.m))
+        gaps = problem.gap.copy()
         for i, alpha in enumerate(alphas):
             b, own = problem.b[i], (alpha * first, alpha * second)
-            if np.count_nonzero((own[0] <= unheard) & (own[1] == 0)) > 1:
+            if unpenalised(self.m, *own, self.yy).size > 1:
                 gap = gaps[i] + free.excess(self.m, b, self.c - self.m @ b, *own, self.yy, penalty.positive)
                 terms = self.yy + np.abs(b) @ np.abs(self.m) @ np.abs(b)
                 gaps[i] = min(gap, problem.objective[i] + _ROUNDING * terms)
@@ -170,6 +170,12 @@ def largest_ratio(q, l1, positive):
     return float(np.max(np.divide(sizes, l1, out=np.zeros(q.size), where=l1 > 0), initial=0.0))
 
 
+def unpenalised(m, first, second, yy):
+    """Columns without a penalty, or with one below the rounding of q, as the core decides."""
+    diagonal = np.diagonal(m)
+    return np.flatnonzero((first <= _HEARD * np.sqrt(yy * diagonal)) & (second <= _HEARD * diagonal))
+
+
 class FreeColumns:
     """What several columns without any penalty add to the duality gap, where they are correlated.
 
@@ -186,8 +192,7 @@ class FreeColumns:
 
     def excess(self, m, b, q, first, second, yy, positive):
         """To be added to the gap; m, b, q, first = alpha l1 and second = alpha l2 are of the same columns."""
-        # an L1 penalty below the rounding of q is none, as in the core
-        free = np.flatnonzero((first <= _HEARD * np.sqrt(yy * np.diagonal(m))) & (second == 0))
+        free = unpenalised(m, first, second, yy)
         if free.size < 2:
             return 0.0
         own = np.ascontiguousarray(m[np.ix_(free, free)])
