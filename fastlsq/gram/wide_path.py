@@ -24,7 +24,7 @@ _STALLS = 3  # rounds without progress, after which rounding is all that is left
 
 
 def largest_of_rows(values, rows):
-    """Largest absolute values of the columns of these rows: a slice, or row numbers, which are copied block by block."""
+    """Largest absolute values of the columns of these rows: a slice, or row numbers, copied block by block."""
     largest, own = np.zeros(values.shape[1]), np.empty(values.shape[1])
     if isinstance(rows, slice):
         lib.column_max_abs(values[rows], largest)
