@@ -342,6 +342,41 @@ def test_extreme_targets_and_columns():
     np.testing.assert_allclose(large.coef * 2.0**300, plain.coef, rtol=1e-9)
 
 
+@pytest.mark.parametrize("p", [4, 300])
+def test_an_l1_penalty_below_rounding_is_none(p):
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((60, p))
+    y = x[:, 0] + rng.standard_normal(60)
+    for alpha, ratio in ((1e-310, 0.5), (1e-310, 0.0), (1.0, 1e-300), (0.1, 1e-17), (0.1, 1e-15), (1e-17, 1.0),
+                         (1e-15, 0.5)):
+        fit = fastlsq.elastic_net(x, y, alpha, l1_ratio=ratio)
+        assert fit.converged and fit.n_iter < 100
+        if ratio < 1e-9:
+            none = fastlsq.elastic_net(x, y, alpha, l1_ratio=0.0)
+            np.testing.assert_allclose(fit.objective, none.objective, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("p", [4, 300])
+def test_penalties_and_squares_beyond_the_range(p):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((60, p))
+    y = x[:, 0] + rng.standard_normal(60)
+    large = fastlsq.elastic_net_path(x, y * 2.0**600, l1_ratio=1.0, n_alphas=3)
+    plain = fastlsq.elastic_net_path(x, y, l1_ratio=1.0, n_alphas=3)
+    assert large.converged.all() and np.isinf(large.objective).all()
+    np.testing.assert_allclose(large.coef / 2.0**600, plain.coef, rtol=1e-9)
+    assert np.isinf(fastlsq.elastic_net_cv(x, y * 2.0**600, alphas=[2.0**590], cv=3).mse_path).all()
+    factor = np.append(np.ones(p - 1), 1e308)
+    without = fastlsq.elastic_net(x, y, 0.1, penalty_factor=np.append(np.ones(p - 1), np.inf))
+    fit = fastlsq.elastic_net(x, y, 0.1, penalty_factor=factor)
+    np.testing.assert_allclose(fit.coef, without.coef, atol=1e-5)
+    assert fit.converged and np.isfinite(fit.objective)
+    for scale, target in ((1e-160, 1e-160), (1e-300, 1.0)):
+        fit = fastlsq.elastic_net(x * scale, y * target, 0.1)
+        assert fit.converged and not fit.coef.any() and np.isfinite(fit.objective)
+
+
 def test_ends_of_the_path():
     x, y = data(200, 6)
     path = fastlsq.elastic_net_path(x, y, n_alphas=3)

@@ -195,6 +195,9 @@ def elastic_net(
     as far as the moments tell, that bounds nothing: `dual_gap` is then the objective, and `converged` False unless the
     fit is exact.
 
+    `objective` and `dual_gap` are inf where they are beyond the range of float64; `converged` is decided in units in
+    which they are not.  A penalty beyond that range leaves its column out.
+
     References
     ----------
     Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models via coordinate descent, Journal of

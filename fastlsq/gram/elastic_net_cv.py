@@ -150,8 +150,9 @@ def elastic_net_cv(
     wide = use_rows(problem)
     found = (_by_rows if wide else _by_moments)(rows, penalties, chosen, folds)
     used, paths, mse_path, folds_converged, scaled = found
-    mse = mse_path.mean(axis=2)
-    error = mse_path.std(axis=2, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros_like(mse)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mse = mse_path.mean(axis=2)
+        error = mse_path.std(axis=2, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros_like(mse)
     i, j = (int(place) for place in np.unravel_index(np.argmin(mse), mse.shape))
     one_se = int(np.argmax(mse[i] <= mse[i, j] + error[i, j]))
     best = paths[i][j]
@@ -201,7 +202,8 @@ def _by_rows(rows, penalties, chosen, folds):
             def note(k, fold=fold, i=i, f=f, test=test, weights=weights):
                 fold.residual(residuals)
                 own = np.ldexp(residuals[test, 0], -int(fold.exponents[-1]))
-                mse_path[i, k, f] = np.average(own**2, weights=weights)
+                with np.errstate(over="ignore"):
+                    mse_path[i, k, f] = np.average(own**2, weights=weights)
 
             path = wide_path(fold, penalty, alphas, rows.names, note)
             converged = converged and bool(path.converged.all())

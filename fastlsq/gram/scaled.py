@@ -23,6 +23,9 @@ COARSE = 1e-3
 EXACT = 1e-15
 # That of an objective, as a share of the terms it is summed from.
 _ROUNDING = 16 * 2.0**-53
+_HEARD = 2.0**-49  # ROUNDING of csrc/duality.c
+# A penalty in scaled units beyond which a coefficient is zero.
+_ENDLESS = 2.0**800
 
 
 @dataclass(slots=True)
@@ -38,9 +41,14 @@ class Penalty:
     def terms(self, columns, weight, x_exponents, y_exponent):
         """(l1, l2) of these columns for alpha = 1."""
         factor = self.factor[columns]
-        own = weight * np.where(np.isfinite(factor), factor, 1.0)
-        first = np.ldexp(self.l1_ratio * own, x_exponents + y_exponent)
-        return first, np.ldexp((1 - self.l1_ratio) * own, 2 * x_exponents)
+        with np.errstate(over="ignore"):
+            own = weight * np.where(np.isfinite(factor), factor, 1.0)
+            first = np.ldexp(self.l1_ratio * own, x_exponents + y_exponent)
+            second = np.ldexp((1 - self.l1_ratio) * own, 2 * x_exponents)
+        # one that overflows leaves the column out
+        endless = ~np.isfinite(first) | ~np.isfinite(second)
+        first[endless], second[endless] = _ENDLESS, 0.0
+        return first, second
 
 
 @dataclass(slots=True)
@@ -83,7 +91,7 @@ class Scaled:
         gaps = problem.gap.copy()
         for i, alpha in enumerate(alphas):
             b, own = problem.b[i], (alpha * first, alpha * second)
-            if np.count_nonzero((own[0] == 0) & (own[1] == 0)) > 1:
+            if unpenalised(self.m, *own, self.yy).size > 1:
                 gap = gaps[i] + free.excess(self.m, b, self.c - self.m @ b, *own, self.yy, penalty.positive)
                 terms = self.yy + np.abs(b) @ np.abs(self.m) @ np.abs(b)
                 gaps[i] = min(gap, problem.objective[i] + _ROUNDING * terms)
@@ -111,7 +119,8 @@ class Scaled:
         else:
             _, _, yy, weight, _, apart = self.held_out(held)
             squares = np.full(count, yy + weight * apart**2)
-        return np.ldexp(squares / held.sum_weights, -2 * self.y_exponent)
+        with np.errstate(over="ignore"):
+            return np.ldexp(squares / held.sum_weights, -2 * self.y_exponent)
 
     def coef(self, b):
         """(count, p) coefficients in the user's units of count x columns of b."""
@@ -132,7 +141,8 @@ class Scaled:
 
     def in_user_units(self, squares):
         """Sums of squares of the target divided by the sum of the weights."""
-        return np.ldexp(squares / self.weight, -2 * self.y_exponent)
+        with np.errstate(over="ignore"):
+            return np.ldexp(squares / self.weight, -2 * self.y_exponent)
 
     def largest_alpha(self, penalty):
         """The smallest alpha at which every penalised coefficient is zero; 0 where none is."""
@@ -160,6 +170,12 @@ def largest_ratio(q, l1, positive):
     return float(np.max(np.divide(sizes, l1, out=np.zeros(q.size), where=l1 > 0), initial=0.0))
 
 
+def unpenalised(m, first, second, yy):
+    """Columns without a penalty, or with one below the rounding of q, as the core decides."""
+    diagonal = np.diagonal(m)
+    return np.flatnonzero((first <= _HEARD * np.sqrt(yy * diagonal)) & (second <= _HEARD * diagonal))
+
+
 class FreeColumns:
     """What several columns without any penalty add to the duality gap, where they are correlated.
 
@@ -176,7 +192,7 @@ class FreeColumns:
 
     def excess(self, m, b, q, first, second, yy, positive):
         """To be added to the gap; m, b, q, first = alpha l1 and second = alpha l2 are of the same columns."""
-        free = np.flatnonzero((first == 0) & (second == 0))
+        free = unpenalised(m, first, second, yy)
         if free.size < 2:
             return 0.0
         own = np.ascontiguousarray(m[np.ix_(free, free)])

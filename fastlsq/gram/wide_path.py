@@ -213,7 +213,8 @@ class WideProblem:
         return alpha * (first @ size + 0.5 * second @ size**2)
 
     def in_user_units(self, squares):
-        return float(np.ldexp(squares / self.weight, -2 * int(self.exponents[-1])))
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(squares / self.weight, -2 * int(self.exponents[-1])))
 
     def coef(self):
         """(coefficients, intercept)"""
