@@ -39,8 +39,9 @@ class Gram(GramState):
 
     Notes
     -----
-    The same rows give the same answer to about 1e-12 however they are cut into updates, and the same bits for any
-    number of threads and memory order, and for cuts at multiples of `block_rows`.
+    The same rows give the same answer to about 1e-12 however they are cut into updates, so long as the first of them
+    are not far from all others (the sums are taken about these), and the same bits for any number of threads and memory
+    order, and for cuts at multiples of `block_rows`.
 
     Examples
     --------
