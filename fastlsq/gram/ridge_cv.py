@@ -14,7 +14,6 @@ from fastlsq.gram.folds import check_weights, errors_of_rows, folds_of, mean_squ
 from fastlsq.gram.ridge import RidgeResult, checked
 from fastlsq.gram.ridge_path import chosen_alphas
 from fastlsq.gram.spectrum import DualSpectrum, Segments, leave_one_out
-from fastlsq.gram.state import sum_of_weights, weighted_rows
 from fastlsq.solve.moments import gather
 from fastlsq.solve.penalized import solve_ridge
 
@@ -108,7 +107,7 @@ def ridge_cv(
     kind = cv if isinstance(cv, str) else "folds"
     if kind not in ("loo", "gcv", "folds"):
         raise ValueError(f"cv must be 'loo', 'gcv', a number of folds or an array of labels, got {cv!r}")
-    if kind != "folds" and weighted_rows(problem) < 2:
+    if kind != "folds" and problem.n_weighted < 2:
         raise ValueError("cross-validation needs at least two rows of positive weight")
     alphas, scores, exponents, equations = _SCORES[kind](problem, alphas, penalty, cv)
     # of targets of any size: in the largest of their units
@@ -130,19 +129,19 @@ def _by_leaving_out(problem, alphas, penalty, _):
     equations = gather(problem)
     segments = Segments(equations, chosen_alphas(alphas, equations, penalty), penalty)
     _, scores = leave_one_out(problem, segments)
-    return segments.alphas, scores / sum_of_weights(problem), -segments.target_exponents, equations
+    return segments.alphas, scores / problem.sum_weights, -segments.target_exponents, equations
 
 
 def _generalised(problem, alphas, penalty, _):
     if _is_wide(problem, penalty):
         return _in_the_dual(problem, alphas, penalty, "generalised")
-    equations, count = gather(problem), weighted_rows(problem)
+    equations, count = gather(problem), problem.n_weighted
     segments = Segments(equations, chosen_alphas(alphas, equations, penalty), penalty)
     squares = segments.squares()
     if np.isnan(squares).any():  # below the rounding of moments: the rows know
         squares, _ = leave_one_out(problem, segments)
     rest = (count - segments.df - problem.intercept) / count
-    scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2 / sum_of_weights(problem)
+    scores = squares / np.where(rest > 0, rest, np.nan)[:, None] ** 2 / problem.sum_weights
     return segments.alphas, scores, -segments.target_exponents, equations
 
 
@@ -157,7 +156,7 @@ def _in_the_dual(problem, alphas, penalty, kind):
     alphas = spectrum.chosen(alphas)
     scores = np.full((alphas.size, problem.shape[2]), np.nan)
     scores[alphas > 0] = getattr(spectrum, kind)(alphas[alphas > 0])
-    return alphas, scores / sum_of_weights(problem), spectrum.y_exponents, None
+    return alphas, scores / problem.sum_weights, spectrum.y_exponents, None
 
 
 def _by_folds(problem, alphas, penalty, cv):

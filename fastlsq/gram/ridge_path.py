@@ -12,7 +12,6 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq.gram.ridge import checked
 from fastlsq.gram.spectrum import Segments, default_alphas
-from fastlsq.gram.state import weighted_rows
 from fastlsq.solve.moments import gather
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def ridge_path(
     """
     problem, names, penalty = checked(X, y, weights, intercept, names, penalty, n_threads)
     equations = gather(problem)
-    return path_of(equations, chosen_alphas(alphas, equations, penalty), penalty, names, weighted_rows(problem))
+    return path_of(equations, chosen_alphas(alphas, equations, penalty), penalty, names, problem.n_weighted)
 
 
 def chosen_alphas(alphas, equations, penalty):

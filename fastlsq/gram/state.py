@@ -145,8 +145,8 @@ class GramState:
             moments = self._staged(problem, units, begun)
         self._units, self._moments, self._names = units, moments, names
         self._n_rows += n
-        self._n_weighted += weighted_rows(problem)
-        self._sum_weights += sum_of_weights(problem)
+        self._n_weighted += problem.n_weighted
+        self._sum_weights += problem.sum_weights
         return self
 
     def update_from(
@@ -207,7 +207,7 @@ class GramState:
         n = problem.shape[0]
         if n == 0:
             return self
-        count, weight = self._n_rows_weighted() - weighted_rows(problem), sum_of_weights(problem)
+        count, weight = self._n_rows_weighted() - problem.n_weighted, problem.sum_weights
         rest = self.sum_weights - weight
         if self.n_rows < n or count < 0 or rest < -1e-9 * self.sum_weights:
             raise ValueError(f"X has {n} rows (of weight {weight:g}), the state {self.n_rows} ({self.sum_weights:g})")
@@ -397,15 +397,6 @@ def of_one_triangle(equations):
     equations.m = np.triu(equations.m)
     equations.m += np.triu(equations.m, 1).T
     return equations
-
-
-def weighted_rows(problem):
-    """Rows with a weight above 0."""
-    return problem.shape[0] if problem.weights is None else int(np.count_nonzero(problem.weights))
-
-
-def sum_of_weights(problem):
-    return problem.shape[0] if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
 
 
 def index_of(value, count, name):

@@ -55,7 +55,7 @@ class WideProblem:
     def __init__(self, problem, factor):
         self.problem = problem
         n, p, _ = problem.shape
-        self.weight = float(n if problem.weights is None else np.add.reduce(problem.weights, dtype=np.float64))
+        self.weight = problem.sum_weights
         if not self.weight > 0:
             raise ValueError("weights must not all be zero" if n else "X has no rows")
         self.root = np.ones(n) if problem.weights is None else np.sqrt(problem.weights, dtype=np.float64)

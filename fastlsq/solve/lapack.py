@@ -48,7 +48,7 @@ def lapack_solution(problem, equations, reason, cond=None, lapack_driver=None):
     )
     return Solution(
         coef, intercept, rss, info, problem.intercept, np.einsum("ij,ij->j", rows.y, rows.y), rows.y_exponents,
-        rows.x_mean, _sum_weights(problem), lambda: root_of_rows(rows, info.rank),
+        rows.x_mean, problem.sum_weights, lambda: root_of_rows(rows, info.rank),
         equations, None, singular_values,
     )
 
@@ -129,12 +129,6 @@ def _centre(a, weights):
         a -= mean
         total += mean
     return total
-
-
-def _sum_weights(problem):
-    if problem.weights is None:
-        return float(problem.x.shape[0])
-    return float(np.add.reduce(problem.weights, dtype=np.float64))
 
 
 def _right_singular(a):

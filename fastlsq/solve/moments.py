@@ -41,6 +41,16 @@ class Problem:
     def shape(self):
         return self.x.shape[0], self.x.shape[1], self.y.shape[1]
 
+    @property
+    def sum_weights(self):
+        """Sum of the weights; the number of rows where there are none."""
+        return float(self.x.shape[0] if self.weights is None else np.add.reduce(self.weights, dtype=np.float64))
+
+    @property
+    def n_weighted(self):
+        """Rows with a weight above 0."""
+        return self.x.shape[0] if self.weights is None else int(np.count_nonzero(self.weights))
+
 
 @dataclass(slots=True)
 class Units:
@@ -277,7 +287,7 @@ def gather(problem, moments=None):
     if exponents.any():
         units = Units(exponents, units.shift, plain=False)
         moments = _pass(problem, units)
-    sum_weights = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
+    sum_weights = problem.sum_weights
     equations = NormalEquations.from_moments(moments, units, n, sum_weights, problem.n_threads)
     if problem.intercept and sum_weights > 0 and equations.constant().any():
         # constant about the shift, perhaps: the rows it was taken from may weigh nothing

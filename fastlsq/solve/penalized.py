@@ -187,10 +187,9 @@ def _solve_dual(problem, penalty):
         return None
     coef = np.ldexp(found.coef[:p] / np.sqrt(penalty)[:, None], rows.y_exponents[None, :])
     rest = found.coef[p:]
-    weight = n if problem.weights is None else float(np.add.reduce(problem.weights, dtype=np.float64))
     return replace(
         found, coef=coef, intercept=rows.y_mean - rows.x_mean @ coef, has_intercept=problem.intercept,
         y_exponents=rows.y_exponents, scaled_rss=np.einsum("ij,ij->j", rest, rest),
-        scaled_tss=np.einsum("ij,ij->j", rows.y, rows.y), mean=rows.x_mean, sum_weights=weight, root=None,
+        scaled_tss=np.einsum("ij,ij->j", rows.y, rows.y), mean=rows.x_mean, sum_weights=problem.sum_weights, root=None,
         info=replace(found.info, rank=p, aliased=(), reason="fewer rows than columns"),
     )
