@@ -220,7 +220,6 @@ flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes
     active_set s = {.kernels = kernels, .boxes = boxes, .m = m, .slack = slack, .g = g, .inner_threads = 1};
     const int64_t p = boxes->p, tasks = FLSQ_CEIL_DIV(boxes->count, TARGETS_AT_A_TIME);
     flsq_arena arena;
-    int64_t size = 0;
     if ((double)boxes->count * (double)p * (double)p * (double)p < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     if (tasks < n_threads) { /* then the factorizations may have them */
@@ -229,12 +228,9 @@ flsq_status flsq_active_set(const flsq_kernels *kernels, const flsq_boxes *boxes
     }
     flsq_status status = add_bytes(p, &s.memory_stride);
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, n_threads, s.memory_stride);
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+        status = flsq_arena_open_for_threads(&arena, n_threads, s.memory_stride, &s.memory);
     if (status != FLSQ_OK)
         return status;
-    s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
     flsq_parallel_run(n_threads, body, &s);
     flsq_arena_close(&arena);
     return s.status;

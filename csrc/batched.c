@@ -206,19 +206,15 @@ flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *ba
                  .in_lanes = k == 1 && p <= FLSQ_LANES_COLUMNS && n <= FLSQ_LANES_ROWS &&
                              batch->first.weights.data == NULL};
     flsq_arena arena;
-    int64_t size = 0;
     s.tasks = FLSQ_CEIL_DIV(batch->count, s.in_lanes ? kernels->lanes : 1);
     if ((double)batch->count * (double)n * (double)((p + k) * (p + k)) < FLSQ_THREAD_FLOPS)
         n_threads = 1;
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, s.tasks));
     flsq_status status = add_bytes(&s, &s.memory_stride);
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, n_threads, s.memory_stride);
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+        status = flsq_arena_open_for_threads(&arena, n_threads, s.memory_stride, &s.memory);
     if (status != FLSQ_OK)
         return status;
-    s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
     flsq_parallel_run(n_threads, body, &s);
     flsq_arena_close(&arena);
     return s.status;

@@ -329,19 +329,16 @@ flsq_status flsq_elastic_net_paths(const flsq_kernels *kernels, int64_t count, c
                                    int n_threads, const flsq_path *out)
 {
     paths s = {.kernels = kernels, .problems = problems, .out = out, .count = count, .status = FLSQ_OK};
-    int64_t size = 0, p = 1;
+    int64_t p = 1;
     flsq_arena arena;
     for (int64_t i = 0; i < count; i++)
         p = FLSQ_MAX(p, problems[i].p);
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, count));
     flsq_status status = add_bytes(p, &s.memory_stride);
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, n_threads, s.memory_stride);
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+        status = flsq_arena_open_for_threads(&arena, n_threads, s.memory_stride, &s.memory);
     if (status != FLSQ_OK)
         return status;
-    s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
     flsq_parallel_run(n_threads, body, &s);
     flsq_arena_close(&arena);
     return s.status;

@@ -163,21 +163,6 @@ static void pack_blocks(int64_t nr, const double *a, int64_t rows, int64_t colum
             blocks[(j / nr * padded_rows + i) * nr + j % nr] = sign * a[i * ld + j];
 }
 
-/* scale and offset of [X | Y], those of X padded to whole panels. */
-static void pad_affine(const loo_pass *pass, double *scale, double *offset)
-{
-    const int64_t length = pass->left * pass->kernels->nr;
-    for (int64_t i = 0; i < length + pass->k; i++) {
-        scale[i] = 1.0;
-        offset[i] = 0.0;
-    }
-    for (int64_t c = 0; c < pass->p + pass->k; c++) {
-        const int64_t place = c < pass->p ? c : length + c - pass->p;
-        scale[place] = pass->rows->scale != NULL ? pass->rows->scale[c] : 1.0;
-        offset[place] = pass->rows->offset != NULL ? pass->rows->offset[c] : 0.0;
-    }
-}
-
 static void run(loo_pass *pass, const flsq_fits *fits, double *basis, double *damping, double *b, double *affine)
 {
     const int64_t nr = pass->kernels->nr, length = pass->left * nr;
@@ -190,7 +175,7 @@ static void run(loo_pass *pass, const flsq_fits *fits, double *basis, double *da
     pass->damping = damping;
     pass->b = b;
     if (pass->rows->scale != NULL || pass->rows->offset != NULL) {
-        pad_affine(pass, affine, affine + length + pass->k);
+        flsq_pad_affine(pass->rows, length, pass->k, affine, affine + length + pass->k);
         pass->scale = affine;
         pass->offset = affine + length + pass->k;
     }

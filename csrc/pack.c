@@ -212,3 +212,19 @@ void flsq_column_max_abs(const flsq_matrix *a, double *largest)
                     largest[j0 + j] = fabs(values[j]);
         }
 }
+
+void flsq_pad_affine(const flsq_rows *rows, int64_t length, int64_t targets, double *scale, double *offset)
+{
+    const int64_t lead = rows->x.columns + (rows->unit != 0);
+    for (int64_t c = 0; c < length + targets; c++) {
+        scale[c] = 1.0;
+        offset[c] = 0.0;
+    }
+    for (int64_t c = 0; c < lead + rows->y.columns; c++) {
+        if (rows->unit && c == rows->x.columns)
+            continue;
+        const int64_t place = c < lead ? c : length + c - lead;
+        scale[place] = rows->scale != NULL ? rows->scale[c] : 1.0;
+        offset[place] = rows->offset != NULL ? rows->offset[c] : 0.0;
+    }
+}

@@ -199,25 +199,6 @@ static void unpack(const residual_pass *pass, const double *total, double *g, do
     }
 }
 
-/* scale and offset of [X | 1 | Y] spread to whole left panels, then the targets. */
-static void pad_affine(const residual_pass *pass, double *scale, double *offset)
-{
-    const flsq_rows *const rows = pass->rows;
-    const int64_t length = pass->left_panels * pass->kernels->nr;
-    const int64_t targets = FLSQ_MAX(pass->target_panels * pass->kernels->nr, pass->k);
-    for (int64_t c = 0; c < length + targets; c++) {
-        scale[c] = 1.0;
-        offset[c] = 0.0;
-    }
-    for (int64_t c = 0; c < pass->lead + pass->k; c++) {
-        if (rows->unit && c == rows->x.columns)
-            continue;
-        const int64_t place = c < pass->lead ? c : length + c - pass->lead;
-        scale[place] = rows->scale != NULL ? rows->scale[c] : 1.0;
-        offset[place] = rows->offset != NULL ? rows->offset[c] : 0.0;
-    }
-}
-
 flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
                           double *r, int n_threads)
 {
@@ -256,7 +237,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     pack_coefficients(&pass, b, packed);
     pass.b = packed;
     if (affine) {
-        pad_affine(&pass, scale, scale + length + targets);
+        flsq_pad_affine(rows, length, targets, scale, scale + length + targets);
         pass.scale = scale;
         pass.offset = scale + length + targets;
     }

@@ -280,14 +280,9 @@ static void pack_frame(score_pass *pass, double *b, double *transform, double *l
     }
     if (rows->scale == NULL && rows->offset == NULL)
         return;
-    double *const offset = scale + length + 1;
-    for (int64_t c = 0; c <= length; c++) {
-        const int64_t from = c < rows->x.columns ? c : c == length && rows->y.columns > 0 ? pass->lead : -1;
-        scale[c] = from >= 0 && rows->scale != NULL ? rows->scale[from] : 1.0;
-        offset[c] = from >= 0 && rows->offset != NULL ? rows->offset[from] : 0.0;
-    }
+    flsq_pad_affine(rows, length, 1, scale, scale + length + 1);
     pass->scale = scale;
-    pass->offset = offset;
+    pass->offset = scale + length + 1;
 }
 
 static void unpack(const score_pass *pass, const double *total)

@@ -381,15 +381,11 @@ flsq_status flsq_fit_subsets(const flsq_kernels *kernels, const flsq_rows *rows,
     n_threads = (int)FLSQ_MAX(1, FLSQ_MIN(n_threads, FLSQ_CEIL_DIV(sets->count, AT_A_TIME)));
     subset pieces;
     flsq_arena arena;
-    int64_t size = 0;
     flsq_status status = lay_out(&s, NULL, &s.memory_stride, &pieces);
     if (status == FLSQ_OK)
-        status = flsq_size_add(&size, n_threads, s.memory_stride);
-    if (status == FLSQ_OK)
-        status = flsq_arena_open(&arena, size);
+        status = flsq_arena_open_for_threads(&arena, n_threads, s.memory_stride, &s.memory);
     if (status != FLSQ_OK)
         return status;
-    s.memory = flsq_arena_take(&arena, n_threads, s.memory_stride);
     flsq_parallel_run(n_threads, body, &s);
     flsq_arena_close(&arena);
     return s.status;

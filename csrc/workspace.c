@@ -52,6 +52,17 @@ void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item)
     return piece;
 }
 
+flsq_status flsq_arena_open_for_threads(flsq_arena *arena, int64_t n_threads, int64_t bytes, char **memory)
+{
+    int64_t size = 0;
+    flsq_status status = flsq_size_add(&size, n_threads, bytes);
+    if (status == FLSQ_OK)
+        status = flsq_arena_open(arena, size);
+    if (status == FLSQ_OK)
+        *memory = flsq_arena_take(arena, n_threads, bytes);
+    return status;
+}
+
 void flsq_arena_close(flsq_arena *arena)
 {
     if (arena->base != arena->near)

@@ -33,6 +33,8 @@ flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product);
 flsq_status flsq_arena_open(flsq_arena *arena, int64_t size);
 void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item);
 void flsq_arena_close(flsq_arena *arena);
+/* An arena of `bytes` for each of so many threads, that of thread i at *memory + i*bytes. */
+flsq_status flsq_arena_open_for_threads(flsq_arena *arena, int64_t n_threads, int64_t bytes, char **memory);
 /* An arena without memory, which may be closed. */
 static inline void flsq_arena_none(flsq_arena *arena) { arena->base = NULL; }
 
