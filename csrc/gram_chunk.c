@@ -4,6 +4,7 @@
  * One chunk of rows on its way into the moments: packed or left where it lies, then multiplied.
  */
 #include "gram_chunk.h"
+#include "ahead.h"
 #include "blocksizes.h"
 #include "workspace.h"
 #include <stddef.h>
@@ -189,28 +190,34 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
 }
 
 /* The diagonal block of panel J and what [1 | y] adds beside it: see gram.h. */
-static void add_diagonal_and_sides(const flsq_gram *gram, const flsq_operands *z, int64_t J, double *node,
+static void add_diagonal_and_sides(const flsq_gram_pass *pass, const flsq_operands *z, int64_t J, double *node,
                                    flsq_ahead *ahead)
 {
+    const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
     double *const beside = block(gram, node, J, gram->x_panels);
-    const flsq_sides sides = {.y = z->target, .sums = gram->unit ? beside : NULL,
+    const flsq_sides sides = {.y = z->target, .chunk = pass->kc, .farther = J == 0 && target_in_place(pass) ? pass->farther : 0,
+                              .sums = gram->unit ? beside : NULL,
                               .dots = beside + gram->unit * kernels->nr};
     kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step,
                            panel_columns(gram, J), block(gram, node, J, J), &sides, ahead);
 }
 
-/* 1ᵀ1, 1ᵀy and yᵀy. */
-static void add_target(const flsq_gram *gram, const flsq_operands *z, double *node)
+/* 1ᵀ1, 1ᵀy and yᵀy, chunk by chunk. */
+static void add_target(const flsq_gram_pass *pass, const flsq_operands *z, double *node)
 {
+    const flsq_gram *const gram = pass->gram;
     const int64_t nr = gram->kernels->nr, unit = gram->unit;
     double *const own = block(gram, node, gram->x_panels, gram->x_panels), totals[3];
-    gram->kernels->target_sums(z->count, z->target, z->weights, totals);
-    if (unit) {
-        own[0] += totals[0];
-        own[1] += totals[1];
+    for (int64_t k = 0; k < z->count; k += pass->kc) {
+        gram->kernels->target_sums(FLSQ_MIN(pass->kc, z->count - k), z->target + k, z->weights != NULL ? z->weights + k : NULL,
+                                   totals);
+        if (unit) {
+            own[0] += totals[0];
+            own[1] += totals[1];
+        }
+        own[unit * nr + unit] += totals[2];
     }
-    own[unit * nr + unit] += totals[2];
 }
 
 void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,
@@ -234,12 +241,12 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
                                block(gram, node, J, J), NULL, ahead);
         return;
     }
-    add_diagonal_and_sides(gram, z, J, node, ahead);
+    add_diagonal_and_sides(pass, z, J, node, ahead);
     if (J == 0)
-        add_target(gram, z, node);
+        add_target(pass, z, node);
 }
 
-/* How often the products of one chunk walk down its rows. */
+/* How often the products of one chunk walk down its rows and ask. */
 static int64_t sweeps_of(const flsq_gram_pass *pass)
 {
     const flsq_kernels *const kernels = pass->gram->kernels;
@@ -251,37 +258,28 @@ static int64_t sweeps_of(const flsq_gram_pass *pass)
         }
         const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
         sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
-                  kernels->diagonal_sweeps[vectors] + (pass->gram->sides && vectors > 1);
+                  kernels->diagonal_sweeps[vectors];
     }
     return sweeps;
 }
 
-/* Rows one behind the other with little between them. */
-static int in_one_piece(const flsq_matrix *x)
-{
-    return x->row_stride > 0 && x->row_stride <= 2 * x->columns * (int64_t)sizeof(double) && x->col_stride >= 0 &&
-           x->col_stride <= x->row_stride;
-}
+/* So much is on its way at a time that memory stays busy while a chunk of few columns, which takes less than its latency, is
+ * multiplied. */
+enum { FAR = 16 * 1024 };
 
 void flsq_pass_look_ahead(flsq_gram_pass *pass)
 {
     const flsq_matrix *const x = &pass->rows->x;
-    const int64_t sweeps = sweeps_of(pass);
+    const int64_t sweeps = sweeps_of(pass), chunk = pass->kc * x->columns * (int64_t)sizeof(double);
+    const int packed = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
     pass->ahead = (flsq_ahead){0};
-    pass->in_sweeps = x->columns;
-    if (in_one_piece(x)) {
-        const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
-        const int apart = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
-        const int64_t deep = apart && pace <= FLSQ_PACKED_PACE ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
-        pass->ahead = (flsq_ahead){.next = x->data, .pace = pace, .apart = deep / 2 * pace, .jump = pass->kc * pace,
-                                   .sweeps = sweeps};
-    } else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0) {
-        const int64_t two = sweeps < x->columns; /* columns a sweep */
-        pass->ahead = (flsq_ahead){.next = x->data, .pace = x->row_stride, .apart = two * x->col_stride,
-                                   .jump = (1 + two) * x->col_stride,
-                                   .sweeps = FLSQ_MIN(sweeps, FLSQ_CEIL_DIV(x->columns, 1 + two))};
-        pass->in_sweeps = FLSQ_MIN((1 + two) * sweeps, x->columns);
-    }
+    if (x->columns == 0)
+        return;
+    pass->farther = FLSQ_CEIL_DIV(FAR, chunk) * pass->kc;
+    if (flsq_is_in_one_piece(x))
+        pass->ahead = flsq_ahead_of_rows(x, pass->kc, sweeps, packed);
+    else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0)
+        pass->ahead = flsq_ahead_of_columns(x, sweeps);
 }
 
 /* Up to `count` rows of a column in one piece: few lines, so they are asked for at once. */
@@ -295,28 +293,27 @@ static void ask_for_column(const flsq_matrix *a, int64_t column, int64_t row, in
         __builtin_prefetch(first + byte, 0, 3);
 }
 
-flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next)
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count)
 {
     flsq_ahead ahead = pass->ahead;
-    if (next >= pass->rows->x.rows)
+    const int64_t next = row + pass->farther, chunks = FLSQ_CEIL_DIV(FLSQ_MIN(count, pass->rows->x.rows - next), pass->kc);
+    if (chunks <= 0)
         return (flsq_ahead){0};
     ask_for_column(&pass->rows->weights, 0, next, pass->kc);
-    if (pass->gram->sides)
+    if (pass->gram->sides && !target_in_place(pass))
         ask_for_column(&pass->rows->y, 0, next, pass->kc);
-    for (int64_t c = pass->in_sweeps; c < pass->rows->x.columns; c++)
-        ask_for_column(&pass->rows->x, c, next, pass->kc);
-    if (ahead.sweeps > 0)
-        ahead.next += next * pass->rows->x.row_stride;
+    ahead.next += ahead.sweeps > 0 ? next * pass->rows->x.row_stride : 0;
+    ahead.sweeps *= chunks;
     return ahead;
 }
 
 flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count)
 {
     const flsq_matrix *const x = &pass->rows->x;
-    if (!in_one_piece(x))
+    if (!flsq_is_in_one_piece(x))
         return (flsq_ahead){0};
     const int64_t jump = pass->kc * FLSQ_PACKED_PACE;
-    return (flsq_ahead){.next = (const char *)x->data + row * x->row_stride, .pace = FLSQ_PACKED_PACE,
+    return (flsq_ahead){.next = (const char *)x->data + row * x->row_stride, .pace = FLSQ_PACKED_PACE, .pairs = 1,
                         .apart = FLSQ_PACKED_DEEP / 2 * FLSQ_PACKED_PACE, .jump = jump,
                         .sweeps = FLSQ_CEIL_DIV(count * x->row_stride, jump)};
 }
@@ -325,4 +322,16 @@ int flsq_gram_is_in_place(const flsq_gram_pass *pass)
 {
     return pass->gram->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
            pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(&pass->rows->x);
+}
+
+int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
+{
+    /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
+    const flsq_matrix *const x = &pass->rows->x;
+    if (!pass->in_place)
+        return 0;
+    int64_t count = pass->panels == 1 && target_in_place(pass) ? end - row : FLSQ_MIN(pass->kc, end - row);
+    while (count > 0 && (x->rows - row - count) * x->row_stride < FLSQ_READ_PAST)
+        count = (count - 1) / pass->kc * pass->kc;
+    return count;
 }

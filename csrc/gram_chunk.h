@@ -15,12 +15,12 @@ typedef struct flsq_gram_pass {
     const double *scale, *offset;
     const double *transform; /* -T by columns of blocks, zero in the padding (NULL for none): flsq_transform_pack */
     const double *factor;    /* with rows->lengths its factor, zero in the padding */
-    int64_t kc;     /* rows multiplied at a time: FLSQ_KC(p) */
+    int64_t kc;     /* rows multiplied at a time: FLSQ_KC */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
-    int64_t in_sweeps; /* columns of X they get round to; the others are asked for at once */
+    int64_t farther;  /* rows between the one that is multiplied and the one that is asked for */
 } flsq_gram_pass;
 
 /* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
@@ -55,16 +55,19 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
 
 /* Whether the pass may multiply X where it lies: worth it for few columns. */
 int flsq_gram_is_in_place(const flsq_gram_pass *pass);
+/* How many rows from `row` on, of a leaf that ends at `end`, may be multiplied where they lie in one go: none, a chunk, or of
+ * one panel several. */
+int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end);
 
 /* Rows [row, row + count), ready to be multiplied: packed into c before, from chunk row `at` on, or in place. */
 flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
                                    int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
 
-/* The memory of a chunk of rows of X from row `next` on, if there is one and X is in one piece, to be asked for while
- * another chunk is multiplied.  The first prepares the pass for it. */
+/* The memory of rows behind [row, row + count), if there are some and X is in one piece, to be asked for while those are
+ * multiplied.  The first prepares the pass for it. */
 void flsq_pass_look_ahead(flsq_gram_pass *pass);
-flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t next);
+flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
 /* `count` rows of X from `row` on, to be asked for by as few sweeps over packed rows as may ask without delay. */
 flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
 

@@ -30,16 +30,14 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     flsq_chunk_lay_out(pass, scratch, &c);
     const int64_t begin = leaf * gram->block_rows;
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
-    for (int64_t row = begin; row < end; row += pass->kc) {
-        const int64_t count = FLSQ_MIN(pass->kc, end - row);
-        const int64_t left = pass->rows->x.rows - row - count;
-        flsq_ahead ahead = flsq_chunk_ahead(pass, row + count);
-        /* the kernels read whole vectors: what lies behind the last rows is not ours to read */
-        const int in_place = pass->in_place && left * pass->rows->x.row_stride >= FLSQ_READ_PAST;
-        if (!in_place)
+    for (int64_t row = begin, count; row < end; row += count) {
+        const int64_t in_place = flsq_rows_in_place(pass, row, end);
+        count = in_place > 0 ? in_place : FLSQ_MIN(pass->kc, end - row);
+        flsq_ahead ahead = flsq_chunk_ahead(pass, row, count);
+        if (in_place == 0)
             flsq_chunk_pack(pass, &c, row, 0, count);
         const flsq_operands z =
-            in_place ? flsq_operands_in_place(pass, &c, row, count) : flsq_operands_packed(pass, &c, row, 0, count);
+            in_place > 0 ? flsq_operands_in_place(pass, &c, row, count) : flsq_operands_packed(pass, &c, row, 0, count);
         for (int64_t J = 0; J < pass->panels; J++)
             flsq_chunk_add_blocks(pass, &z, 0, pass->panels, J, node, &ahead);
     }

@@ -37,19 +37,21 @@ typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int6
 typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                            int64_t panel_stride, const flsq_shaping *shaping);
 
-/* Memory that will be read soon.  Each of the next `sweeps` sweeps asks for two lines every few rows, one `apart` bytes
- * behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one piece:
- * apart is half of what a step covers, jump all that a sweep covers.  Columns: apart is the distance to the next column,
- * jump the distance to the one behind it.  All zero: nothing. */
+/* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
+ * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
+ * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
+ * column, jump the distance to the first that was not asked for.  All zero: nothing. */
 typedef struct flsq_ahead {
     const char *next;
-    int64_t pace, apart, jump, sweeps;
+    int64_t pace, pairs, apart, jump, sweeps;
 } flsq_ahead;
 
 /* sums[j] += sum_k a[k][j] (unless sums is NULL) and dots[j] += sum_k a[k][j]*y[k], j < columns rounded up to a
  * vector. */
 typedef struct flsq_sides {
     const double *y;
+    int64_t chunk;   /* rows that are summed in registers before all their sums, C too, are added to what is there */
+    int64_t farther; /* rows behind those at hand that are asked for, of y alone; 0 for none */
     double *sums, *dots;
 } flsq_sides;
 
@@ -61,7 +63,7 @@ enum {
     FLSQ_WINDOW_COLUMNS = 8, /* running_sums with unrolled loops, y among them */
     FLSQ_LANE_CHAINS = 4, /* a multiple of the chains that its rows are dealt to */
     FLSQ_PACKED_DEEP = 8,  /* rows between two questions: panels, */
-    FLSQ_STRIDED_DEEP = 4, /* and rows where they lie, or whenever the pace is above */
+    FLSQ_STRIDED_DEEP = 4, /* and rows where they lie */
     FLSQ_PACKED_PACE = 16  /* bytes a row: two lines in eight rows */
 };
 
@@ -70,8 +72,7 @@ struct flsq_kernels {
     uint32_t required_features; /* bits of cpu_features.h */
     int64_t nr;                 /* columns of a panel */
     int64_t lanes;              /* columns of a vector */
-    /* how often gram_block and gram_diagonal walk down the rows, by the vectors that hold their columns; sides are one
-     * walk more from two vectors on */
+    /* how often gram_block and gram_diagonal walk down the rows and ask, by the vectors that hold their columns */
     int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
     /* ..._rows: elements of a row lie side by side, stride = bytes between rows;

@@ -11,6 +11,7 @@
  * the kernels of the Gram pass with both operands the same.  The sums go over row blocks of a fixed length and a tree, so the
  * bits do not depend on the number of threads.
  */
+#include "ahead.h"
 #include "blocksizes.h"
 #include "pack.h"
 #include "tree.h"
@@ -172,17 +173,16 @@ static double *block(const score_pass *pass, double *node, int64_t I, int64_t J)
 static flsq_ahead look_ahead(const score_pass *pass, int64_t next)
 {
     const flsq_matrix *const x = &pass->rows->x;
-    if (next >= x->rows || x->row_stride <= 0 || x->row_stride > 2 * x->columns * (int64_t)sizeof(double))
+    if (next >= x->rows || !flsq_is_in_one_piece(x))
         return (flsq_ahead){0};
     int64_t sweeps = 0;
     for (int64_t J = 0; J < pass->score_panels; J++) {
         const int64_t vectors = FLSQ_CEIL_DIV(score_columns(pass, J), pass->kernels->lanes);
         sweeps += J * pass->kernels->block_sweeps[vectors] + pass->kernels->diagonal_sweeps[vectors];
     }
-    const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps);
-    const int64_t deep = pace <= FLSQ_PACKED_PACE ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
-    return (flsq_ahead){.next = (const char *)x->data + next * x->row_stride, .pace = pace, .apart = deep / 2 * pace,
-                        .jump = pass->chunk * pace, .sweeps = sweeps};
+    flsq_ahead ahead = flsq_ahead_of_rows(x, pass->chunk, sweeps, 1);
+    ahead.next += next * x->row_stride;
+    return ahead;
 }
 
 static void add_products(const score_pass *pass, const score_chunk *c, int64_t next, int64_t count, double *node)

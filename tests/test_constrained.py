@@ -484,7 +484,7 @@ def test_refined_with_the_rows(one_call, monkeypatch):
     assert {0, 5} <= set(free) and result.info.path == ("qr" if one_call else "gram")
     assert one_call or result.info.passes > 2
     assert result.info.condition > 1e5
-    np.testing.assert_allclose(result.x[free], want, rtol=1e-11)
+    np.testing.assert_allclose(result.x[free], want, rtol=5e-11)  # u times the condition number
     sums = nnls_from_equations(gather(Problem(a, b[:, None], None, False, 1, ("A", "b")))).x[free, 0]
     assert np.abs(sums / want - 1).max() > 1e-8
 

@@ -17,6 +17,8 @@
 #define FLSQ_FEATURES (FLSQ_CPU_AVX2 | FLSQ_CPU_FMA)
 #define FLSQ_VL 4
 #define FLSQ_NV 3
+#define FLSQ_REGISTERS 16
+#define FLSQ_NEAR 3
 #define FLSQ_MR1 12
 #define FLSQ_MR2 6
 #define FLSQ_MR3 4

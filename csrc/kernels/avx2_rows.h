@@ -68,6 +68,6 @@
 #define FLSQ_SIDE_VECTOR(sum, dot, target, x)                                                                      \
     __asm__ volatile("vmovupd %2, %%ymm15\n\tvaddpd %%ymm15, %0, %0\n\tvfmadd231pd %%ymm15, %3, %1"                \
                      : "+x"(sum), "+x"(dot)                                                                        \
-                     : "m"(*(const loose_vec *)(x)), "x"(target)                                                   \
+                     : "xm"(x), "x"(target)                                                   \
                      : "xmm15")
 #endif

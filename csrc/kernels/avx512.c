@@ -26,6 +26,8 @@ FLSQ_PRAGMA(GCC target(FLSQ_TARGET))
 #endif
 #define FLSQ_VL 8
 #define FLSQ_NV 3
+#define FLSQ_REGISTERS 32
+#define FLSQ_NEAR 2
 #define FLSQ_MR1 24
 #define FLSQ_MR2 12
 #define FLSQ_MR3 8

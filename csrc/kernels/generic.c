@@ -8,6 +8,8 @@
 #define FLSQ_FEATURES 0
 #define FLSQ_VL 2
 #define FLSQ_NV 2
+#define FLSQ_REGISTERS 16
+#define FLSQ_NEAR 3
 #define FLSQ_MR1 4
 #define FLSQ_MR2 4
 #define FLSQ_MR3 4

@@ -4,6 +4,7 @@
  * The one body of every micro-kernel, written in GCC/Clang vector extensions.  A file in this folder sets
  *   FLSQ_ISA    suffix of the names, e.g. avx2          FLSQ_VL  doubles per vector
  *   FLSQ_NV     vectors per panel row (NR = VL*NV)      FLSQ_MR1..4  rows of a register tile 1..4 vectors wide
+ *   FLSQ_REGISTERS vector registers   FLSQ_NEAR  the locality of what is asked for ahead: 3 for L1, 2 for L2
  *   FLSQ_FEATURES  the CPU features it needs
  * opens the target pragma of its instruction set and includes this file; ../kernels.h states the contract.
  *
@@ -51,14 +52,28 @@ INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
 INLINE vec broadcast(double x) { return x - (vec){0}; }
 
 /* Sum of the lanes, halves first: (l0 + l2) + (l1 + l3) for four lanes. */
+typedef double pair_vec __attribute__((vector_size(16)));
+#if FLSQ_VL == 8
+typedef double half_of_vec __attribute__((vector_size(32)));
+INLINE pair_vec lane_pair(vec v)
+{
+    union { vec whole; half_of_vec half[2]; } eight = {v};
+    union { half_of_vec whole; pair_vec half[2]; } four = {eight.half[0] + eight.half[1]};
+    return four.half[0] + four.half[1];
+}
+#elif FLSQ_VL == 4
+INLINE pair_vec lane_pair(vec v)
+{
+    union { vec whole; pair_vec half[2]; } four = {v};
+    return four.half[0] + four.half[1];
+}
+#else
+INLINE pair_vec lane_pair(vec v) { return v; }
+#endif
 INLINE double lane_sum(vec v)
 {
-    double lane[FLSQ_VL];
-    store(lane, v);
-    for (int half = FLSQ_VL / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    const pair_vec pair = lane_pair(v);
+    return pair[0] + pair[1];
 }
 
 /* Calls body(1), body(2) ... for the number of vectors that hold `columns` lanes, as a compile-time constant. */

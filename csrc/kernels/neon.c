@@ -9,6 +9,8 @@
 #define FLSQ_FEATURES (FLSQ_CPU_NEON | FLSQ_CPU_FMA)
 #define FLSQ_VL 2
 #define FLSQ_NV 4
+#define FLSQ_REGISTERS 32
+#define FLSQ_NEAR 3
 #define FLSQ_MR1 8
 #define FLSQ_MR2 8
 #define FLSQ_MR3 4

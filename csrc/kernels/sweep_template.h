@@ -74,16 +74,18 @@
 
 /* Rows of packed panels: the compiler knows their distance, and eight at a time need one addition.  2026-11, Zen 3 with
  * a busy neighbour, 4 x 12 tile, GFlop/s a core: four at a time 42.5, eight 44.5; alone 51.2 and 51.3 of 51.8. */
-#define PACKED_SWEEP(into, a, b, ...)                                                                              \
+#define PACKED_SWEEP(into, a, b, ...) PACKED_ROWS(START_ASKING(into), ASK, STOP_ASKING, a, b, __VA_ARGS__)
+#define QUIET_PACKED_SWEEP(a, b, ...) PACKED_ROWS((void)0, DO_NOT_ASK, (void)0, a, b, __VA_ARGS__)
+#define PACKED_ROWS(START, ASK, STOP, a, b, ...)                                                                   \
     {                                                                                                              \
         START_ROWS(a, b);                                                                                          \
-        START_ASKING(into);                                                                                        \
+        START;                                                                                                     \
         for (uint64_t turns = (uint64_t)rows / FLSQ_PACKED_DEEP; turns > 0; turns--) {                             \
-            ASK(FLSQ_PACKED_DEEP);                                                                                 \
+            ASK(FLSQ_PACKED_DEEP)                                                                                  \
             ROWS_8(NR, __VA_ARGS__)                                                                                \
             row += FLSQ_PACKED_DEEP * NR;                                                                          \
         }                                                                                                          \
-        STOP_ASKING;                                                                                               \
+        STOP;                                                                                                      \
         for (int64_t turns = rows % FLSQ_PACKED_DEEP / 2; turns > 0; turns--) {                                    \
             ROWS_2(NR, __VA_ARGS__)                                                                                \
             row += 2 * NR;                                                                                         \
@@ -94,18 +96,20 @@
 
 /* Rows of a and b that are one row of the user's array.  OPAQUE hides where the pointer came from; otherwise gcc keeps a
  * pointer for every row of the unrolled loop. */
-#define STRIDED_SWEEP(into, a, b, ...)                                                                             \
+#define STRIDED_SWEEP(into, a, b, ...) STRIDED_ROWS(START_ASKING(into), ASK, STOP_ASKING, a, b, __VA_ARGS__)
+#define QUIET_STRIDED_SWEEP(a, b, ...) STRIDED_ROWS((void)0, DO_NOT_ASK, (void)0, a, b, __VA_ARGS__)
+#define STRIDED_ROWS(START, ASK, STOP, a, b, ...)                                                                  \
     {                                                                                                              \
         START_ROWS(a, b);                                                                                          \
-        START_ASKING(into);                                                                                        \
+        START;                                                                                                     \
         for (uint64_t turns = (uint64_t)rows / FLSQ_STRIDED_DEEP; turns > 0; turns--) {                            \
-            ASK(FLSQ_STRIDED_DEEP);                                                                                \
+            ASK(FLSQ_STRIDED_DEEP)                                                                                 \
             STRIDED_ROW(0, __VA_ARGS__)                                                                            \
             STRIDED_ROW(1, __VA_ARGS__)                                                                            \
             STRIDED_ROW(2, __VA_ARGS__)                                                                            \
             STRIDED_ROW(3, __VA_ARGS__)                                                                            \
         }                                                                                                          \
-        STOP_ASKING;                                                                                               \
+        STOP;                                                                                                      \
         if (rows & 2) {                                                                                            \
             STRIDED_ROW(0, __VA_ARGS__)                                                                            \
             STRIDED_ROW(1, __VA_ARGS__)                                                                            \
@@ -133,11 +137,20 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
     const int asks = ahead->sweeps > 0;                                                                            \
     const char *fetch = asks ? ahead->next : (const char *)(into);                                                 \
     const int64_t pace = asks ? ahead->pace : FLSQ_CEIL_DIV(TILE_BYTES / 2, FLSQ_MAX_KC);                          \
-    const int64_t apart = asks ? ahead->apart : TILE_BYTES / 2
+    const int64_t apart = asks ? ahead->apart : TILE_BYTES / 2, more = asks ? ahead->pairs - 1 : 0
 #define ASK(deep)                                                                                                  \
-    __builtin_prefetch(fetch, 0, 3);                                                                               \
-    __builtin_prefetch(fetch + apart, 0, 3);                                                                       \
-    fetch += (deep) * pace
+    {                                                                                                              \
+        const char *line = fetch;                                                                                  \
+        __builtin_prefetch(line, 0, FLSQ_NEAR);                                                                    \
+        __builtin_prefetch(line + apart, 0, FLSQ_NEAR);                                                            \
+        for (int64_t pair = more; pair > 0; pair--) {                                                              \
+            line += 2 * apart;                                                                                     \
+            __builtin_prefetch(line, 0, FLSQ_NEAR);                                                                \
+            __builtin_prefetch(line + apart, 0, FLSQ_NEAR);                                                        \
+        }                                                                                                          \
+        fetch += (deep) * pace;                                                                                    \
+    }
+#define DO_NOT_ASK(deep)
 #define STOP_ASKING                                                                                                \
     if (asks)                                                                                                      \
         ahead->next += ahead->jump;                                                                                \

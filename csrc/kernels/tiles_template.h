@@ -41,7 +41,7 @@
 static void gram_block(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead)
 {
-    if (step == NR && ahead->pace <= FLSQ_PACKED_PACE) {
+    if (step == NR) {
         SWITCH_VECTORS(VECTORS(columns), PACKED_BLOCK)
     } else {
         SWITCH_VECTORS(VECTORS(columns), STRIDED_BLOCK)
@@ -91,32 +91,76 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
                 }                                                                                                  \
     }
 
-/* VL*nv*(nv+1)/2 accumulators: 24 vectors of four lanes at nv = 3 are two sweeps of 12. */
-#define DIAGONAL_SWEEPS(nv) (FLSQ_VL >= 4 && (nv) == 3 ? 2 : 1)
-#define GRAM_DIAGONAL(nv, SWEEP)                                                                                   \
-    if (DIAGONAL_SWEEPS(nv) == 2) {                                                                                \
-        DIAGONAL_GROUPS(0, 1, nv, SWEEP, )                                                                         \
-        DIAGONAL_GROUPS(1, nv, nv, SWEEP, )                                                                        \
-    } else if ((nv) == 1 && sides != NULL) { /* the sums beside one vector fit into the same sweep */              \
+/* Up to m columns beside their sums.  Even and odd rows have chains of their own: with one for both, the latency of a
+ * multiply-add would set the pace (AVX-512, p = 4: 5 cycles a row, 3.5 with two chains of half the lanes). */
+enum { NARROW = 4 };
+#define NARROW_ROW(m)                                                                                              \
+    LOAD_RIGHT(0, 1)                                                                                               \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (m); i++)                                                                                  \
+        MULTIPLY_ADD(acc[u & 1][i], broadcast(left[i]), right_vector[0]);
+#define NARROW_DIAGONAL(m, SWEEP, OPERAND)                                                                         \
+    {                                                                                                              \
+        vec acc[2][m];                                                                                             \
+        UNROLL                                                                                                     \
+        for (int i = 0; i < (m); i++)                                                                              \
+            acc[0][i] = acc[1][i] = (vec){0};                                                                      \
         ZERO_SIDES(1);                                                                                             \
-        const double *y_row = sides->y;                                                                            \
-        DIAGONAL_GROUPS(0, nv, nv, SWEEP, SIDES_ROW(1, left, *y_row++, 1))                                         \
+        const double *y_row = y;                                                                                   \
+        SWEEP(c, a, b, NARROW_ROW(m) SIDES_ROW(1, OPERAND, *y_row++, 2))                                           \
         STORE_SIDES(1)                                                                                             \
-    } else {                                                                                                       \
-        DIAGONAL_GROUPS(0, nv, nv, SWEEP, )                                                                        \
-    }                                                                                                              \
-    if ((nv) > 1 && sides != NULL)                                                                                 \
-    SIDE_SUMS(nv, SWEEP)
-#define PACKED_DIAGONAL(nv) GRAM_DIAGONAL(nv, PACKED_SWEEP)
-#define STRIDED_DIAGONAL(nv) GRAM_DIAGONAL(nv, STRIDED_SWEEP)
+        UNROLL                                                                                                     \
+        for (int i = 0; i < (m); i++)                                                                              \
+            store(c + i * NR, load(c + i * NR) + (acc[0][i] + acc[1][i]));                                         \
+    }
 
-static void gram_diagonal(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
+/* VL*nv*(nv+1)/2 accumulators: 24 vectors of four lanes at nv = 3 are two sweeps of 12.  The sums beside one vector fit into
+ * the same sweep, with 32 registers those beside more, too. */
+#define DIAGONAL_SWEEPS(nv) (FLSQ_VL >= 4 && (nv) == 3 ? 2 : 1)
+#define SIDES_BESIDE(nv) ((nv) == 1 || (FLSQ_REGISTERS == 32 && FLSQ_VL == 8))
+#define GRAM_DIAGONAL(nv, SWEEP, OPERAND)                                                                          \
+    if ((nv) == 1 && FLSQ_VL >= NARROW && columns <= NARROW && sides != NULL) {                                    \
+        NARROW_DIAGONAL(NARROW, SWEEP, OPERAND)                                                                    \
+    } else if (SIDES_BESIDE(nv) && sides != NULL) {                                                                \
+        ZERO_SIDES(nv);                                                                                            \
+        const double *y_row = y;                                                                                   \
+        if (DIAGONAL_SWEEPS(nv) == 2) {                                                                            \
+            DIAGONAL_GROUPS(0, 1, nv, SWEEP, DOTS_ROW(nv, LEFT_OPERAND, *y_row++, 1))                              \
+            DIAGONAL_GROUPS(1, nv, nv, SWEEP, SUMS_ROW(nv, LEFT_OPERAND, 1))                                       \
+        } else {                                                                                                   \
+            DIAGONAL_GROUPS(0, nv, nv, SWEEP, SIDES_ROW(nv, LEFT_OPERAND, *y_row++, (nv) == 1 ? 2 : 1))            \
+        }                                                                                                          \
+        STORE_SIDES(nv)                                                                                            \
+    } else {                                                                                                       \
+        if (DIAGONAL_SWEEPS(nv) == 2) {                                                                            \
+            DIAGONAL_GROUPS(0, 1, nv, SWEEP, )                                                                     \
+            DIAGONAL_GROUPS(1, nv, nv, SWEEP, )                                                                    \
+        } else {                                                                                                   \
+            DIAGONAL_GROUPS(0, nv, nv, SWEEP, )                                                                    \
+        }                                                                                                          \
+        if (sides != NULL)                                                                                         \
+            SIDE_SUMS(nv, QUIET_##SWEEP)                                                                           \
+    }
+#define PACKED_DIAGONAL(nv) GRAM_DIAGONAL(nv, PACKED_SWEEP, LEFT_OPERAND)
+#define STRIDED_DIAGONAL(nv) GRAM_DIAGONAL(nv, STRIDED_SWEEP, RIGHT_OPERAND)
+
+static void gram_diagonal(int64_t all, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead)
 {
-    if (step == NR && ahead->pace <= FLSQ_PACKED_PACE) {
-        SWITCH_VECTORS(VECTORS(columns), PACKED_DIAGONAL)
-    } else {
-        SWITCH_VECTORS(VECTORS(columns), STRIDED_DIAGONAL)
+    const int64_t chunk = sides != NULL ? sides->chunk : all;
+    for (int64_t k = 0; k < all; k += chunk) {
+        const int64_t rows = FLSQ_MIN(chunk, all - k);
+        const double *const y = sides != NULL ? sides->y + k : NULL;
+        for (int64_t i = 0; sides != NULL && sides->farther > 0 && i < rows; i += 64 / (int64_t)sizeof(double))
+            __builtin_prefetch(y + sides->farther + i, 0, FLSQ_NEAR);
+        if (step == NR) {
+            SWITCH_VECTORS(VECTORS(columns), PACKED_DIAGONAL)
+        } else { /* the same rows, and the compiler should know it: no distance to the left operand */
+            const double *const a = b;
+            SWITCH_VECTORS(VECTORS(columns), STRIDED_DIAGONAL)
+        }
+        a += chunk * step;
+        b += chunk * step;
     }
 }
 
