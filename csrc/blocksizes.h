@@ -11,8 +11,9 @@
  *       Rows that are multiplied where they lie, this chunk and the next, share L1: p = 32, ns a row, KC = 64 20.7,
  *       96 21.0, 128 22.1, 256 23.1; for p = 8 to 16 it makes no difference; p = 4 1.79, 128 1.70, but with sums of 128
  *       terms the certificate of a single read is missed more often.
- *       Two chains for even and odd rows are as short with 128.  2026-12, Emerald Rapids with AVX-512, one thread, ns a row of
- *       memory: p = 4 3.7, 128 3.5; p = 8 5.9, 128 5.7; p = 32 26.1, 128 24.4.
+ *       Two chains for even and odd rows are as short with 128.  2026-12, Emerald Rapids with AVX-512, one thread, share of the
+ *       roofline: p = 4 72 %, 128 78 %.  Rows in place want 64 up to where there are too many columns (KC = 64 / 128): p = 64
+ *       71 / 63, p = 112 80 / 77, p = 144 82 / 77; packed rows do not care (p = 128 74.2 / 74.9, AVX2 80 / 83).
  *   block rows  the leaf of the summation tree.  A leaf costs one addition of the whole moment buffer; at
  *       2048 rows that is < 2 % of the leaf for p <= 256, and above, where the buffer leaves the cache, 8192 rows
  *       keep it there.  Above 512 columns a second node would be most of the memory of a short problem, and to touch
@@ -48,7 +49,7 @@
 #define FLSQ_THREAD_FLOPS 0.0
 #define FLSQ_CHOLESKY_THREAD_FLOPS 0.0
 #else
-#define FLSQ_KC(p) ((p) > 4 && (p) <= FLSQ_IN_PLACE_COLUMNS ? 64 : 128)
+#define FLSQ_KC(p) ((p) > 4 && (p) < 128 ? 64 : 128)
 #define FLSQ_MAX_KC 128
 #define FLSQ_SINGLE_KC 128
 #define FLSQ_BLOCK_ROWS(p) ((p) <= FLSQ_SAMPLED_COLUMNS ? 1024 : (p) <= 256 ? 2048 : (p) <= 512 ? 8192 : 32768)
@@ -122,10 +123,12 @@
  * whole thread busy with one lane. */
 #define FLSQ_LANES_ROWS 4096
 
-/* Plain float64 rows of up to this many columns are multiplied where they lie.  2026-11, Zen 3, two threads, ns a row in
- * place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32 21.4 / 24.3,
- * p = 40 35.0 / 35.5, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many sweeps. */
-#define FLSQ_IN_PLACE_COLUMNS 32
+/* Plain float64 rows of few columns are multiplied where they lie; how few, each kernel set says.  2026-11, Zen 3, two threads,
+ * ns a row in place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32
+ * 21.4 / 24.3, p = 40 35.0 / 35.5, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many
+ * sweeps.  2026-12, Emerald Rapids with AVX-512, whose tiles load less: p = 40 34 / 46, p = 64 69 / 80, p = 97 160 / 171,
+ * p = 120 207 / 225, p = 240 equal.  But rows a multiple of this many bytes apart share L1 sets: p = 128 270 / 252. */
+#define FLSQ_SET_STRIDE 1024
 /* The widest vector: what a kernel may read behind the last column of a plain row, in bytes. */
 #define FLSQ_READ_PAST 64
 

@@ -320,8 +320,11 @@ flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
 
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)
 {
-    return pass->gram->sides && pass->gram->p <= FLSQ_IN_PLACE_COLUMNS && pass->rows->weights.data == NULL &&
-           pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(&pass->rows->x);
+    const flsq_gram *const gram = pass->gram;
+    const flsq_matrix *const x = &pass->rows->x;
+    return gram->sides && gram->p <= gram->kernels->in_place_columns && pass->rows->weights.data == NULL &&
+           pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(x) &&
+           (gram->x_panels == 1 || x->row_stride % FLSQ_SET_STRIDE != 0);
 }
 
 int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)

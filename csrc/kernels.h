@@ -72,6 +72,7 @@ struct flsq_kernels {
     uint32_t required_features; /* bits of cpu_features.h */
     int64_t nr;                 /* columns of a panel */
     int64_t lanes;              /* columns of a vector */
+    int64_t in_place_columns;   /* up to which plain rows are multiplied where they lie: blocksizes.h */
     /* how often gram_block and gram_diagonal walk down the rows and ask, by the vectors that hold their columns */
     int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
@@ -138,8 +139,8 @@ struct flsq_kernels {
     double (*dot)(int64_t n, const double *a, const double *b);
     /* y[k] += alpha*x[k] */
     void (*axpy)(int64_t n, double alpha, const double *x, double *y);
-    /* y += x for n sums followed by their n rounding errors */
-    void (*add_pairs)(int64_t n, const double *x, double *y);
+    /* y += x for n sums whose rounding errors lie `apart` doubles behind them */
+    void (*add_pairs)(int64_t n, int64_t apart, const double *x, double *y);
 
     /* Upper Cholesky of a small n x n block, row-major, unblocked; returns the failing row or -1. */
     int64_t (*cholesky_small)(int64_t n, double *a, int64_t ld);

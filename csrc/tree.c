@@ -9,9 +9,11 @@
 #include "workspace.h"
 #include <string.h>
 
-/* Runs per thread: enough to even out a thread that is held up, few enough that pushing their nodes, which one thread
- * does, stays cheap; fewer where the nodes of all runs would take more memory than this. */
-enum { MOST_RUNS = 16, LEAST_RUNS = 2, RUNS_BYTES = 64 << 20 };
+/* Runs become shorter towards the end: each is this part of what is left for a thread, so that long runs need few nodes and
+ * short ones even out a thread that was held up.  None is so short that runs of that length, all nodes together, would take
+ * more memory than RUNS_BYTES (unless LEAST_RUNS a thread do).  2026-12, Emerald Rapids, two threads, p = 256 and 49 leaves: 49
+ * runs of one leaf, whose 15 MB one thread pushed, 52 ms; 16 runs 48. */
+enum { SHARE = 2, LEAST_RUNS = 2, RUNS_BYTES = 64 << 20 };
 
 enum { PIECE = 64 }; /* entries totalled at a time */
 
@@ -31,38 +33,60 @@ flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
     return FLSQ_OK;
 }
 
-/* node += earlier, where the sums of the leaves before it are. */
-static void add_node(const flsq_tree *tree, const flsq_kernels *kernels, const double *earlier, double *node)
+/* Some sums of a node, and the errors that go with them. */
+typedef struct part {
+    int64_t first, count;
+} part;
+
+static part part_of(const flsq_tree *tree, int thread, int n_threads)
 {
-    if (tree->carries)
-        kernels->add_pairs(tree->node_length, earlier, node);
-    else
-        kernels->axpy(tree->node_length, 1.0, earlier, node);
+    const int64_t line = FLSQ_ALIGNMENT / (int64_t)sizeof(double);
+    const int64_t each = FLSQ_CEIL_DIV(tree->node_length, n_threads * line) * line;
+    const int64_t first = FLSQ_MIN(thread * each, tree->node_length);
+    return (part){.first = first, .count = FLSQ_MIN(each, tree->node_length - first)};
 }
 
-/* The level that a node of 2^level leaves comes to rest on. */
-static int resting_level(const flsq_tree *tree, int level)
+/* node += earlier, where the sums of the leaves before it are. */
+static void add_part(const flsq_tree *tree, const flsq_kernels *kernels, const double *earlier, double *node, part p)
 {
-    while (tree->leaves >> level & 1)
+    if (tree->carries)
+        kernels->add_pairs(p.count, tree->node_length, earlier + p.first, node + p.first);
+    else
+        kernels->axpy(p.count, 1.0, earlier + p.first, node + p.first);
+}
+
+static void copy_part(const flsq_tree *tree, const double *from, double *to, part p)
+{
+    for (int64_t at = p.first; at < flsq_tree_node_doubles(tree); at += tree->node_length)
+        memcpy(to + at, from + at, (size_t)p.count * sizeof(double));
+}
+
+static part all_of(const flsq_tree *tree) { return (part){.count = tree->node_length}; }
+
+/* The level that a node of 2^level leaves comes to rest on behind so many leaves. */
+static int resting_level(int64_t leaves, int level)
+{
+    while (leaves >> level & 1)
         level++;
     return level;
 }
 
-static void push(flsq_tree *tree, const flsq_kernels *kernels, double *node, int level)
+/* A part of what pushing a node of 2^level leaves onto a tree of so many does. */
+static void push_part(const flsq_tree *tree, const flsq_kernels *kernels, int64_t leaves, double *node, int level, part p)
 {
-    const int rest = resting_level(tree, level);
+    const int rest = resting_level(leaves, level);
     for (int l = level; l < rest; l++)
-        add_node(tree, kernels, tree->level[l], node);
+        add_part(tree, kernels, tree->level[l], node, p);
     if (node != tree->level[rest])
-        memcpy(tree->level[rest], node, node_bytes(tree));
-    tree->leaves += (int64_t)1 << level;
+        copy_part(tree, node, tree->level[rest], p);
 }
 
-double *flsq_tree_next(const flsq_tree *tree) { return tree->level[resting_level(tree, 0)]; }
+double *flsq_tree_next(const flsq_tree *tree) { return tree->level[resting_level(tree->leaves, 0)]; }
 
 void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels)
 {
-    push(tree, kernels, tree->level[resting_level(tree, 0)], 0);
+    push_part(tree, kernels, tree->leaves, flsq_tree_next(tree), 0, all_of(tree));
+    tree->leaves++;
 }
 
 /* Some entries of the total, from the node of the latest leaves to that of the earliest, as add_node adds. */
@@ -134,23 +158,36 @@ typedef struct extension {
     const flsq_leaves *leaves;
     run *runs;
     int64_t n_runs, claimed;
-    int max_level;
+    int max_level;         /* of a run */
     char *scratch;         /* scratch_stride bytes per thread */
     int64_t scratch_stride;
     double *carry;         /* (max_level + 1) nodes per thread */
     int64_t node_stride;
 } extension;
 
-/* Cuts leaves [0, count), which follow `offset` earlier ones, into aligned runs of at most 2^max_level. */
-static int64_t cut(int64_t offset, int64_t count, int max_level, run *runs)
+static int floor_log2(int64_t n)
+{
+    int level = 0;
+    while (n >> (level + 1))
+        level++;
+    return level;
+}
+
+/* Cuts leaves [0, count), which follow `offset` earlier ones, into aligned runs: of 2^least_level leaves or, towards the
+ * beginning, more, as far as they fit.  One thread has nothing to even out.  Returns how many; *max_level is their highest. */
+static int64_t cut(int64_t offset, int64_t count, int least_level, int n_threads, run *runs, int *max_level)
 {
     int64_t n = 0;
+    *max_level = 0;
     for (int64_t done = 0; done < count; n++) {
+        const int64_t left = count - done, share = n_threads == 1 ? left : FLSQ_MAX(left / (SHARE * n_threads), 1);
+        const int highest = FLSQ_MAX(floor_log2(share), least_level);
         int level = 0;
-        while (level < max_level && !((offset + done) >> level & 1) && done + ((int64_t)2 << level) <= count)
+        while (level < highest && !((offset + done) >> level & 1) && ((int64_t)2 << level) <= left)
             level++;
         if (runs != NULL)
             runs[n] = (run){.first = done, .level = level};
+        *max_level = FLSQ_MAX(*max_level, level);
         done += (int64_t)1 << level;
     }
     return n;
@@ -165,7 +202,7 @@ static void sum_run(const extension *e, const run *r, void *scratch, double *car
         e->leaves->leaf(e->leaves->job, scratch, r->first + i, r->node);
         int level = 0;
         for (; i >> level & 1; level++)
-            add_node(e->tree, e->kernels, carry + level * e->node_stride, r->node);
+            add_part(e->tree, e->kernels, carry + level * e->node_stride, r->node, all_of(e->tree));
         if (i + 1 < count)
             memcpy(carry + level * e->node_stride, r->node, bytes);
     }
@@ -176,18 +213,16 @@ static void extend_body(void *context, int thread, int n_threads)
     extension *const e = context;
     void *const scratch = e->scratch + thread * e->scratch_stride;
     double *const carry = e->carry + thread * (e->max_level + 1) * e->node_stride;
-    (void)n_threads;
     e->leaves->prepare(e->leaves->job, scratch);
     for (int64_t i = flsq_parallel_claim(&e->claimed); i < e->n_runs; i = flsq_parallel_claim(&e->claimed))
         sum_run(e, &e->runs[i], scratch, carry);
-}
-
-static int floor_log2(int64_t n)
-{
-    int level = 0;
-    while (n >> (level + 1))
-        level++;
-    return level;
+    flsq_parallel_barrier(n_threads); /* every thread pushes its part of all nodes, in order */
+    const part own = part_of(e->tree, thread, n_threads);
+    int64_t leaves = e->tree->leaves;
+    for (int64_t i = 0; i < e->n_runs; i++) {
+        push_part(e->tree, e->kernels, leaves, e->runs[i].node, e->runs[i].level, own);
+        leaves += (int64_t)1 << e->runs[i].level;
+    }
 }
 
 /* The first leaf of an empty tree, alone: straight into the stack. */
@@ -219,12 +254,9 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
         return only_leaf(tree, leaves);
     n_threads = (int)FLSQ_MAX(FLSQ_MIN(n_threads, leaves->count), 1);
     extension e = {.tree = tree, .kernels = kernels, .leaves = leaves};
-    const int64_t affordable = RUNS_BYTES / ((int64_t)node_bytes(tree) + 1) / n_threads;
-    const int64_t runs = FLSQ_MAX(FLSQ_MIN(affordable, MOST_RUNS), LEAST_RUNS) * n_threads;
-    e.max_level = floor_log2(FLSQ_MAX(leaves->count / runs, 1));
-    if (n_threads == 1) /* nothing to balance: the longest runs need the fewest nodes */
-        e.max_level = floor_log2(leaves->count);
-    e.n_runs = cut(tree->leaves, leaves->count, e.max_level, NULL);
+    const int64_t affordable = FLSQ_MAX(RUNS_BYTES / ((int64_t)node_bytes(tree) + 1), LEAST_RUNS * n_threads);
+    const int least_level = floor_log2(FLSQ_MAX(leaves->count / affordable, 1));
+    e.n_runs = cut(tree->leaves, leaves->count, least_level, n_threads, NULL, &e.max_level);
     e.node_stride = FLSQ_CEIL_DIV(flsq_tree_node_doubles(tree), 8) * 8;
 
     flsq_arena arena;
@@ -253,13 +285,12 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
     double *const node = flsq_arena_take(&arena, nodes, sizeof(double));
     e.carry = flsq_arena_take(&arena, carries, sizeof(double));
     e.runs = flsq_arena_take(&arena, e.n_runs, sizeof(run));
-    cut(tree->leaves, leaves->count, e.max_level, e.runs);
+    cut(tree->leaves, leaves->count, least_level, n_threads, e.runs, &e.max_level);
     for (int64_t i = 0; i < e.n_runs; i++)
         e.runs[i].node = node + i * e.node_stride;
 
     flsq_parallel_run(n_threads, extend_body, &e);
-    for (int64_t i = 0; i < e.n_runs; i++)
-        push(tree, kernels, e.runs[i].node, e.runs[i].level);
+    tree->leaves += leaves->count;
     flsq_arena_close(&arena);
     return FLSQ_OK;
 }

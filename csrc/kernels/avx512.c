@@ -28,6 +28,7 @@ FLSQ_PRAGMA(GCC target(FLSQ_TARGET))
 #define FLSQ_NV 3
 #define FLSQ_REGISTERS 32
 #define FLSQ_NEAR 2
+#define FLSQ_IN_PLACE_COLUMNS 127
 #define FLSQ_MR1 24
 #define FLSQ_MR2 12
 #define FLSQ_MR3 8

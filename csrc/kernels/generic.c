@@ -10,6 +10,7 @@
 #define FLSQ_NV 2
 #define FLSQ_REGISTERS 16
 #define FLSQ_NEAR 3
+#define FLSQ_IN_PLACE_COLUMNS 32
 #define FLSQ_MR1 4
 #define FLSQ_MR2 4
 #define FLSQ_MR3 4

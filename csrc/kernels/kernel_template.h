@@ -5,6 +5,7 @@
  *   FLSQ_ISA    suffix of the names, e.g. avx2          FLSQ_VL  doubles per vector
  *   FLSQ_NV     vectors per panel row (NR = VL*NV)      FLSQ_MR1..4  rows of a register tile 1..4 vectors wide
  *   FLSQ_REGISTERS vector registers   FLSQ_NEAR  the locality of what is asked for ahead: 3 for L1, 2 for L2
+ *   FLSQ_IN_PLACE_COLUMNS  up to which plain rows are multiplied where they lie
  *   FLSQ_FEATURES  the CPU features it needs
  * opens the target pragma of its instruction set and includes this file; ../kernels.h states the contract.
  *
@@ -123,6 +124,7 @@ const flsq_kernels NAME(kernels) = {
     .required_features = FLSQ_FEATURES,
     .nr = NR,
     .lanes = FLSQ_VL,
+    .in_place_columns = FLSQ_IN_PLACE_COLUMNS,
     .block_sweeps = {0, BLOCK_SWEEPS(1), BLOCK_SWEEPS(2), BLOCK_SWEEPS(3), BLOCK_SWEEPS(4)},
     .diagonal_sweeps = {0, DIAGONAL_SWEEPS(1), DIAGONAL_SWEEPS(2), DIAGONAL_SWEEPS(3), DIAGONAL_SWEEPS(4)},
     .pack_rows_f64 = pack_rows_f64,

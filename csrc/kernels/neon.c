@@ -11,6 +11,7 @@
 #define FLSQ_NV 4
 #define FLSQ_REGISTERS 32
 #define FLSQ_NEAR 3
+#define FLSQ_IN_PLACE_COLUMNS 32
 #define FLSQ_MR1 8
 #define FLSQ_MR2 8
 #define FLSQ_MR3 4

@@ -89,18 +89,18 @@ static void axpy(int64_t n, double alpha, const double *x, double *y)
 }
 
 /* s + e = x + y exactly (Knuth's two-sum), which needs neither order nor a branch; the errors are added as they are. */
-static void add_pairs(int64_t n, const double *x, double *y)
+static void add_pairs(int64_t n, int64_t apart, const double *x, double *y)
 {
     int64_t k = 0;
     for (; k + FLSQ_VL <= n; k += FLSQ_VL) {
         const vec a = load(x + k), b = load(y + k), s = a + b, part = s - a;
         store(y + k, s);
-        store(y + n + k, (load(x + n + k) + load(y + n + k)) + ((a - (s - part)) + (b - part)));
+        store(y + apart + k, (load(x + apart + k) + load(y + apart + k)) + ((a - (s - part)) + (b - part)));
     }
     for (; k < n; k++) {
         const double a = x[k], b = y[k], s = a + b, part = s - a;
         y[k] = s;
-        y[n + k] = (x[n + k] + y[n + k]) + ((a - (s - part)) + (b - part));
+        y[apart + k] = (x[apart + k] + y[apart + k]) + ((a - (s - part)) + (b - part));
     }
 }
 
