@@ -17,6 +17,8 @@ static int64_t panel_bytes(const flsq_gram_pass *pass)
     return flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
 }
 
+static int64_t panels_held(const flsq_gram_pass *pass) { return pass->half ? 1 : pass->panels; }
+
 /* Weights and target of a chunk, so that the next begins on a cache line. */
 static int64_t column_bytes(const flsq_gram_pass *pass)
 {
@@ -26,7 +28,7 @@ static int64_t column_bytes(const flsq_gram_pass *pass)
 flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 {
     for (int sets = 1 + (pass->rows->weights.data != NULL) + (pass->transform != NULL); sets > 0; sets--) {
-        const flsq_status status = flsq_size_add(total, pass->panels, panel_bytes(pass));
+        const flsq_status status = flsq_size_add(total, panels_held(pass), panel_bytes(pass));
         if (status != FLSQ_OK)
             return status;
     }
@@ -35,16 +37,16 @@ flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 
 void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 {
-    const int64_t bytes = pass->panels * panel_bytes(pass); /* cannot overflow: flsq_chunk_add_bytes did not */
-    c->right = (flsq_panels){.base = (double *)memory, .count = pass->panels,
+    const int64_t bytes = panels_held(pass) * panel_bytes(pass); /* cannot overflow: flsq_chunk_add_bytes did not */
+    c->left = (flsq_panels){.base = (double *)memory, .count = panels_held(pass),
                              .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
-    c->left = c->right;
+    c->right = c->left;
     memory += bytes;
     if (pass->rows->weights.data != NULL) {
-        c->left.base = (double *)memory;
+        c->right.base = (double *)memory;
         memory += bytes;
     }
-    c->raw = c->right;
+    c->raw = c->left;
     if (pass->transform != NULL) {
         c->raw.base = (double *)memory;
         c->raw.count = pass->gram->x_panels;
@@ -57,10 +59,10 @@ void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 void flsq_chunk_clear(const flsq_gram_pass *pass, const flsq_chunk *c)
 {
     const flsq_gram *const gram = pass->gram;
-    flsq_panels_clear(gram->kernels, &c->right, gram->unit && !gram->sides ? packed_column(gram, gram->p) : -1);
-    if (c->left.base != c->right.base)
-        flsq_panels_clear(gram->kernels, &c->left, -1);
-    if (c->raw.base != c->right.base)
+    flsq_panels_clear(gram->kernels, &c->left, gram->unit && !gram->sides ? packed_column(gram, gram->p) : -1);
+    if (c->right.base != c->left.base)
+        flsq_panels_clear(gram->kernels, &c->right, -1);
+    if (c->raw.base != c->left.base)
         flsq_panels_clear(gram->kernels, &c->raw, -1);
 }
 
@@ -95,9 +97,9 @@ static void pack_transformed(const flsq_gram_pass *pass, const flsq_chunk *c, in
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr, padded = FLSQ_CEIL_DIV(count, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING;
     const flsq_panels raw = {.base = c->raw.base + at * nr, .stride = c->raw.stride, .count = c->raw.count};
-    const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = gram->x_panels};
-    const flsq_shaping affine = {.scale = shaping->scale, .offset = shaping->offset, .left = raw.base};
-    const flsq_shaping weigh = {.w = shaping->w, .left = shaping->left};
+    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = gram->x_panels};
+    const flsq_shaping affine = {.scale = shaping->scale, .offset = shaping->offset, .weighted = raw.base};
+    const flsq_shaping weigh = {.w = shaping->w, .weighted = shaping->weighted};
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &raw, 0); /* lanes past the last column stay zero */
     for (int64_t J = 0; J < gram->x_panels; J++)
         flsq_shape_panel(kernels, J, count, panel_columns(gram, J), &raw, &affine);
@@ -151,8 +153,8 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
         flsq_single_pack(pass, c, row, at, count);
         return;
     }
-    const flsq_panels target = {.base = c->right.base + at * nr, .stride = c->right.stride, .count = pass->panels};
-    flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base + at * nr};
+    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = pass->panels};
+    flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = c->right.base + at * nr};
     if (pass->rows->weights.data != NULL)
         shaping.w = flsq_find_column(&pass->rows->weights, 0, row, count, c->weights + at);
     if (pass->transform != NULL)
@@ -175,7 +177,7 @@ flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk 
 {
     const int64_t nr = pass->gram->kernels->nr;
     return (flsq_operands){.left = c->left.base + at * nr, .right = c->right.base + at * nr,
-                           .panel_stride = c->right.stride, .step = nr, .count = count,
+                           .panel_stride = c->left.stride, .step = nr, .count = count,
                            .target = pass->gram->sides ? target_of(pass, c, row, at) : NULL,
                            .weights = weights_of(pass, c, row, at)};
 }
@@ -187,6 +189,24 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
     return (flsq_operands){.left = x.data, .right = x.data, .panel_stride = pass->gram->kernels->nr,
                            .step = x.row_stride / (int64_t)sizeof(double), .count = count,
                            .target = target_of(pass, c, row, 0)};
+}
+
+flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t J, int64_t row,
+                                        int64_t count)
+{
+    const int64_t nr = pass->gram->kernels->nr;
+    flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    const double *const rows = x.data;
+    const double *const w = pass->rows->weights.data == NULL
+                                ? NULL
+                                : flsq_find_column(&pass->rows->weights, 0, row, count, c->weights);
+    const flsq_shaping shaping = {.w = w, .weighted = c->right.base};
+    x.data = rows + J * nr;
+    x.columns = panel_columns(pass->gram, J);
+    flsq_shape_matrix(pass->gram->kernels, &x, 0, count, &c->left, &shaping);
+    return (flsq_operands){.left = c->left.base, .right = c->right.base, .rows = rows, .step = nr,
+                           .row_step = x.row_stride / (int64_t)sizeof(double), .count = count,
+                           .target = target_of(pass, c, row, 0), .weights = w};
 }
 
 /* The diagonal block of panel J and what [1 | y] adds beside it: see gram.h. */
@@ -231,9 +251,14 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
     }
     const double *const right = z->right + J * z->panel_stride;
     const int64_t columns = panel_columns(gram, J);
+    /* weights are in the right operand, for the left one may lie where the user has it */
     for (int64_t I = first; I < FLSQ_MIN(last, FLSQ_MIN(J, gram->left_panels)); I++)
-        kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, columns,
-                            block(gram, node, I, J), ahead);
+        if (pass->half)
+            kernels->gram_half_block(z->count, z->rows + I * kernels->nr, z->row_step, z->right, columns,
+                                     block(gram, node, I, J), ahead);
+        else
+            kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, columns,
+                                block(gram, node, I, J), ahead);
     if (J < first || J >= last)
         return;
     if (!pass->gram->sides) {
@@ -246,38 +271,30 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
         add_target(pass, z, node);
 }
 
-/* How often the products of one chunk walk down its rows and ask. */
-static int64_t sweeps_of(const flsq_gram_pass *pass)
+int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J)
 {
     const flsq_kernels *const kernels = pass->gram->kernels;
-    int64_t sweeps = 0;
-    for (int64_t J = 0; J < pass->panels; J++) {
-        if (pass->gram->single) { /* the halves of the panels on the left, and its own two */
-            sweeps += (FLSQ_MIN(2 * J, pass->gram->left_panels) + 2) * kernels->block_sweeps[kernels->nr / kernels->lanes];
-            continue;
-        }
-        const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
-        sweeps += FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] +
-                  kernels->diagonal_sweeps[vectors];
-    }
-    return sweeps;
+    const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass->gram, J), kernels->lanes);
+    if (pass->gram->single) /* the halves of the panels on the left, and its own two */
+        return (FLSQ_MIN(2 * J, pass->gram->left_panels) + 2) * kernels->block_sweeps[kernels->nr / kernels->lanes];
+    return FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] + kernels->diagonal_sweeps[vectors];
 }
 
 /* So much is on its way at a time that memory stays busy while a chunk of few columns, which takes less than its latency, is
  * multiplied. */
 enum { FAR = 16 * 1024 };
 
-void flsq_pass_look_ahead(flsq_gram_pass *pass)
+void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps)
 {
     const flsq_matrix *const x = &pass->rows->x;
-    const int64_t sweeps = sweeps_of(pass), chunk = pass->kc * x->columns * (int64_t)sizeof(double);
+    const int64_t chunk = pass->kc * x->columns * (int64_t)sizeof(double);
     const int packed = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
     pass->ahead = (flsq_ahead){0};
-    if (x->columns == 0)
+    if (x->columns == 0 || sweeps == 0)
         return;
     pass->farther = FLSQ_CEIL_DIV(FAR, chunk) * pass->kc;
-    if (flsq_is_in_one_piece(x))
-        pass->ahead = flsq_ahead_of_rows(x, pass->kc, sweeps, packed);
+    if (flsq_is_in_one_piece(x)) /* sweeps that are left over ask for their sums */
+        pass->ahead = flsq_ahead_of_rows(x, pass->kc, FLSQ_MIN(sweeps, FLSQ_CEIL_DIV(x->row_stride, FLSQ_PACKED_PACE)), packed);
     else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0)
         pass->ahead = flsq_ahead_of_columns(x, sweeps);
 }
@@ -325,6 +342,13 @@ int flsq_gram_is_in_place(const flsq_gram_pass *pass)
     return gram->sides && gram->p <= gram->kernels->in_place_columns && pass->rows->weights.data == NULL &&
            pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(x) &&
            (gram->x_panels == 1 || x->row_stride % FLSQ_SET_STRIDE != 0);
+}
+
+int flsq_gram_is_half_packed(const flsq_gram_pass *pass)
+{
+    const flsq_gram *const gram = pass->gram;
+    return gram->sides && gram->x_panels > 1 && gram->p <= gram->kernels->half_columns && pass->scale == NULL &&
+           pass->transform == NULL && !pass->in_place && target_in_place(pass) && flsq_is_plain_f64(&pass->rows->x);
 }
 
 int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)

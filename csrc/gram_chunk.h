@@ -19,21 +19,23 @@ typedef struct flsq_gram_pass {
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
     int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
+    int half;       /* of more: a panel is packed when it is on the right, the left operand is read where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
     int64_t farther;  /* rows between the one that is multiplied and the one that is asked for */
 } flsq_gram_pass;
 
-/* The memory of one packed chunk.  Unweighted, left and right are the same panels. */
+/* The memory of one packed chunk.  Weights are in the right panels; without any they are the left ones. */
 typedef struct flsq_chunk {
     flsq_panels right, left;
     flsq_panels raw; /* X before it is transformed */
     double *weights, *target;
 } flsq_chunk;
 
-/* `count` rows, packed or where they lie: panel J starts at J*panel_stride, rows are `step` doubles apart. */
+/* `count` rows, packed or where they lie: panel J starts at J*panel_stride, rows are `step` doubles apart.  Half packed: panel J
+ * alone, to be multiplied by the others at `rows`, `row_step` doubles apart. */
 typedef struct flsq_operands {
-    const double *left, *right;
-    int64_t panel_stride, step, count;
+    const double *left, *right, *rows;
+    int64_t panel_stride, step, row_step, count;
     const double *target, *weights; /* of the rows, when [1 | y] is summed beside X; weights NULL for none */
 } flsq_operands;
 
@@ -63,10 +65,16 @@ int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
 flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
                                    int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+/* Packs panel J of those rows. */
+flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t J, int64_t row,
+                                        int64_t count);
+int flsq_gram_is_half_packed(const flsq_gram_pass *pass);
 
 /* The memory of rows behind [row, row + count), if there are some and X is in one piece, to be asked for while those are
- * multiplied.  The first prepares the pass for it. */
-void flsq_pass_look_ahead(flsq_gram_pass *pass);
+ * multiplied.  The first tells how often the products with panel J on the right walk down the rows of a chunk and ask, the
+ * second prepares the pass for so many sweeps a chunk. */
+int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J);
+void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps);
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
 /* `count` rows of X from `row` on, to be asked for by as few sweeps over packed rows as may ask without delay. */
 flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
@@ -75,6 +83,10 @@ flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
 void flsq_single_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count);
 void flsq_single_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,
                             double *node, flsq_ahead *ahead);
+
+/* One leaf on all threads, each with block columns of its own: whether that is better than sharing packed rows; the pass. */
+int flsq_columns_are_dealt(const flsq_gram_pass *pass, int n_threads);
+flsq_status flsq_columns_dealt(flsq_gram *gram, const flsq_gram_pass *pass, int n_threads);
 
 /* node += the blocks (I, J) for one J and I in [first, last), and what stands beside them. */
 void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, int64_t first, int64_t last, int64_t J,

@@ -34,17 +34,27 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         const int64_t in_place = flsq_rows_in_place(pass, row, end);
         count = in_place > 0 ? in_place : FLSQ_MIN(pass->kc, end - row);
         flsq_ahead ahead = flsq_chunk_ahead(pass, row, count);
-        if (in_place == 0)
+        flsq_operands z;
+        if (in_place > 0) {
+            z = flsq_operands_in_place(pass, &c, row, count);
+        } else if (!pass->half) {
             flsq_chunk_pack(pass, &c, row, 0, count);
-        const flsq_operands z =
-            in_place > 0 ? flsq_operands_in_place(pass, &c, row, count) : flsq_operands_packed(pass, &c, row, 0, count);
-        for (int64_t J = 0; J < pass->panels; J++)
+            z = flsq_operands_packed(pass, &c, row, 0, count);
+        }
+        for (int64_t J = 0; J < pass->panels; J++) {
+            if (pass->half)
+                z = flsq_operands_half_packed(pass, &c, J, row, count);
             flsq_chunk_add_blocks(pass, &z, 0, pass->panels, J, node, &ahead);
+        }
     }
 }
 
-static flsq_status row_parallel(flsq_gram *gram, const flsq_gram_pass *pass, int n_threads)
+static flsq_status row_parallel(flsq_gram *gram, flsq_gram_pass *pass, int n_threads)
 {
+    int64_t sweeps = 0;
+    for (int64_t J = 0; J < pass->panels; J++)
+        sweeps += flsq_column_sweeps(pass, J);
+    flsq_pass_look_ahead(pass, sweeps);
     flsq_leaves leaves = {.job = pass, .leaf = sum_leaf, .prepare = prepare_leaf,
                           .count = FLSQ_CEIL_DIV(pass->rows->x.rows, gram->block_rows)};
     const flsq_status status = flsq_chunk_add_bytes(pass, &leaves.scratch_bytes);
@@ -259,9 +269,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
         n_threads = 1;
     const int shared = gram->tree.node_length * (int64_t)sizeof(double) > FLSQ_TILE_PARALLEL_BYTES ||
                        worth_sharing(FLSQ_CEIL_DIV(n, gram->block_rows), packed, n_threads);
-    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc,
-                           .chunk = FLSQ_MIN(shared ? FLSQ_SLAB_CHUNKS * kc : kc, n),
-                           .panels = packed};
+    flsq_gram_pass pass = {.gram = gram, .rows = rows, .kc = kc, .panels = packed};
     flsq_arena affine, transform;
     flsq_arena_none(&affine);
     flsq_arena_none(&transform);
@@ -277,10 +285,15 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
             return status;
         }
     }
-    pass.in_place = flsq_gram_is_in_place(&pass);
-    flsq_pass_look_ahead(&pass);
-    const flsq_status status =
-        shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
+    pass.in_place = !shared && flsq_gram_is_in_place(&pass);
+    pass.half = flsq_gram_is_half_packed(&pass);
+    const int dealt = shared && flsq_columns_are_dealt(&pass, n_threads);
+    pass.chunk = FLSQ_MIN(shared && !dealt ? FLSQ_SLAB_CHUNKS * kc : kc, n);
+    flsq_status status;
+    if (dealt)
+        status = flsq_columns_dealt(gram, &pass, n_threads);
+    else
+        status = shared ? tile_parallel(gram, &pass, n_threads) : row_parallel(gram, &pass, n_threads);
     flsq_arena_close(&affine);
     flsq_arena_close(&transform);
     return status;

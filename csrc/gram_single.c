@@ -18,8 +18,8 @@ static void narrow(const flsq_gram_pass *pass, const flsq_chunk *c, const double
                    int64_t count, int64_t columns, int64_t first)
 {
     const flsq_kernels *const kernels = pass->gram->kernels;
-    float *const panels = (float *)(c->right.base + at * kernels->nr);
-    kernels->narrow_rows(source, step, count, columns, pass->scale, panels, 2 * c->right.stride, first);
+    float *const panels = (float *)(c->left.base + at * kernels->nr);
+    kernels->narrow_rows(source, step, count, columns, pass->scale, panels, 2 * c->left.stride, first);
 }
 
 static void pack(const flsq_gram_pass *pass, const flsq_chunk *c, const flsq_matrix *a, int64_t row, int64_t at,

@@ -23,10 +23,10 @@
 #include "internal.h"
 
 /* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
- * and w[k] times that in the panels at `left`, which lie as the others do, unless w is NULL.  Not both are. */
+ * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Not both are. */
 typedef struct flsq_shaping {
     const double *scale, *offset, *w;
-    double *left;
+    double *weighted;
 } flsq_shaping;
 
 /* Copies rows x columns of source, starting at packed column `first`, into the panels.  Lanes outside
@@ -46,7 +46,7 @@ typedef struct flsq_ahead {
     int64_t pace, pairs, apart, jump, sweeps;
 } flsq_ahead;
 
-/* sums[j] += sum_k a[k][j] (unless sums is NULL) and dots[j] += sum_k a[k][j]*y[k], j < columns rounded up to a
+/* sums[j] += sum_k b[k][j] (unless sums is NULL) and dots[j] += sum_k b[k][j]*y[k], j < columns rounded up to a
  * vector. */
 typedef struct flsq_sides {
     const double *y;
@@ -72,7 +72,9 @@ struct flsq_kernels {
     uint32_t required_features; /* bits of cpu_features.h */
     int64_t nr;                 /* columns of a panel */
     int64_t lanes;              /* columns of a vector */
-    int64_t in_place_columns;   /* up to which plain rows are multiplied where they lie: blocksizes.h */
+    int64_t in_place_columns;   /* up to which plain rows are multiplied where they lie, */
+    int64_t half_columns;       /* and up to which one operand of them is: blocksizes.h */
+    int64_t packing_threads;    /* up to so many threads each pack all rows of many columns: gram_columns.c */
     /* how often gram_block and gram_diagonal walk down the rows and ask, by the vectors that hold their columns */
     int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
@@ -89,7 +91,10 @@ struct flsq_kernels {
      * `step` doubles apart: NR for packed panels. */
     void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                        flsq_ahead *ahead);
-    /* the same for a and b of one panel: only i <= j is promised.  Unless sides is NULL, also what stands beside it. */
+    /* the same for a packed panel b alone; the rows of a lie `step` doubles apart */
+    void (*gram_half_block)(int64_t rows, const double *a, int64_t step, const double *b, int64_t columns, double *c,
+                            flsq_ahead *ahead);
+    /* gram_block for a and b of one panel: only i <= j is promised.  Unless sides is NULL, also what stands beside it. */
     void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead);
     /* sums := {sum_k w[k], sum_k w[k]*y[k], sum_k w[k]*y[k]²}, with w = 1 where it is NULL */

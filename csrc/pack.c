@@ -123,11 +123,11 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
 void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int64_t columns, const flsq_panels *panels,
                       const flsq_shaping *shaping)
 {
-    double *const right = panels->base + J * panels->stride, *const left = shaping->left + J * panels->stride;
+    double *const plain = panels->base + J * panels->stride, *const weighed = shaping->weighted + J * panels->stride;
     if (shaping->scale != NULL)
-        kernels->affine(count, columns, shaping->scale + J * kernels->nr, shaping->offset + J * kernels->nr, right);
+        kernels->affine(count, columns, shaping->scale + J * kernels->nr, shaping->offset + J * kernels->nr, plain);
     if (shaping->w != NULL)
-        kernels->weigh(count, columns, shaping->w, right, left);
+        kernels->weigh(count, columns, shaping->w, plain, weighed);
 }
 
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,

@@ -74,7 +74,7 @@ static void pack_rows(const score_pass *pass, const score_chunk *c, int64_t row,
         flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c->left, 0);
         return;
     }
-    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .left = c->left.base};
+    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = c->left.base};
     flsq_shape_matrix(pass->kernels, &pass->rows->x, row, count, &c->left, &shaping);
     if (p % pass->kernels->lanes == 0)
         return;

@@ -11,6 +11,8 @@
 #define FLSQ_REGISTERS 16
 #define FLSQ_NEAR 3
 #define FLSQ_IN_PLACE_COLUMNS 32
+#define FLSQ_HALF_COLUMNS 0
+#define FLSQ_PACKING_THREADS 0
 #define FLSQ_MR1 4
 #define FLSQ_MR2 4
 #define FLSQ_MR3 4

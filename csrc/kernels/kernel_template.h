@@ -5,7 +5,7 @@
  *   FLSQ_ISA    suffix of the names, e.g. avx2          FLSQ_VL  doubles per vector
  *   FLSQ_NV     vectors per panel row (NR = VL*NV)      FLSQ_MR1..4  rows of a register tile 1..4 vectors wide
  *   FLSQ_REGISTERS vector registers   FLSQ_NEAR  the locality of what is asked for ahead: 3 for L1, 2 for L2
- *   FLSQ_IN_PLACE_COLUMNS  up to which plain rows are multiplied where they lie
+ *   FLSQ_IN_PLACE_COLUMNS, FLSQ_HALF_COLUMNS, FLSQ_PACKING_THREADS  see ../kernels.h
  *   FLSQ_FEATURES  the CPU features it needs
  * opens the target pragma of its instruction set and includes this file; ../kernels.h states the contract.
  *
@@ -82,10 +82,10 @@ INLINE double lane_sum(vec v)
 #if FLSQ_NV == 2
 #define SWITCH_VECTORS(nv, body) switch (nv) { case 1: body(1); break; case 2: body(2); break; }
 #elif FLSQ_NV == 3
-#define SWITCH_VECTORS(nv, body)                                                                                   \
+#define SWITCH_VECTORS(nv, body) \
     switch (nv) { case 1: body(1); break; case 2: body(2); break; case 3: body(3); break; }
 #elif FLSQ_NV == 4
-#define SWITCH_VECTORS(nv, body)                                                                                   \
+#define SWITCH_VECTORS(nv, body) \
     switch (nv) { case 1: body(1); break; case 2: body(2); break; case 3: body(3); break; case 4: body(4); break; }
 #endif
 #define TILE_ROWS(nv) ((nv) == 1 ? FLSQ_MR1 : (nv) == 2 ? FLSQ_MR2 : (nv) == 3 ? FLSQ_MR3 : FLSQ_MR4)
@@ -125,6 +125,8 @@ const flsq_kernels NAME(kernels) = {
     .nr = NR,
     .lanes = FLSQ_VL,
     .in_place_columns = FLSQ_IN_PLACE_COLUMNS,
+    .half_columns = FLSQ_HALF_COLUMNS,
+    .packing_threads = FLSQ_PACKING_THREADS,
     .block_sweeps = {0, BLOCK_SWEEPS(1), BLOCK_SWEEPS(2), BLOCK_SWEEPS(3), BLOCK_SWEEPS(4)},
     .diagonal_sweeps = {0, DIAGONAL_SWEEPS(1), DIAGONAL_SWEEPS(2), DIAGONAL_SWEEPS(3), DIAGONAL_SWEEPS(4)},
     .pack_rows_f64 = pack_rows_f64,
@@ -136,6 +138,7 @@ const flsq_kernels NAME(kernels) = {
     .affine = affine,
     .weigh = weigh,
     .gram_block = gram_block,
+    .gram_half_block = gram_half_block,
     .gram_diagonal = gram_diagonal,
     .target_sums = target_sums,
     .single_block = single_block,

@@ -12,6 +12,8 @@
 #define FLSQ_REGISTERS 32
 #define FLSQ_NEAR 3
 #define FLSQ_IN_PLACE_COLUMNS 32
+#define FLSQ_HALF_COLUMNS 0
+#define FLSQ_PACKING_THREADS 0
 #define FLSQ_MR1 8
 #define FLSQ_MR2 8
 #define FLSQ_MR3 4

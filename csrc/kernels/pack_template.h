@@ -74,7 +74,7 @@ static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t row
 
 /* Shaped rows of a panel, nv vectors that overlap as above. */
 INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const char *source, int64_t stride, int64_t rows,
-                                     int64_t width, const flsq_shaping *s, double *right, double *left)
+                                     int64_t width, const flsq_shaping *s, double *plain, double *weighed)
 {
     vec factor[FLSQ_NV], term[FLSQ_NV];
     const double *w = s->w;
@@ -92,28 +92,28 @@ INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const cha
             vec value = LOAD_SOURCE((const FLSQ_SOURCE *)source + at);
             if (affine)
                 value = value * factor[v] - term[v];
-            store(right + at, value);
+            store(plain + at, value);
             if (weighted)
-                store(left + at, weight * value);
+                store(weighed + at, weight * value);
         }
         source += stride;
-        right += NR;
-        left += NR;
+        plain += NR;
+        weighed += NR;
     }
 }
 
 /* Less than a vector, element by element. */
 INLINE void PACK_NAME(shape_few)(const char *source, int64_t stride, int64_t rows, int64_t width, const flsq_shaping *s,
-                                 double *right, double *left)
+                                 double *plain, double *weighed)
 {
     for (int64_t k = 0; k < rows; k++)
         for (int64_t j = 0; j < width; j++) {
             FLSQ_SOURCE element;
             memcpy(&element, source + k * stride + j * (int64_t)sizeof element, sizeof element);
             const double value = s->scale != NULL ? element * s->scale[j] - s->offset[j] : element;
-            right[k * NR + j] = value;
+            plain[k * NR + j] = value;
             if (s->w != NULL)
-                left[k * NR + j] = s->w[k] * value;
+                weighed[k * NR + j] = s->w[k] * value;
         }
 }
 
@@ -127,7 +127,7 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
         for (int64_t c = 0; c < columns; c += NR) {
             const int64_t width = FLSQ_MIN(NR, columns - c), place = c / NR * panel_stride + k * NR;
             const char *const from = source + k * stride + c * item;
-            double *const right = panels + place, *const left = shaping->left + place;
+            double *const plain = panels + place, *const weighed = shaping->weighted + place;
             flsq_shaping s = *shaping;
             s.scale = s.scale != NULL ? s.scale + c : NULL;
             s.offset = s.scale != NULL ? s.offset + c : NULL;
@@ -137,17 +137,17 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
                 const int64_t vectors = FLSQ_MAX(FLSQ_MIN(some, whole - k), 0);
                 flsq_shaping rest = s;
                 rest.w = s.w != NULL ? s.w + vectors : NULL;
-                PACK_NAME(shape_few)(from + vectors * stride, stride, some - vectors, width, &rest, right + vectors * NR,
-                                     left + vectors * NR);
+                PACK_NAME(shape_few)(from + vectors * stride, stride, some - vectors, width, &rest, plain + vectors * NR,
+                                     weighed + vectors * NR);
                 some = vectors;
             }
 #define SHAPE(nv)                                                                                                  \
     if (s.scale == NULL)                                                                                           \
-        PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, right, left);                            \
+        PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, plain, weighed);                         \
     else if (s.w == NULL)                                                                                          \
-        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, right, left);                            \
+        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed);                         \
     else                                                                                                           \
-        PACK_NAME(shape_segment)(nv, 1, 1, from, stride, some, width, &s, right, left)
+        PACK_NAME(shape_segment)(nv, 1, 1, from, stride, some, width, &s, plain, weighed)
             SWITCH_VECTORS(VECTORS(width), SHAPE)
 #undef SHAPE
         }

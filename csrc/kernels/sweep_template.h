@@ -126,6 +126,34 @@
         row += step;                                                                                               \
         OPAQUE(row);                                                                                               \
     }
+
+/* Operands of which one is packed and one is not. */
+#define MIXED_SWEEP(into, a, a_step, b, b_step, ...)                                                               \
+    {                                                                                                              \
+        const double *left_row = (a), *right_row = (b);                                                            \
+        START_ASKING(into);                                                                                        \
+        for (uint64_t turns = (uint64_t)rows / FLSQ_PACKED_DEEP; turns > 0; turns--) {                             \
+            ASK(FLSQ_PACKED_DEEP)                                                                                  \
+            MIXED_ROW(a_step, b_step, __VA_ARGS__) MIXED_ROW(a_step, b_step, __VA_ARGS__)                          \
+            MIXED_ROW(a_step, b_step, __VA_ARGS__) MIXED_ROW(a_step, b_step, __VA_ARGS__)                          \
+            MIXED_ROW(a_step, b_step, __VA_ARGS__) MIXED_ROW(a_step, b_step, __VA_ARGS__)                          \
+            MIXED_ROW(a_step, b_step, __VA_ARGS__) MIXED_ROW(a_step, b_step, __VA_ARGS__)                          \
+        }                                                                                                          \
+        STOP_ASKING;                                                                                               \
+        for (int64_t turns = rows % FLSQ_PACKED_DEEP; turns > 0; turns--)                                          \
+            MIXED_ROW(a_step, b_step, __VA_ARGS__)                                                                 \
+    }
+#define MIXED_ROW(a_step, b_step, ...)                                                                             \
+    {                                                                                                              \
+        enum { at = 0 };                                                                                           \
+        const double *const right = right_row, *const left = left_row;                                             \
+        (void)left, (void)right;                                                                                   \
+        __VA_ARGS__                                                                                                \
+        left_row += (a_step);                                                                                      \
+        right_row += (b_step);                                                                                     \
+        OPAQUE(left_row);                                                                                          \
+        OPAQUE(right_row);                                                                                         \
+    }
 _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loops above");
 
 /* The rows of the next chunk are asked for while this one is multiplied, evenly over all sweeps, so that memory is busy

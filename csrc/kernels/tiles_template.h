@@ -48,6 +48,27 @@ static void gram_block(int64_t rows, const double *a, const double *b, int64_t s
     }
 }
 
+/* The same with the panel a where it lies. */
+#define HALF_BLOCK(nv)                                                                                             \
+    for (int s = 0; s < BLOCK_SWEEPS(nv); s++) {                                                                   \
+        if ((nv) < FLSQ_NV) {                                                                                      \
+            ZERO_TILE(FLSQ_VL, FLSQ_NV);                                                                           \
+            MIXED_SWEEP(c + s * FLSQ_VL, b + s * FLSQ_VL, NR, a, step, FREE_ROW(FLSQ_VL, FLSQ_NV, 1))              \
+            STORE_TURNED(c + s * FLSQ_VL)                                                                          \
+        } else {                                                                                                   \
+            ZERO_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV);                                                                \
+            MIXED_SWEEP(c + s * TILE_ROWS(FLSQ_NV) * NR, a + s * TILE_ROWS(FLSQ_NV), step, b, NR,                  \
+                        FREE_ROW(TILE_ROWS(FLSQ_NV), FLSQ_NV, 1))                                                  \
+            STORE_TILE(TILE_ROWS(FLSQ_NV), FLSQ_NV, c + s * TILE_ROWS(FLSQ_NV) * NR, +)                            \
+        }                                                                                                          \
+    }
+
+static void gram_half_block(int64_t rows, const double *a, int64_t step, const double *b, int64_t columns, double *c,
+                            flsq_ahead *ahead)
+{
+    SWITCH_VECTORS(VECTORS(columns), HALF_BLOCK)
+}
+
 /* The upper triangle of one panel with itself.  Row group g (VL rows) meets only the vectors g..nv-1, so the block
  * costs (nv+1)/(2 nv) of a full one.  The groups [first, last) share one sweep and together hold no more
  * accumulators than a full register tile; `...` are further statements of a row. */
@@ -99,7 +120,7 @@ enum { NARROW = 4 };
     UNROLL                                                                                                         \
     for (int i = 0; i < (m); i++)                                                                                  \
         MULTIPLY_ADD(acc[u & 1][i], broadcast(left[i]), right_vector[0]);
-#define NARROW_DIAGONAL(m, SWEEP, OPERAND)                                                                         \
+#define NARROW_DIAGONAL(m, SWEEP)                                                                                  \
     {                                                                                                              \
         vec acc[2][m];                                                                                             \
         UNROLL                                                                                                     \
@@ -107,7 +128,7 @@ enum { NARROW = 4 };
             acc[0][i] = acc[1][i] = (vec){0};                                                                      \
         ZERO_SIDES(1);                                                                                             \
         const double *y_row = y;                                                                                   \
-        SWEEP(c, a, b, NARROW_ROW(m) SIDES_ROW(1, OPERAND, *y_row++, 2))                                           \
+        SWEEP(c, a, b, NARROW_ROW(m) SIDES_ROW(1, REGISTER_OPERAND, *y_row++, 2))                                  \
         STORE_SIDES(1)                                                                                             \
         UNROLL                                                                                                     \
         for (int i = 0; i < (m); i++)                                                                              \
@@ -118,17 +139,17 @@ enum { NARROW = 4 };
  * the same sweep, with 32 registers those beside more, too. */
 #define DIAGONAL_SWEEPS(nv) (FLSQ_VL >= 4 && (nv) == 3 ? 2 : 1)
 #define SIDES_BESIDE(nv) ((nv) == 1 || (FLSQ_REGISTERS == 32 && FLSQ_VL == 8))
-#define GRAM_DIAGONAL(nv, SWEEP, OPERAND)                                                                          \
+#define GRAM_DIAGONAL(nv, SWEEP)                                                                                   \
     if ((nv) == 1 && FLSQ_VL >= NARROW && columns <= NARROW && sides != NULL) {                                    \
-        NARROW_DIAGONAL(NARROW, SWEEP, OPERAND)                                                                    \
+        NARROW_DIAGONAL(NARROW, SWEEP)                                                                             \
     } else if (SIDES_BESIDE(nv) && sides != NULL) {                                                                \
         ZERO_SIDES(nv);                                                                                            \
         const double *y_row = y;                                                                                   \
         if (DIAGONAL_SWEEPS(nv) == 2) {                                                                            \
-            DIAGONAL_GROUPS(0, 1, nv, SWEEP, DOTS_ROW(nv, LEFT_OPERAND, *y_row++, 1))                              \
-            DIAGONAL_GROUPS(1, nv, nv, SWEEP, SUMS_ROW(nv, LEFT_OPERAND, 1))                                       \
+            DIAGONAL_GROUPS(0, 1, nv, SWEEP, DOTS_ROW(nv, MEMORY_OPERAND, *y_row++, 1))                            \
+            DIAGONAL_GROUPS(1, nv, nv, SWEEP, SUMS_ROW(nv, MEMORY_OPERAND, 1))                                     \
         } else {                                                                                                   \
-            DIAGONAL_GROUPS(0, nv, nv, SWEEP, SIDES_ROW(nv, LEFT_OPERAND, *y_row++, (nv) == 1 ? 2 : 1))            \
+            DIAGONAL_GROUPS(0, nv, nv, SWEEP, SIDES_ROW(nv, MEMORY_OPERAND, *y_row++, (nv) == 1 ? 2 : 1))          \
         }                                                                                                          \
         STORE_SIDES(nv)                                                                                            \
     } else {                                                                                                       \
@@ -141,8 +162,8 @@ enum { NARROW = 4 };
         if (sides != NULL)                                                                                         \
             SIDE_SUMS(nv, QUIET_##SWEEP)                                                                           \
     }
-#define PACKED_DIAGONAL(nv) GRAM_DIAGONAL(nv, PACKED_SWEEP, LEFT_OPERAND)
-#define STRIDED_DIAGONAL(nv) GRAM_DIAGONAL(nv, STRIDED_SWEEP, RIGHT_OPERAND)
+#define PACKED_DIAGONAL(nv) GRAM_DIAGONAL(nv, PACKED_SWEEP)
+#define STRIDED_DIAGONAL(nv) GRAM_DIAGONAL(nv, STRIDED_SWEEP)
 
 static void gram_diagonal(int64_t all, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead)

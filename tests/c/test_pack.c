@@ -86,7 +86,7 @@ static void try_shape(const flsq_kernels *kernels, flsq_dtype dtype, layout form
         right[i] = left[i] = HELD;
     const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count};
     const flsq_shaping shaping = {.scale = affine ? scale : NULL, .offset = affine ? offset : NULL,
-                                  .w = weighted ? w : NULL, .left = weighted ? left : right};
+                                  .w = weighted ? w : NULL, .weighted = weighted ? left : right};
     flsq_shape_matrix(kernels, &a.view, 0, count, &panels, &shaping);
     int values = 1, products = 1, untouched = 1;
     for (int64_t J = 0; J < panel_count; J++)
