@@ -19,7 +19,7 @@ FMA_SWEEPS = 12_000_000
 #: 256 MB of doubles: larger than a last-level cache
 READ_DOUBLES = 1 << 25
 #: OpenMP and BLAS workers spin for tens of milliseconds after a call; they must be asleep before the next one is timed
-QUIET_SECONDS = 0.1
+QUIET_SECONDS = 0.25
 
 
 class Probe:
