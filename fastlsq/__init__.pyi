@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from typing import TextIO
 
+from fastlsq import optim as optim
 from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
@@ -50,7 +51,7 @@ __all__ = [
     "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
     "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
     "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
-    "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
+    "lstsq", "lstsq_equality", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
     "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str

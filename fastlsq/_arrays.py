@@ -8,6 +8,7 @@ copy; longdouble and foreign byte orders are converted; everything else is refus
 
 import operator
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -284,6 +285,55 @@ def rows_without_nan(x, y):
             row, column = np.argwhere(infinite)[0]
             raise ValueError(f"{name} must not contain infs; row {row}, column {column} is {array[row, column]}")
     return complete
+
+
+def parameters(params, grads):
+    """(params, grads) as lists of arrays that an optimizer can update in place; a gradient may be None."""
+    if isinstance(params, np.ndarray):
+        params, grads = [params], [grads]
+    elif isinstance(grads, np.ndarray):
+        raise TypeError("grads is one array, params a list: give a list of as many")
+    params, grads = list(params), list(grads)
+    if len(params) != len(grads):
+        raise ValueError(f"params has {len(params)} arrays, grads has {len(grads)}")
+    for i, param in enumerate(params):
+        if not isinstance(param, np.ndarray) or isinstance(param, np.ma.MaskedArray):
+            raise TypeError(f"params[{i}] must be a numpy.ndarray, got {type(param).__name__}")
+        if param.dtype.char not in "df" or not param.dtype.isnative:
+            raise TypeError(f"params[{i}] must be float64 or float32, got dtype {param.dtype}")
+        flags = param.flags
+        if not flags.writeable:
+            raise ValueError(f"params[{i}] is read-only: it cannot be updated in place")
+        if not flags.forc:
+            raise ValueError(f"params[{i}] is not contiguous: it cannot be updated in place")
+        if grads[i] is not None:
+            grads[i] = _gradient(grads[i], param, i)
+    return params, grads
+
+
+def _gradient(grad, param, i):
+    """The gradient in the memory order of its parameter."""
+    if not isinstance(grad, np.ndarray) or isinstance(grad, np.ma.MaskedArray):
+        raise TypeError(f"grads[{i}] must be a numpy.ndarray, got {type(grad).__name__}")
+    if grad.shape != param.shape:
+        raise ValueError(f"grads[{i}] has {_shape(grad)}, params[{i}] has {_shape(param)}")
+    if grad.dtype != param.dtype:
+        raise TypeError(f"grads[{i}] has dtype {grad.dtype}, params[{i}] has {param.dtype}")
+    return np.asarray(grad, order="F" if is_fortran(param) else "C")
+
+
+def is_fortran(array):
+    """Whether its memory order is Fortran's and not also C's."""
+    return array.flags.fnc
+
+
+def check_apart(params):
+    """Raise ValueError where two contiguous arrays share memory."""
+    begin = [(param.__array_interface__["data"][0], param.nbytes, i) for i, param in enumerate(params) if param.size]
+    begin.sort()
+    for (start, length, i), (follower, _, j) in pairwise(begin):
+        if follower < start + length:
+            raise ValueError(f"params[{min(i, j)}] and params[{max(i, j)}] share memory")
 
 
 def check_accuracy(accuracy):

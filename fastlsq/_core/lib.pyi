@@ -297,3 +297,27 @@ def rolling_fit(
     n_threads: int,
     kernel: str | None = None,
 ) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats | None, NDArray[np.int64], NDArray[np.int8]]: ...
+
+SGD: int
+RMSPROP: int
+ADAGRAD: int
+ADAM: int
+STATES: int
+
+class Settings:
+    def __new__(
+        cls, rule: int, *, nesterov: bool = False, centered: bool = False, amsgrad: bool = False,
+        decoupled: bool = False, maximize: bool = False, momentum: float = 0.0, dampening: float = 0.0, beta1: float = 0.0,
+        beta2: float = 0.0, eps: float = 0.0, rate_decay: float = 0.0, weight_decay: float = 0.0, clip_value: float = 0.0,
+    ) -> Self: ...
+    @property
+    def states(self) -> list[bool]: ...
+
+class Parameters:
+    def __new__(cls, parameters: list[tuple[int, Any, Any, list[Any]]]) -> Self: ...
+
+def optimizer_step(
+    settings: Settings, learning_rate: float, factor: float, parameters: Parameters, n_threads: int,
+    kernel: str | None = None,
+) -> None: ...
+def gradient_norm(limit: float, parameters: Parameters, n_threads: int, kernel: str | None = None) -> float: ...
