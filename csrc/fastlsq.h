@@ -76,6 +76,8 @@ int flsq_is_forked_child(void);
 double flsq_probe_fma(const flsq_kernels *kernels, int n_threads, int64_t sweeps, double *flops_per_sweep);
 /* Seconds to read count doubles once, split over the threads in pages; *sum keeps the read alive. */
 double flsq_probe_read(const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum);
+/* Seconds to add arrays[0] to the three others, count doubles each: the reads and writes of a step of Adam. */
+double flsq_probe_update(const flsq_kernels *kernels, int n_threads, int64_t count, double *const arrays[4]);
 
 /* ---- user arrays ---------------------------------------------------------------------------------------------- */
 

@@ -190,6 +190,8 @@ struct flsq_kernels {
      * the flops of one round. */
     double (*probe_fma)(int64_t sweeps, double *sink);
     double (*probe_read)(int64_t count, const double *data);
+    /* a, b, c += g */
+    void (*probe_update)(int64_t count, const double *g, double *a, double *b, double *c);
 };
 
 extern const flsq_kernels flsq_kernels_generic;

@@ -173,4 +173,5 @@ const flsq_kernels NAME(kernels) = {
     .clipped_squares_f32 = clipped_squares_f32,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
+    .probe_update = probe_update,
 };

@@ -65,6 +65,7 @@ cdef extern from "fastlsq.h" nogil:
     double flsq_probe_read(
         const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum
     )
+    double flsq_probe_update(const flsq_kernels *kernels, int n_threads, int64_t count, double **arrays)
 
     void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
     void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)

@@ -88,8 +88,8 @@ class Optimizer:
         TypeError
             Not an array, or not float64 or float32, or a gradient of another dtype than its parameter.
         ValueError
-            Shapes differ, a parameter is read-only or not contiguous, the state of a position belongs to another shape or
-            dtype, or `clip_norm` is given and a gradient is not finite.  Nothing has been changed then.
+            Shapes differ, a parameter is read-only or not contiguous, the state of a position belongs to another shape
+            or dtype, or `clip_norm` is given and a gradient is not finite.  Nothing has been changed then.
         """
         values, gradients = _arrays.parameters(params, grads)
         rate, settings, n_threads = self.learning_rate, self.settings, resolve(n_threads)
