@@ -87,6 +87,10 @@
 #define FLSQ_UPDATE_PAGE 32768
 #define FLSQ_UPDATE_ELEMENTS 32768
 #endif
+/* Bytes by which an update asks for memory before it needs it. */
+#ifndef FLSQ_UPDATE_AHEAD
+#define FLSQ_UPDATE_AHEAD 1024
+#endif
 
 /* Up to this many columns reading a sample of the leaves costs less than a second pass. */
 #define FLSQ_SAMPLED_COLUMNS 96

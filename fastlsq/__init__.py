@@ -46,7 +46,7 @@ _HOME = {
     "set_num_threads": "fastlsq._threads",
     "unpatch": "fastlsq.connect.patch",
 }
-_MODULES = ("optim",)
+_MODULES = ("optim", "schedules")
 __all__ = sorted([*_HOME, *_MODULES, "show_config"])
 __version__ = "0.1.0"
 

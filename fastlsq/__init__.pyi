@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from fastlsq import optim as optim
+from fastlsq import schedules as schedules
 from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
@@ -52,7 +53,7 @@ __all__ = [
     "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
     "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
     "lstsq", "lstsq_equality", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

@@ -11,7 +11,8 @@ import pytest
 import fastlsq
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted({"fastlsq", "fastlsq._config", *fastlsq._HOME.values()})
+MODULES = sorted({"fastlsq", "fastlsq._config", "fastlsq.descent.optimizers", "fastlsq.descent.schedules",
+                  *fastlsq._HOME.values()})
 
 
 @pytest.mark.parametrize("name", MODULES)

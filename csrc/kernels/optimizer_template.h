@@ -126,8 +126,16 @@ INLINE void REAL_(steps)(flsq_update_kind kind, int shaped, const flsq_update *u
         .old_square = REAL_(all)(u->old_square), .new_square = REAL_(all)(u->new_square),
         .root_factor = REAL_(all)(u->root_factor), .eps = REAL_(all)(u->eps)};
     const int64_t whole = n - n % REAL_LANES, left = n - whole;
-    for (int64_t i = 0; i < whole; i += REAL_LANES)
+    for (int64_t i = 0; i < whole; i += REAL_LANES) {
+        const int64_t next = i + FLSQ_UPDATE_AHEAD / (int64_t)sizeof(REAL);
+        __builtin_prefetch(at.p + next, 1);
+        __builtin_prefetch(at.g + next);
+        if (at.s0 != NULL)
+            __builtin_prefetch(at.s0 + next, 1);
+        if (at.s1 != NULL)
+            __builtin_prefetch(at.s1 + next, 1);
         REAL_(step)(kind, shaped, &f, (REAL_(place)){at.p + i, at.g + i, at.s0 + i, at.s1 + i, at.s2 + i});
+    }
     if (left == 0)
         return;
     REAL padded[5][REAL_LANES] = {{0}};
