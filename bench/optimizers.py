@@ -55,7 +55,8 @@ class Optimizers(Suite):
             if name in peers:
                 peer = found[f"torch {name}, fused"][0]
                 remark += f", torch {peer * 1e3:.1f} ms: {peer / seconds:.2f} x"
-                self.check(f"{name} beside torch", float(np.abs(ours[name] - theirs[name].detach().numpy()).max()), 1e-5)
+                error = np.abs(ours[name] - theirs[name].detach().numpy()).max()
+                self.check(f"{name} beside torch", float(error), 1e-5)
             self.line(f"fastlsq {name}", seconds, remark)
 
     def small(self):

@@ -44,9 +44,10 @@ _HOME = {
     "rolling_ols": "fastlsq.gram.rolling",
     "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
+    "train_test_split": "fastlsq.descent.split",
     "unpatch": "fastlsq.connect.patch",
 }
-_MODULES = ("optim", "schedules")
+_MODULES = ("metrics", "optim", "schedules")
 __all__ = sorted([*_HOME, *_MODULES, "show_config"])
 __version__ = "0.1.0"
 

@@ -11,7 +11,7 @@ import pytest
 import fastlsq
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted({"fastlsq", "fastlsq._config", "fastlsq.descent.optimizers", "fastlsq.descent.schedules",
+MODULES = sorted({"fastlsq", "fastlsq._config", "fastlsq.descent.optimizers", "fastlsq.descent.schedules", "fastlsq.descent.metrics",
                   *fastlsq._HOME.values()})
 
 

@@ -61,7 +61,8 @@ def test_rates_are_those_of_torch(schedule, make):
 def test_plateau_is_that_of_torch():
     losses = np.random.default_rng(1).random(200).cumsum()[::-1] / 50 // 0.1 + 1.0
     losses[150:] = 3.0
-    expected = torch_rates(lambda s, o: s.ReduceLROnPlateau(o, factor=0.5, patience=3, eps=0.0, min_lr=1e-3), 200, losses)
+    settings = {"factor": 0.5, "patience": 3, "eps": 0.0, "min_lr": 1e-3}
+    expected = torch_rates(lambda s, o: s.ReduceLROnPlateau(o, **settings), 200, losses)
     plateau, rates = fl.schedules.Plateau(0.3, 0.5, 3, least=1e-3), []
     for step, loss in enumerate(losses):
         rates.append(plateau(step))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Schedules: the learning rate from the number of steps (or epochs) done, 0 at the first.
 
-All but `Plateau` are pure functions of that number, so that a fit that goes on needs to remember the number alone; `Plateau` is
-told a loss after each epoch, and its state is in its attributes.  All can be pickled and compared.
+All but `Plateau` are pure functions of that number, so that a fit that goes on needs to remember the number alone;
+`Plateau` is told a loss after each epoch, and its state is in its attributes.  All can be pickled and compared.
 """
 
 import math
@@ -84,8 +84,8 @@ class Optimal(Schedule):
     alpha : float
         Weight of the penalty alpha/2*||w||**2.
     slope : float, default 1
-        Absolute derivative of the loss with respect to the prediction, at a prediction of (1/alpha)**(1/4) below the target; 1 for
-        hinge, logistic and epsilon-insensitive losses.
+        Absolute derivative of the loss with respect to the prediction, at a prediction of -(1/alpha)**(1/4) where the target
+        is 1; at most 1 for hinge, logistic and epsilon-insensitive losses.
 
     References
     ----------
@@ -238,7 +238,8 @@ class OneCycle(Schedule):
 class Plateau(Schedule):
     """lr times `factor` whenever the watched loss has not fallen for more than `patience` epochs.
 
-    `watch(loss)` is called after each epoch; a loss counts as fallen when it is below (1 - tolerance) times the best so far.
+    `watch(loss)` is called after each epoch; a loss counts as fallen when it is below the best so far by more than
+    tolerance times that.
 
     Examples
     --------
