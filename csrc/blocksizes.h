@@ -87,10 +87,9 @@
 #define FLSQ_UPDATE_PAGE 32768
 #define FLSQ_UPDATE_ELEMENTS 32768
 #endif
-/* Bytes by which an update asks for memory before it needs it. */
-#ifndef FLSQ_UPDATE_AHEAD
-#define FLSQ_UPDATE_AHEAD 1024
-#endif
+/* Bytes by which an update asks for memory before it needs it.  2026-12, Emerald Rapids, two threads, AdamW of 10M float32 in %
+ * of a probe of memory: none 84, 1024 91, 2048 95. */
+#define FLSQ_UPDATE_AHEAD 2048
 
 /* Up to this many columns reading a sample of the leaves costs less than a second pass. */
 #define FLSQ_SAMPLED_COLUMNS 96

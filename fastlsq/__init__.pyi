@@ -54,8 +54,8 @@ __all__ = [
     "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
     "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
     "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
-    "lstsq", "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config", "train_test_split",
+    "lstsq", "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config", "train_test_split",
     "unpatch",
 ]
 __version__: str

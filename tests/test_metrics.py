@@ -84,8 +84,8 @@ def test_classification_beside_scikit_learn(labels, weighted):
     assert metrics.log_loss(y, given, weights=w) == pytest.approx(peers.log_loss(y, p, sample_weight=w), rel=1e-12)
     if len(labels) == 2:
         positive = labels[1]
-        for name, peer in (("precision", peers.precision_score), ("recall", peers.recall_score), ("f1", peers.f1_score)):
-            theirs = peer(y, f, pos_label=positive, sample_weight=w)
+        for name in ("precision", "recall", "f1"):
+            theirs = getattr(peers, f"{name}_score")(y, f, pos_label=positive, sample_weight=w)
             assert getattr(metrics, name)(y, f, positive, w) == pytest.approx(theirs, rel=1e-13)
         s = np.round(rng.random(80), 1)
         theirs = peers.roc_auc_score(y == positive, s, sample_weight=w)

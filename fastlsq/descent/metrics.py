@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How good predictions are.
 
-Targets and predictions have the shape (n,), (n, 1), which is the same, or (n, k); never is one broadcast against the other.  With
-several targets a metric is the mean over them.  `weights` are those of the rows; ones by default.
+Targets and predictions have the shape (n,), (n, 1), which is the same, or (n, k); never is one broadcast against the
+other.  With several targets a metric is the mean over them.  `weights` are those of the rows; ones by default.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def mae(y_true, y_pred, weights=None):
 
 
 def median_absolute_error(y_true, y_pred, weights=None):
-    """Median of |y - f|: the mean of the two errors in the middle where half of the weight lies on either side of it."""
+    """Median of |y - f|: the mean of the two in the middle where just half of the weight lies below."""
     y, f, w = _arrays.scored(y_true, y_pred, weights)
     return float(np.mean([_median(error, w) for error in np.abs(y - f).T]))
 
@@ -126,8 +126,8 @@ def f1(y_true, y_pred, positive=1, weights=None):
 def log_loss(y_true, probability, labels=None, weights=None):
     """Mean of -log(probability of the true label); infinite where that is 0.
 
-    `probability` is (n,), of the second of two labels, or (n, k), rows that add up to 1.  Columns are labels in ascending order,
-    those that occur, or `labels`.
+    `probability` is (n,), of the second of two labels, or (n, k), rows that add up to 1.  Columns are labels,
+    ascending: those that occur, or `labels` in its order.
 
     Examples
     --------

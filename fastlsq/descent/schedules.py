@@ -84,8 +84,8 @@ class Optimal(Schedule):
     alpha : float
         Weight of the penalty alpha/2*||w||**2.
     slope : float, default 1
-        Absolute derivative of the loss with respect to the prediction, at a prediction of -(1/alpha)**(1/4) where the target
-        is 1; at most 1 for hinge, logistic and epsilon-insensitive losses.
+        Absolute derivative of the loss by the prediction, where that is -(1/alpha)**(1/4) and the target is 1; at most
+        1 for hinge, logistic and epsilon-insensitive losses.
 
     References
     ----------

@@ -12,18 +12,18 @@ from fastlsq import _arrays
 def train_test_split(*arrays, test_size=None, train_size=None, seed=None, shuffle=True, stratify=None):
     """Split rows at random into two parts, the same rows of every array.
 
-    Each part is copied once, in the order of the rows; without `shuffle` parts of NumPy arrays and of data frames are views and
-    nothing is copied.
+    Each part is copied once, in the order of the rows; without `shuffle` parts of NumPy arrays are views and nothing is
+    copied.
 
     Parameters
     ----------
     *arrays : ndarray, list, data frame, series or sparse matrix
         Of as many rows each.  Lists become arrays; all others stay what they are.
     test_size, train_size : float or int, optional
-        A share of the rows, in (0, 1), or their number.  The test rows are rounded up, the training rows down.  The other part has
-        the rest; with neither, a quarter is for testing.
+        A share of the rows, in (0, 1), or their number.  Test rows are rounded up, training rows down.  The other
+        part has the rest; with neither, a quarter is for testing.
     seed : int, optional
-        Of NumPy's Philox generator: the same seed gives the same split on every machine.  Without, another one each time.
+        Of NumPy's Philox generator: the same seed gives the same split anywhere.  Without, another one each time.
     shuffle : bool, default True
         False: the first rows train, the last ones test.
     stratify : array_like, optional
