@@ -28,7 +28,7 @@ typedef REAL REALS __attribute__((vector_size(8 * FLSQ_VL)));
 typedef REAL LOOSE_REALS __attribute__((vector_size(8 * FLSQ_VL), aligned(1), may_alias));
 typedef FLSQ_REAL_BITS REAL_INTS __attribute__((vector_size(8 * FLSQ_VL)));
 
-/* Step of one vector: where it lies. */
+/* Where the arrays of a step begin; those of states that are not kept are NULL. */
 typedef struct REAL_(place) {
     REAL *p;
     const REAL *g;
@@ -63,11 +63,11 @@ INLINE REALS REAL_(clip)(REALS g, REALS limit) /* NaN stays */
     return REAL_(choose)(g < -limit, -limit, g);
 }
 
-/* kind and shaped are constants wherever this is inlined. */
-INLINE void REAL_(step)(flsq_update_kind kind, int shaped, const REAL_(factors) *f, REAL_(place) at)
+/* The vector from element i on; kind and shaped are constants wherever this is inlined. */
+INLINE void REAL_(step)(flsq_update_kind kind, int shaped, const REAL_(factors) *f, REAL_(place) at, int64_t i)
 {
-    const REALS p = REAL_(get)(at.p);
-    REALS h = REAL_(get)(at.g), direction, m, v;
+    const REALS p = REAL_(get)(at.p + i);
+    REALS h = REAL_(get)(at.g + i), direction, m, v;
     if (shaped)
         h = f->factor * REAL_(clip)(h, f->limit) + f->l2 * p;
     switch (kind) {
@@ -76,46 +76,46 @@ INLINE void REAL_(step)(flsq_update_kind kind, int shaped, const REAL_(factors) 
         break;
     case FLSQ_UPDATE_MOMENTUM:
     case FLSQ_UPDATE_NESTEROV:
-        m = REAL_(normal)(f->old * REAL_(get)(at.s0) + f->new * h);
-        REAL_(put)(at.s0, m);
+        m = REAL_(normal)(f->old * REAL_(get)(at.s0 + i) + f->new * h);
+        REAL_(put)(at.s0 + i, m);
         direction = kind == FLSQ_UPDATE_NESTEROV ? h + f->root_factor * m : m;
         break;
     case FLSQ_UPDATE_ADAGRAD:
-        v = REAL_(get)(at.s0) + h * h;
-        REAL_(put)(at.s0, v);
+        v = REAL_(get)(at.s0 + i) + h * h;
+        REAL_(put)(at.s0 + i, v);
         direction = h / (REAL_(root)(v) + f->eps);
         break;
     case FLSQ_UPDATE_ADAM:
     case FLSQ_UPDATE_AMSGRAD:
-        m = REAL_(get)(at.s0);
+        m = REAL_(get)(at.s0 + i);
         m = REAL_(normal)(m + f->new * (h - m));
-        v = REAL_(normal)(f->old_square * REAL_(get)(at.s1) + f->new_square * (h * h));
-        REAL_(put)(at.s0, m);
-        REAL_(put)(at.s1, v);
+        v = REAL_(normal)(f->old_square * REAL_(get)(at.s1 + i) + f->new_square * (h * h));
+        REAL_(put)(at.s0 + i, m);
+        REAL_(put)(at.s1 + i, v);
         if (kind == FLSQ_UPDATE_AMSGRAD) {
-            const REALS largest = REAL_(get)(at.s2);
+            const REALS largest = REAL_(get)(at.s2 + i);
             v = REAL_(choose)(v < largest, largest, v);
-            REAL_(put)(at.s2, v);
+            REAL_(put)(at.s2 + i, v);
         }
         direction = m / (f->root_factor * REAL_(root)(v) + f->eps);
         break;
     default:
-        v = REAL_(normal)(f->old_square * REAL_(get)(at.s0) + f->new_square * (h * h));
-        REAL_(put)(at.s0, v);
+        v = REAL_(normal)(f->old_square * REAL_(get)(at.s0 + i) + f->new_square * (h * h));
+        REAL_(put)(at.s0 + i, v);
         if (kind == FLSQ_UPDATE_RMSPROP_CENTERED || kind == FLSQ_UPDATE_RMSPROP_BOTH) {
-            m = REAL_(get)(at.s2);
+            m = REAL_(get)(at.s2 + i);
             m = REAL_(normal)(m + f->new_square * (h - m));
-            REAL_(put)(at.s2, m);
+            REAL_(put)(at.s2 + i, m);
             v = v - m * m;
             v = REAL_(choose)(v < (REALS){0}, (REALS){0}, v); /* a variance; rounding may take it below 0 */
         }
         direction = h / (REAL_(root)(v) + f->eps);
         if (kind == FLSQ_UPDATE_RMSPROP_MOMENTUM || kind == FLSQ_UPDATE_RMSPROP_BOTH) {
-            direction = REAL_(normal)(f->old * REAL_(get)(at.s1) + direction);
-            REAL_(put)(at.s1, direction);
+            direction = REAL_(normal)(f->old * REAL_(get)(at.s1 + i) + direction);
+            REAL_(put)(at.s1 + i, direction);
         }
     }
-    REAL_(put)(at.p, f->keep * p - f->rate * direction);
+    REAL_(put)(at.p + i, f->keep * p - f->rate * direction);
 }
 
 INLINE void REAL_(steps)(flsq_update_kind kind, int shaped, const flsq_update *u, int64_t n, REAL_(place) at)
@@ -134,7 +134,7 @@ INLINE void REAL_(steps)(flsq_update_kind kind, int shaped, const flsq_update *u
             __builtin_prefetch(at.s0 + next, 1);
         if (at.s1 != NULL)
             __builtin_prefetch(at.s1 + next, 1);
-        REAL_(step)(kind, shaped, &f, (REAL_(place)){at.p + i, at.g + i, at.s0 + i, at.s1 + i, at.s2 + i});
+        REAL_(step)(kind, shaped, &f, at, i);
     }
     if (left == 0)
         return;
@@ -143,7 +143,7 @@ INLINE void REAL_(steps)(flsq_update_kind kind, int shaped, const flsq_update *u
     for (int a = 0; a < 5; a++)
         if (user[a] != NULL)
             memcpy(padded[a], user[a] + whole, (size_t)left * sizeof(REAL));
-    REAL_(step)(kind, shaped, &f, (REAL_(place)){padded[0], padded[1], padded[2], padded[3], padded[4]});
+    REAL_(step)(kind, shaped, &f, (REAL_(place)){padded[0], padded[1], padded[2], padded[3], padded[4]}, 0);
     for (int a = 0; a < 5; a++)
         if (user[a] != NULL && a != 1)
             memcpy(user[a] + whole, padded[a], (size_t)left * sizeof(REAL));
