@@ -76,6 +76,8 @@ int flsq_is_forked_child(void);
 double flsq_probe_fma(const flsq_kernels *kernels, int n_threads, int64_t sweeps, double *flops_per_sweep);
 /* Seconds to read count doubles once, split over the threads in pages; *sum keeps the read alive. */
 double flsq_probe_read(const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum);
+/* Seconds to add arrays[0] to the three others, count doubles each: the reads and writes of a step of Adam. */
+double flsq_probe_update(const flsq_kernels *kernels, int n_threads, int64_t count, double *const arrays[4]);
 
 /* ---- user arrays ---------------------------------------------------------------------------------------------- */
 
@@ -467,6 +469,47 @@ typedef struct flsq_nonnegative {
 int flsq_nnls_is_small(int64_t n, int64_t p);
 flsq_status flsq_nnls(const flsq_kernels *kernels, const flsq_rows *rows, int64_t most, double *x, double *rnorm,
                       flsq_nonnegative *out);
+
+/* ---- optimizers ----------------------------------------------------------------------------------------------- */
+
+typedef enum flsq_rule { FLSQ_RULE_SGD, FLSQ_RULE_RMSPROP, FLSQ_RULE_ADAGRAD, FLSQ_RULE_ADAM } flsq_rule;
+
+/* Formulas: kernels/optimizer_template.h.  A rule reads its own numbers only. */
+typedef struct flsq_optimizer {
+    int32_t rule;      /* of flsq_rule */
+    int32_t nesterov;  /* SGD */
+    int32_t centered;  /* RMSprop */
+    int32_t amsgrad;   /* Adam */
+    int32_t decoupled; /* Adam: weight_decay shrinks the parameters (AdamW) instead of entering the gradient */
+    int32_t maximize;
+    double momentum, dampening;       /* SGD, RMSprop; SGD */
+    double beta1, beta2;              /* Adam; Adam and RMSprop (its alpha) */
+    double eps;
+    double rate_decay;                /* Adagrad: the rate is over 1 + (t - 1)*rate_decay */
+    double weight_decay;
+    double clip_value;                /* largest absolute value of a gradient; 0 for none */
+} flsq_optimizer;
+
+enum { FLSQ_STATES = 3 };
+
+/* n parameters in one piece of memory, float64 or float32, and as many gradients (not modified); their states, 0 at first, where
+ * flsq_optimizer_states has a bit, else NULL: SGD momentum; RMSprop mean square, momentum, mean gradient; Adagrad sum of
+ * squares; Adam mean, mean square, largest mean square.  t: which step of these parameters, from 1. */
+typedef struct flsq_parameter {
+    int64_t n, t;
+    flsq_dtype dtype;
+    void *values;
+    const void *gradient;
+    void *state[FLSQ_STATES];
+} flsq_parameter;
+
+int flsq_optimizer_states(const flsq_optimizer *settings);
+/* One step of all `count` arrays, which do not overlap.  Gradients are clipped by value and then multiplied by `factor`. */
+void flsq_optimizer_step(const flsq_kernels *kernels, const flsq_optimizer *settings, double learning_rate, double factor,
+                         int64_t count, const flsq_parameter *parameters, int n_threads);
+/* *norm := Euclidean length of all gradients together, clipped by value at `limit` (0: not); not finite where one of them is not. */
+flsq_status flsq_gradient_norm(const flsq_kernels *kernels, double limit, int64_t count, const flsq_parameter *parameters,
+                               int n_threads, double *norm);
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@
 #ifndef FLSQ_KERNELS_H
 #define FLSQ_KERNELS_H
 #include "internal.h"
+#include "optimizers.h"
 
 /* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
  * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Not both are. */
@@ -184,10 +185,20 @@ struct flsq_kernels {
     void (*lane_window)(int64_t q, int unit, const double *a, const double *b, const double *share, double *m, double *mean,
                         double *weight, double *growth);
 
+    /* One step of an optimizer (optimizers.h): p and the states it keeps are read and written once, g is read; n elements each.  A
+     * state that is not kept is NULL. */
+    void (*update_f64)(const flsq_update *u, int64_t n, double *p, const double *g, double *s0, double *s1, double *s2);
+    void (*update_f32)(const flsq_update *u, int64_t n, float *p, const float *g, float *s0, float *s1, float *s2);
+    /* sum_k (scale*g[k])² with |g[k]| at most limit */
+    double (*clipped_squares_f64)(int64_t n, const double *g, double limit, double scale);
+    double (*clipped_squares_f32)(int64_t n, const float *g, double limit, double scale);
+
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */
     double (*probe_fma)(int64_t sweeps, double *sink);
     double (*probe_read)(int64_t count, const double *data);
+    /* a, b, c += g */
+    void (*probe_update)(int64_t count, const double *g, double *a, double *b, double *c);
 };
 
 extern const flsq_kernels flsq_kernels_generic;

@@ -44,18 +44,22 @@ _HOME = {
     "rolling_ols": "fastlsq.gram.rolling",
     "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
+    "train_test_split": "fastlsq.descent.split",
     "unpatch": "fastlsq.connect.patch",
 }
-__all__ = sorted([*_HOME, "show_config"])
+_MODULES = ("metrics", "optim", "schedules")
+__all__ = sorted([*_HOME, *_MODULES, "show_config"])
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
     """Import a public name when it is first used: `import fastlsq` itself costs next to nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'fastlsq' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"fastlsq.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'fastlsq' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
     return value
 

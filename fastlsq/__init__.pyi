@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from typing import TextIO
 
+from fastlsq import metrics as metrics
+from fastlsq import optim as optim
+from fastlsq import schedules as schedules
 from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
+from fastlsq.descent.split import train_test_split as train_test_split
 from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
 from fastlsq.gram.elastic_net import ElasticNetResult as ElasticNetResult
@@ -50,8 +54,9 @@ __all__ = [
     "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
     "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
     "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
-    "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "lstsq", "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config", "train_test_split",
+    "unpatch",
 ]
 __version__: str
 

@@ -8,6 +8,7 @@ copy; longdouble and foreign byte orders are converted; everything else is refus
 
 import operator
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -132,17 +133,17 @@ def ridge_penalty(penalty, p):
     return 0.5 * array + 0.5 * array.T
 
 
-def label_columns(groups, n):
+def label_columns(groups, n, name="groups"):
     """List of label arrays of n entries: one for (n,), one for each column of (n, m)."""
     if isinstance(groups, np.ma.MaskedArray):
-        raise TypeError("groups is a masked array; drop or fill the masked entries first")
+        raise TypeError(f"{name} is a masked array; drop or fill the masked entries first")
     labels = np.asarray(groups)
     if labels.ndim not in (1, 2) or labels.shape[0] != n:
-        raise ValueError(f"groups must have shape ({n},) or ({n}, 2), one label per row of X, got {_shape(labels)}")
+        raise ValueError(f"{name} must have shape ({n},) or ({n}, 2), one label per row of X, got {_shape(labels)}")
     return [labels] if labels.ndim == 1 else list(labels.T)
 
 
-def check_labels(labels):
+def check_labels(labels, name="groups"):
     """Raise ValueError naming the first label that is missing: NaN, NaT or None."""
     if labels.dtype.kind == "O":
         missing = np.fromiter((_is_missing(label) for label in labels), bool, len(labels))
@@ -152,7 +153,7 @@ def check_labels(labels):
         return
     rows = np.flatnonzero(missing)
     if rows.size:
-        raise ValueError(f"groups must not contain NaN, NaT or None; groups[{rows[0]}] is {labels[rows[0]]}")
+        raise ValueError(f"{name} must not contain NaN, NaT or None; {name}[{rows[0]}] is {labels[rows[0]]}")
 
 
 def _is_missing(label):
@@ -160,6 +161,94 @@ def _is_missing(label):
         return label is None or bool(label != label)
     except (TypeError, ValueError):  # of a kind that has no such comparison
         return type(label).__name__ == "NAType"
+
+
+def same_rows(arrays):
+    """(arrays, their number of rows); lists become arrays."""
+    if not arrays:
+        raise TypeError("at least one array is needed")
+    arrays = [np.asarray(a) if isinstance(a, (list, tuple)) else a for a in arrays]
+    for i, array in enumerate(arrays):
+        if not getattr(array, "shape", ()):
+            raise TypeError(f"array {i} has no rows: got {type(array).__name__}")
+        if array.shape[0] != arrays[0].shape[0]:
+            raise ValueError(f"array {i} has {array.shape[0]} rows, array 0 has {arrays[0].shape[0]}")
+    return arrays, arrays[0].shape[0]
+
+
+def take_rows(array, rows):
+    """Rows of an array, a data frame or a sparse matrix; views for a slice."""
+    if hasattr(array, "iloc"):
+        return array.iloc[rows]
+    if isinstance(array, np.ndarray) and not isinstance(rows, slice):
+        return array.take(rows, axis=0)
+    return array.tocsr()[rows] if hasattr(array, "tocsr") else array[rows]
+
+
+def scored(y_true, y_pred, weights):
+    """Float64 targets and predictions of shape (n, k), and the weights of the rows or None."""
+    y = real(y_true, "y_true")
+    if y.ndim not in (1, 2) or y.shape[0] == 0:
+        raise ValueError(f"y_true must be 1-D or 2-D and not empty, got {_shape(y)}")
+    y = y[:, None] if y.ndim == 1 else y
+    f = targets(y_pred, "y_pred", y.shape[0], "y_true")[0]
+    if y.shape != f.shape:
+        raise ValueError(f"y_true has {y.shape[1]} columns, y_pred has {f.shape[1]}")
+    check_finite(y_true=y, y_pred=f)
+    return y.astype(np.float64), f.astype(np.float64), _score_weights(weights, y.shape[0])
+
+
+def labelled(y_true, y_pred, weights):
+    """Labels and predicted labels of shape (n,), and the weights of the rows or None."""
+    y = _label_vector(y_true, "y_true")
+    f = _label_vector(y_pred, "y_pred")
+    if y.shape != f.shape:
+        raise ValueError(f"y_true has {y.shape[0]} rows, y_pred has {f.shape[0]}")
+    if (y.dtype.kind in "fbiu") != (f.dtype.kind in "fbiu"):
+        raise TypeError(f"y_true has labels of dtype {y.dtype}, y_pred of {f.dtype}")
+    return y, f, _score_weights(weights, y.shape[0])
+
+
+def labelled_scores(y_true, score, name, weights):
+    """Labels of shape (n,), finite scores of shape (n, k), and the weights of the rows or None."""
+    y = _label_vector(y_true, "y_true")
+    s = targets(score, name, y.shape[0], "y_true")[0]
+    check_finite(**{name: s})
+    return y, s.astype(np.float64), _score_weights(weights, y.shape[0])
+
+
+def label_order(labels, *vectors):
+    """The labels that occur, ascending; or those given, which must have them all."""
+    found = np.unique(np.concatenate(vectors))
+    if labels is None:
+        return found
+    given = np.asarray(labels)
+    if given.ndim != 1 or len(np.unique(given)) != len(given):
+        raise ValueError("labels must be 1-D, each once")
+    missing = found[~np.isin(found, given)]
+    if missing.size:
+        raise ValueError(f"labels has no {missing[0]!r}, which occurs")
+    return given
+
+
+def _label_vector(labels, name):
+    vector = np.asarray(labels)
+    if vector.ndim == 2 and vector.shape[1] == 1:
+        vector = vector[:, 0]
+    if vector.ndim != 1 or vector.shape[0] == 0:
+        raise ValueError(f"{name} must have one label for each row and not be empty, got {_shape(vector)}")
+    check_labels(vector, name)
+    return vector
+
+
+def _score_weights(weights, n):
+    weights = row_weights(weights, n, "y_true")
+    if weights is None:
+        return None
+    weights = weights.astype(np.float64)
+    if not weights.sum() > 0:
+        raise ValueError("weights must not all be 0")
+    return weights
 
 
 def restrictions(R, r, parameters):
@@ -284,6 +373,55 @@ def rows_without_nan(x, y):
             row, column = np.argwhere(infinite)[0]
             raise ValueError(f"{name} must not contain infs; row {row}, column {column} is {array[row, column]}")
     return complete
+
+
+def parameters(params, grads):
+    """(params, grads) as lists of arrays that an optimizer can update in place; a gradient may be None."""
+    if isinstance(params, np.ndarray):
+        params, grads = [params], [grads]
+    elif isinstance(grads, np.ndarray):
+        raise TypeError("grads is one array, params a list: give a list of as many")
+    params, grads = list(params), list(grads)
+    if len(params) != len(grads):
+        raise ValueError(f"params has {len(params)} arrays, grads has {len(grads)}")
+    for i, param in enumerate(params):
+        if not isinstance(param, np.ndarray) or isinstance(param, np.ma.MaskedArray):
+            raise TypeError(f"params[{i}] must be a numpy.ndarray, got {type(param).__name__}")
+        if param.dtype.char not in "df" or not param.dtype.isnative:
+            raise TypeError(f"params[{i}] must be float64 or float32, got dtype {param.dtype}")
+        flags = param.flags
+        if not flags.writeable:
+            raise ValueError(f"params[{i}] is read-only: it cannot be updated in place")
+        if not flags.forc:
+            raise ValueError(f"params[{i}] is not contiguous: it cannot be updated in place")
+        if grads[i] is not None:
+            grads[i] = _gradient(grads[i], param, i)
+    return params, grads
+
+
+def _gradient(grad, param, i):
+    """The gradient in the memory order of its parameter."""
+    if not isinstance(grad, np.ndarray) or isinstance(grad, np.ma.MaskedArray):
+        raise TypeError(f"grads[{i}] must be a numpy.ndarray, got {type(grad).__name__}")
+    if grad.shape != param.shape:
+        raise ValueError(f"grads[{i}] has {_shape(grad)}, params[{i}] has {_shape(param)}")
+    if grad.dtype != param.dtype:
+        raise TypeError(f"grads[{i}] has dtype {grad.dtype}, params[{i}] has {param.dtype}")
+    return np.asarray(grad, order="F" if is_fortran(param) else "C")
+
+
+def is_fortran(array):
+    """Whether its memory order is Fortran's and not also C's."""
+    return array.flags.fnc
+
+
+def check_apart(params):
+    """Raise ValueError where two contiguous arrays share memory."""
+    begin = [(param.__array_interface__["data"][0], param.nbytes, i) for i, param in enumerate(params) if param.size]
+    begin.sort()
+    for (start, length, i), (follower, _, j) in pairwise(begin):
+        if follower < start + length:
+            raise ValueError(f"params[{min(i, j)}] and params[{max(i, j)}] share memory")
 
 
 def check_accuracy(accuracy):

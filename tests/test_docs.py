@@ -11,7 +11,8 @@ import pytest
 import fastlsq
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted({"fastlsq", "fastlsq._config", *fastlsq._HOME.values()})
+DESCENT = {f"fastlsq.descent.{room}" for room in ("metrics", "optimizers", "schedules")}
+MODULES = sorted({"fastlsq", "fastlsq._config", *DESCENT, *fastlsq._HOME.values()})
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -20,7 +21,11 @@ def test_docstrings(name):
     assert failed == 0
 
 
-@pytest.mark.parametrize(("page", "examples"), [("README.md", 10), ("docs/gram.md", 25)])
+@pytest.mark.parametrize(("page", "examples"), [
+    ("README.md", 10), ("docs/gram.md", 25), ("docs/tutorial/1-normal-equation.md", 12),
+    ("docs/tutorial/2-learning-rate.md", 10), ("docs/tutorial/3-optimizers.md", 16),
+    ("docs/tutorial/4-corrections.md", 16),
+])
 def test_pages(page, examples):
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
     assert tried >= examples

@@ -75,7 +75,7 @@ def imports(path):
             yield node.module or ""
 
 
-@pytest.mark.parametrize("room", ["solve", "gram"])
+@pytest.mark.parametrize("room", ["solve", "gram", "descent"])
 def test_the_numeric_rooms_do_not_import_connect(room):
     for path in (PACKAGE / room).glob("*.py"):
         assert not [name for name in imports(path) if name.startswith("fastlsq.connect")], path

@@ -15,6 +15,7 @@
  */
 #include "../blocksizes.h"
 #include "../kernels.h"
+#include "../optimizers.h"
 #include <math.h>
 #include <string.h>
 
@@ -117,6 +118,24 @@ INLINE double lane_sum(vec v)
 #define LOAD_SOURCE(p) __builtin_convertvector(*(const loose_half *)(p), vec)
 #include "pack_template.h"
 
+#define FLSQ_REAL double
+#define FLSQ_REAL_NAME f64
+#define FLSQ_REAL_BITS int64_t
+#define FLSQ_REAL_ROOT sqrt
+#define FLSQ_REAL_NORMAL 0x1p-1022
+#include "optimizer_template.h"
+#undef FLSQ_REAL
+#undef FLSQ_REAL_NAME
+#undef FLSQ_REAL_BITS
+#undef FLSQ_REAL_ROOT
+#undef FLSQ_REAL_NORMAL
+#define FLSQ_REAL float
+#define FLSQ_REAL_NAME f32
+#define FLSQ_REAL_BITS int32_t
+#define FLSQ_REAL_ROOT sqrtf
+#define FLSQ_REAL_NORMAL 0x1p-126f
+#include "optimizer_template.h"
+
 #define STRINGIZE_(x) #x
 #define STRINGIZE(x) STRINGIZE_(x)
 const flsq_kernels NAME(kernels) = {
@@ -168,6 +187,11 @@ const flsq_kernels NAME(kernels) = {
 
     .running_sums = running_sums,
     .lane_window = lane_window,
+    .update_f64 = update_f64,
+    .update_f32 = update_f32,
+    .clipped_squares_f64 = clipped_squares_f64,
+    .clipped_squares_f32 = clipped_squares_f32,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
+    .probe_update = probe_update,
 };

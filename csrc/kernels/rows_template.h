@@ -148,3 +148,20 @@ static double probe_read(int64_t count, const double *data)
         tail += data[k];
     return lane_sum(total) + tail;
 }
+
+/* a, b and c each get g added: three arrays read and written, one read, as a step of Adam does. */
+static void probe_update(int64_t count, const double *g, double *a, double *b, double *c)
+{
+    int64_t k = 0;
+    for (; k + FLSQ_VL <= count; k += FLSQ_VL) {
+        const vec added = load(g + k);
+        store(a + k, load(a + k) + added);
+        store(b + k, load(b + k) + added);
+        store(c + k, load(c + k) + added);
+    }
+    for (; k < count; k++) {
+        a[k] += g[k];
+        b[k] += g[k];
+        c[k] += g[k];
+    }
+}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The C contract (csrc/fastlsq.h), name for name.
-from libc.stdint cimport int8_t, int64_t
+from libc.stdint cimport int8_t, int32_t, int64_t
 
 
 cdef extern from "fastlsq.h" nogil:
@@ -65,6 +65,7 @@ cdef extern from "fastlsq.h" nogil:
     double flsq_probe_read(
         const flsq_kernels *kernels, int n_threads, const double *data, int64_t count, double *sum
     )
+    double flsq_probe_update(const flsq_kernels *kernels, int n_threads, int64_t count, double **arrays)
 
     void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
     void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
@@ -404,4 +405,47 @@ cdef extern from "fastlsq.h" nogil:
     flsq_status flsq_rolling_fit(
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_windows *windows, int n_threads,
         const flsq_window_answers *answers
+    )
+
+    ctypedef enum flsq_rule:
+        FLSQ_RULE_SGD
+        FLSQ_RULE_RMSPROP
+        FLSQ_RULE_ADAGRAD
+        FLSQ_RULE_ADAM
+
+    enum:
+        FLSQ_STATES
+
+    ctypedef struct flsq_optimizer:
+        int32_t rule
+        int32_t nesterov
+        int32_t centered
+        int32_t amsgrad
+        int32_t decoupled
+        int32_t maximize
+        double momentum
+        double dampening
+        double beta1
+        double beta2
+        double eps
+        double rate_decay
+        double weight_decay
+        double clip_value
+
+    ctypedef struct flsq_parameter:
+        int64_t n
+        int64_t t
+        flsq_dtype dtype
+        void *values
+        const void *gradient
+        void *state[3]
+
+    int flsq_optimizer_states(const flsq_optimizer *settings)
+    void flsq_optimizer_step(
+        const flsq_kernels *kernels, const flsq_optimizer *settings, double learning_rate, double factor,
+        int64_t count, const flsq_parameter *parameters, int n_threads
+    )
+    flsq_status flsq_gradient_norm(
+        const flsq_kernels *kernels, double limit, int64_t count, const flsq_parameter *parameters, int n_threads,
+        double *norm
     )

@@ -76,3 +76,16 @@ def probe_read(int n_threads, const double[::1] data, kernel=None):
     with nogil:
         seconds = flsq_probe_read(kernels, n_threads, &data[0], data.shape[0], &total)
     return seconds
+
+
+def probe_update(int n_threads, const double[::1] g, double[::1] a, double[::1] b, double[::1] c, kernel=None):
+    """Seconds to add g to a, b and c."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef double seconds
+    if g.shape[0] == 0 or a.shape[0] != g.shape[0] or b.shape[0] != g.shape[0] or c.shape[0] != g.shape[0]:
+        raise ValueError("four arrays of one length, not empty")
+    cdef double *arrays[4]
+    arrays[0], arrays[1], arrays[2], arrays[3] = <double *> &g[0], &a[0], &b[0], &c[0]
+    with nogil:
+        seconds = flsq_probe_update(kernels, n_threads, g.shape[0], arrays)
+    return seconds

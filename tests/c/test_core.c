@@ -125,6 +125,8 @@ static const struct { const char *name; group_fn *run; } groups[] = {
     {"bounded: rounds", test_bounded_rounds},
     {"bounded: small", test_nnls},
     {"bounded: small, not for it", test_nnls_refuses},
+    {"optimizers", test_optimizers},
+    {"optimizers: pages and threads", test_optimizer_pages},
     {"find non-finite", test_find_nonfinite},
     {"find bad weight", test_find_bad_weight},
     {"column maxima", test_column_max_abs},

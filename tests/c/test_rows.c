@@ -178,5 +178,11 @@ void test_probes(const flsq_kernels *kernels)
     sum = 0;
     CHECK(flsq_probe_read(kernels, 1, data, LENGTH, &sum) >= 0);
     CHECK(sum == kernels->probe_read(LENGTH, data));
+    double *const moved[4] = {data, oracle_doubles(LENGTH - 1), oracle_doubles(LENGTH - 1), oracle_doubles(LENGTH - 1)};
+    CHECK(flsq_probe_update(kernels, 2, LENGTH - 1, moved) >= 0);
+    for (int i = 1; i < 4; i++) {
+        CHECK(first_difference(LENGTH - 1, data, moved[i]) == -1);
+        free(moved[i]);
+    }
     free(data);
 }
