@@ -88,16 +88,22 @@ class StateSuite(Suite):
             x.flush()
             x = np.memmap(Path(folder, "x"), np.float64, "r", shape=(n, p))
             probe = roofline.Probe()
-            times, reads, before = [], [], _anonymous()
+            times, reads, passes, before = [], [], [], _anonymous()
             for _ in range(self.rounds + 1):
                 reads.append((x.nbytes + y.nbytes) / probe.bandwidth())
                 start = time.perf_counter()
                 state = fastlsq.Gram().update_from(fastlsq.row_chunks(x, y))
                 times.append(time.perf_counter() - start)
+                start = time.perf_counter()
+                whole = fastlsq.Gram().update(x, y)
+                passes.append(time.perf_counter() - start)
             grown = _anonymous() - before
             seconds, read = median(times[1:]), median(reads[1:])
             remark = f"{100 * read / seconds:5.1f} % of the read bandwidth, anonymous memory +{grown / 2**20:.1f} MiB"
             self.line(f"({n}, {p}), {x.nbytes / 1e9:.1f} GB", seconds, remark)
+            once = median(passes[1:])
+            self.line("one update of the same mapping", once, f"the stream takes {seconds / once:.2f} x")
+            self.check("stream, bits of one update", float(np.abs(state.ols().coef - whole.ols().coef).max()), 0.0)
             self.check("stream", float(np.abs(state.ols().coef - beta).max()), 1e-5)
 
 
