@@ -177,6 +177,17 @@ struct flsq_kernels {
     void (*lane_window)(int64_t q, int unit, const double *a, const double *b, const double *share, double *m, double *mean,
                         double *weight, double *growth);
 
+    /* Rows of a generalized linear model (family_template.h): r := w l', h := w l'' (their means over y where expected) at
+     * the predictors eta; returns sum w l.  w NULL for ones. */
+    double (*family_rows)(flsq_family family, int expected, int64_t rows, const double *eta, const double *y,
+                          const double *w, double *r, double *h);
+    /* The same of `classes` predictors and one that is 0; eta and r by predictors, `step` apart, become probabilities and
+     * slopes.  rows is a multiple of the lanes, w[k] 0 where there is none. */
+    double (*softmax_rows)(int64_t classes, int64_t rows, int64_t step, double *eta, const double *y, const double *w,
+                           double *r);
+    /* out[k] := e^x, log(1 + x) for 0 <= x <= 1, log(x) for `which` 0, 1, 2 */
+    void (*elementary)(int which, int64_t n, const double *x, double *out);
+
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */
     double (*probe_fma)(int64_t sweeps, double *sink);

@@ -88,6 +88,7 @@ INLINE double lane_sum(vec v)
 #include "coordinate_template.h"
 
 #include "window_template.h"
+#include "family_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -148,6 +149,9 @@ const flsq_kernels NAME(kernels) = {
 
     .running_sums = running_sums,
     .lane_window = lane_window,
+    .family_rows = family_rows,
+    .softmax_rows = softmax_rows,
+    .elementary = elementary,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };
