@@ -7,6 +7,7 @@ copy; longdouble and foreign byte orders are converted; everything else is refus
 """
 
 import operator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -142,7 +143,7 @@ def label_columns(groups, n):
     return [labels] if labels.ndim == 1 else list(labels.T)
 
 
-def check_labels(labels):
+def check_labels(labels, name="groups"):
     """Raise ValueError naming the first label that is missing: NaN, NaT or None."""
     if labels.dtype.kind == "O":
         missing = np.fromiter((_is_missing(label) for label in labels), bool, len(labels))
@@ -152,7 +153,7 @@ def check_labels(labels):
         return
     rows = np.flatnonzero(missing)
     if rows.size:
-        raise ValueError(f"groups must not contain NaN, NaT or None; groups[{rows[0]}] is {labels[rows[0]]}")
+        raise ValueError(f"{name} must not contain NaN, NaT or None; {name}[{rows[0]}] is {labels[rows[0]]}")
 
 
 def _is_missing(label):
@@ -160,6 +161,48 @@ def _is_missing(label):
         return label is None or bool(label != label)
     except (TypeError, ValueError):  # of a kind that has no such comparison
         return type(label).__name__ == "NAType"
+
+
+@dataclass(slots=True)
+class Response:
+    """What a generalized linear model is fitted to."""
+
+    y: np.ndarray  # float64, (n,)
+    trials: np.ndarray | None = None  # of rows given as successes and failures
+    classes: np.ndarray | None = None  # labels behind 0 and 1
+
+
+def response(y, family, n):
+    """The target of a family with one predictor, as float64."""
+    if family == "binomial":
+        labels = np.asarray(y)
+        if labels.dtype.kind not in "fbiuc":
+            return _two_labels(y, labels, n)
+        if labels.ndim == 2 and labels.shape[1] == 2:
+            counts = targets(y, "y", n, "X")[0].astype(np.float64)
+            check_finite(y=counts)
+            if (counts < 0).any():
+                row, column = np.argwhere(counts < 0)[0]
+                raise ValueError(f"y must be counts >= 0; row {row}, column {column} is {counts[row, column]}")
+            trials = counts.sum(axis=1)
+            return Response(np.where(trials > 0, counts[:, 0] / np.where(trials > 0, trials, 1.0), 0.0), trials)
+    array = np.ascontiguousarray(one_target(y, "y", n, "X")[:, 0], np.float64)
+    check_finite(y=array[:, None])
+    return Response(array)
+
+
+def _two_labels(y, labels, n):
+    if isinstance(y, np.ma.MaskedArray):
+        raise TypeError("y is a masked array; drop or fill the masked entries first")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (n,):
+        raise ValueError(f"y must have shape ({n},), one label per row of X, got {_shape(labels)}")
+    check_labels(labels, "y")
+    classes, codes = np.unique(labels, return_inverse=True)
+    if classes.size != 2:
+        raise ValueError(f"y must have two labels for family='binomial', it has {classes.size}")
+    return Response(codes.astype(np.float64), None, classes)
 
 
 def restrictions(R, r, parameters):
