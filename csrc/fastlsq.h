@@ -203,9 +203,10 @@ typedef struct flsq_glm_outputs {
 
 flsq_status flsq_glm_pass(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_glm *model, int n_threads,
                           const flsq_glm_outputs *out);
-/* Loss and slope along a line of predictors, without the rows: at eta + t*step, n each, sums := {sum w l, sum w l' step}. */
+/* Loss and slope along a line of predictors, without the rows: at eta + t*step, n each, sums := {sum w l, sum w l' step,
+ * sum w l'²/(mean of l'' over y)}, the last of which is Pearson's statistic. */
 flsq_status flsq_glm_along(const flsq_kernels *kernels, flsq_family family, int64_t n, const double *eta, const double *step,
-                           double t, const flsq_matrix *y, const flsq_matrix *weights, double sums[2]);
+                           double t, const flsq_matrix *y, const flsq_matrix *weights, double sums[3]);
 /* The elementary functions behind it: out[k] := e^x, log(1 + x) with 0 <= x <= 1, log(x) for `which` 0, 1, 2. */
 void flsq_elementary(const flsq_kernels *kernels, int which, int64_t n, const double *x, double *out);
 

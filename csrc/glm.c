@@ -308,19 +308,23 @@ flsq_status flsq_glm_pass(const flsq_kernels *kernels, const flsq_rows *rows, co
 enum { LINE = 512 };
 
 flsq_status flsq_glm_along(const flsq_kernels *kernels, flsq_family family, int64_t n, const double *eta, const double *step,
-                           double t, const flsq_matrix *y, const flsq_matrix *weights, double sums[2])
+                           double t, const flsq_matrix *y, const flsq_matrix *weights, double sums[3])
 {
     double at[LINE], target[LINE], weight[LINE], r[LINE], h[LINE];
     if (family > FLSQ_FAMILY_GAMMA)
         return FLSQ_TOO_LARGE;
-    sums[0] = sums[1] = 0.0;
+    sums[0] = sums[1] = sums[2] = 0.0;
     for (int64_t row = 0; row < n; row += LINE) {
         const int64_t count = FLSQ_MIN(LINE, n - row);
         for (int64_t i = 0; i < count; i++)
             at[i] = eta[row + i] + t * step[row + i];
         const double *const w = weights->data == NULL ? NULL : flsq_find_column(weights, 0, row, count, weight);
-        sums[0] += kernels->family_rows(family, 0, count, at, flsq_find_column(y, 0, row, count, target), w, r, h);
+        sums[0] += kernels->family_rows(family, 1, count, at, flsq_find_column(y, 0, row, count, target), w, r, h);
         sums[1] += kernels->dot(count, r, step + row);
+        double squares = 0.0;
+        for (int64_t i = 0; i < count; i++)
+            squares += r[i] == 0.0 ? 0.0 : r[i] * r[i] / h[i];
+        sums[2] += squares;
     }
     return FLSQ_OK;
 }

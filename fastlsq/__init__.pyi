@@ -6,6 +6,10 @@ from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
+from fastlsq.descent.glm import GLMResult as GLMResult
+from fastlsq.descent.glm import MultinomialResult as MultinomialResult
+from fastlsq.descent.glm import SeparationWarning as SeparationWarning
+from fastlsq.descent.glm import glm as glm
 from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
 from fastlsq.gram.elastic_net import ElasticNetResult as ElasticNetResult
@@ -47,9 +51,9 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
-    "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
-    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
-    "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
+    "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "MultinomialResult", "NNLSResult",
+    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest",
+    "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear",
     "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
     "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]

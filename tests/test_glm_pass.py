@@ -170,9 +170,10 @@ def test_along_a_line():
     x, y, w, b, offset = data(1300, 3, "gamma")
     eta = x @ b[:3]
     step = x[:, 0].copy()
-    loss, slope = lib.glm_along("gamma", eta, step, 0.25, y, w)
+    loss, slope, pearson = lib.glm_along("gamma", eta, step, 0.25, y, w)
     at = eta + 0.25 * step
     assert np.isclose(loss, (w * (y * np.exp(-at) + at)).sum(), rtol=1e-13)
+    assert np.isclose(pearson, (w * (y * np.exp(-at) - 1) ** 2).sum(), rtol=1e-12)
     assert np.isclose(slope, (w * (1 - y * np.exp(-at)) * step).sum(), rtol=1e-12)
 
 

@@ -65,13 +65,13 @@ def glm_pass(x, y, weights, scale, shift, bint unit, family, const double[:, ::1
 
 
 def glm_along(family, const double[::1] eta, const double[::1] step, double t, y, weights, kernel=None):
-    """Loss and its derivative with respect to t at predictors eta + t*step."""
+    """Loss, its derivative with respect to t, and Pearson's statistic at predictors eta + t*step."""
     cdef const flsq_kernels *kernels = select(kernel)
     cdef Matrix target = Matrix(y), weight
     cdef flsq_matrix weight_view
     cdef int64_t n = eta.shape[0]
     cdef flsq_family kind = FAMILIES[family]
-    cdef double sums[2]
+    cdef double sums[3]
     cdef flsq_status status
     weight_view.data = NULL
     if weights is not None:
@@ -83,7 +83,7 @@ def glm_along(family, const double[::1] eta, const double[::1] step, double t, y
     with nogil:
         status = flsq_glm_along(kernels, kind, n, &eta[0], &step[0], t, &target.view, &weight_view, sums)
     check(status)
-    return sums[0], sums[1]
+    return sums[0], sums[1], sums[2]
 
 
 def elementary(which, const double[::1] x, double[::1] out, kernel=None):

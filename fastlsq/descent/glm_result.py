@@ -103,63 +103,70 @@ def _two_sided(values, df):
 
 
 class _Likelihood:
-    """Deviances and likelihood, summed over blocks of rows."""
+    """Deviances, Pearson's statistic and what the log-likelihood has besides the loss."""
 
-    def __init__(self, model, target, mean, eta, dispersion_rows):
+    def __init__(self, model, target, mean, eta):
         family, n = model.family, model.x.shape[0]
-        self.saturated = self.constant = self.pearson = self.null = self.log_y = 0.0
-        level = self._null_level(model, mean)
-        trials = target.trials
-        self.gamma_rows = []
+        self.saturated = self.constant = self.pearson = 0.0
+        self.null = self._null(model, mean)
+        if family.core is not None:
+            self.pearson = lib.glm_along(family.core, eta, eta, 0.0, model.y, model.weights)[2]
         for own in _pieces(n):
-            y = target.y[own]
-            w = np.ones(y.size) if model.weights is None else model.weights[own].astype(np.float64)
-            kept = w > 0
-            own_eta, y, w = eta[own][kept], y[kept], w[kept]
-            offset = 0.0 if model.offset is None else model.offset[own][kept]
+            y, w = target.y[own], None if model.weights is None else model.weights[own].astype(np.float64)
+            trials = None if target.trials is None else target.trials[own]
+            ours = eta[own]
+            if w is not None:
+                kept = w > 0
+                y, w, ours, trials = y[kept], w[kept], ours[kept], None if trials is None else trials[kept]
             with np.errstate(all="ignore"):
-                if not (family.name == "binomial" and ((y == 0) | (y == 1)).all()):
-                    self.saturated += float(w @ family.saturated(y))
-                if model.intercept or model.offset is not None:
-                    self.null += float(w @ family.losses(np.broadcast_to(level + offset, y.shape), y))
-                else:
-                    self.null += float(w @ self._losses_at_zero(family, y))
-                if dispersion_rows:
-                    mu = family.mean(own_eta)
-                    self.pearson += float(w @ ((y - mu) ** 2 / family.variance(mu)))
-                self.constant += self._constant(family, y, w, None if trials is None else trials[own][kept])
+                if not (family.name == "gaussian" or (family.name == "binomial" and ((y == 0) | (y == 1)).all())):
+                    self.saturated += _sum(w, family.saturated(y))
+                if family.core is None:
+                    mu = family.mean(ours)
+                    self.pearson += _sum(w, (y - mu) ** 2 / family.variance(mu))
+                self.constant += self._constant(family, y, w, trials)
 
     @staticmethod
-    def _losses_at_zero(family, y):
-        """Of eta = 0, the model without a coefficient; infinite where a link has no mean there."""
-        return family.losses(np.zeros_like(y), y)
-
-    @staticmethod
-    def _null_level(model, mean):
-        """eta of the model of an intercept alone."""
+    def _null(model, mean):
+        """Loss of the model of an intercept (if there is one) and the offset alone."""
         family = model.family
-        if not model.intercept:
-            return 0.0
-        if model.offset is None:
-            return float(family.eta(np.float64(mean)))
-        none = type(model).of(np.empty((model.x.shape[0], 0)), model.y, model.weights, model.offset, family, 1, True,
-                              model.n_threads)
-        start = family.start(mean) - float(np.average(model.offset, weights=model.weights))
-        found = newton.minimise(none, newton.Penalty(None, None, np.eye(1), True), np.array([[start]]), 1e-10, 100,
-                                1.0, True)
-        return float(found.point.b[0, 0])
+        if model.offset is None and model.intercept:
+            level = float(family.eta(np.float64(mean)))
+        elif model.intercept:
+            none = type(model).of(np.empty((model.x.shape[0], 0)), model.y, model.weights, model.offset, family, 1, True,
+                                  model.n_threads)
+            start = family.start(mean) - float(np.average(model.offset, weights=model.weights))
+            penalty = newton.Penalty(None, None, np.eye(1), True)
+            return newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point.loss
+        else:
+            level = 0.0
+        with np.errstate(all="ignore"):
+            if model.offset is None and family.name != "gaussian":  # the loss of a row is linear in y
+                return float(model.sum_weights * family.losses(np.array([level]), np.array([mean]))[0])
+            total = 0.0
+            for own in _pieces(model.x.shape[0]):
+                y = np.asarray(model.y[own], np.float64)
+                at = np.broadcast_to(level, y.shape) if model.offset is None else level + model.offset[own]
+                losses = family.losses(at, y)
+                if model.weights is not None:
+                    losses = np.where(model.weights[own] > 0, losses * model.weights[own], 0.0)
+                total += float(losses.sum())
+            return total
 
     @staticmethod
     def _constant(family, y, w, trials):
-        """What the log-likelihood has besides the loss, of binomial and poisson."""
         from scipy.special import gammaln
 
         if family.name == "poisson":
-            return -float(w @ gammaln(y + 1.0))
+            return -_sum(w, gammaln(y + 1.0))
         if trials is None:
             return 0.0
         good = y * trials
-        return float((w / trials) @ (gammaln(trials + 1) - gammaln(good + 1) - gammaln(trials - good + 1)))
+        return _sum(w / trials, gammaln(trials + 1) - gammaln(good + 1) - gammaln(trials - good + 1))
+
+
+def _sum(w, values):
+    return float(values.sum() if w is None else w @ values)
 
 
 class GLMResult(_Fitted):
@@ -211,8 +218,8 @@ class GLMResult(_Fitted):
             slopes = slopes - moved
         self.coef, self.intercept = slopes[0], float(intercepts[0]) if self.has_intercept else 0.0
         eta = progress.point.eta
-        eta = (model.predict(progress.point.b) if eta is None else eta)[:, 0]
-        found = _Likelihood(model, target, mean, eta, True)
+        eta = np.ascontiguousarray((model.predict(progress.point.b) if eta is None else eta)[:, 0])
+        found = _Likelihood(model, target, mean, eta)
         self.deviance = 2.0 * max(self._loss - found.saturated, 0.0)
         self.null_deviance = 2.0 * max(found.null - found.saturated, 0.0)
         self.pearson = found.pearson

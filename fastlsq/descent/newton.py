@@ -24,6 +24,8 @@ SAMPLED_ROWS, SAMPLE_STRIDE, ROWS_A_PARAMETER = 16384, 17, 30
 #: a column whose part outside the others is below this share of its square depends on them
 DEPENDENT = 1e-12
 ARMIJO, MOST_HALVINGS = 1e-4, 40
+#: gradient from which on a step is taken on trust
+SMALL_GRADIENT = 1e-5
 #: what the rows that contradict a separating direction may have of the largest step
 CONTRADICTION = 1e-4
 
@@ -114,6 +116,7 @@ def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians):
         progress.history.append({"iteration": iteration, "objective": value, "gradient_norm": norm})
         if norm <= tol:
             progress.converged = True
+            finish(progress, norm)
             break
         if iteration == max_iter:
             progress.reason = f"not converged in {max_iter} iterations"
@@ -142,6 +145,15 @@ def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians):
             progress.gradient_norm = gradient_norm(progress, weight * scale * scale)
             break
     return progress
+
+
+def finish(progress, norm):
+    """One step more, which needs no read: where the gradient is this small it squares what is left of the error."""
+    if progress.penalty.l1 is not None or not 0 < norm <= SMALL_GRADIENT:
+        return
+    step = direction(progress)
+    if np.isfinite(step).all():
+        progress.point.b = progress.point.b + step
 
 
 def usable(point):
