@@ -10,6 +10,8 @@ from fastlsq.descent.glm import GLMResult as GLMResult
 from fastlsq.descent.glm import MultinomialResult as MultinomialResult
 from fastlsq.descent.glm import SeparationWarning as SeparationWarning
 from fastlsq.descent.glm import glm as glm
+from fastlsq.descent.robust_regression import RobustResult as RobustResult
+from fastlsq.descent.robust_regression import robust_regression as robust_regression
 from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
 from fastlsq.gram.elastic_net import ElasticNetResult as ElasticNetResult
@@ -52,10 +54,10 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
     "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "MultinomialResult", "NNLSResult",
-    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest",
+    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RobustResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest",
     "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear",
     "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
+    "robust_regression", "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str
 

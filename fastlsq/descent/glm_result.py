@@ -82,7 +82,7 @@ class _Fitted:
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 
-def _quantile(level, df):
+def quantile(level, df):
     from scipy.special import ndtri, stdtrit
 
     if not _arrays.is_number(level):
@@ -94,7 +94,7 @@ def _quantile(level, df):
     return float(stdtrit(df, 0.5 + level / 2)) if df > 0 else np.nan
 
 
-def _two_sided(values, df):
+def two_sided(values, df):
     from scipy.special import ndtr, stdtr
 
     if df is None:
@@ -212,7 +212,7 @@ class GLMResult(_Fitted):
         self.df_resid = self.n_rows - self.rank - self.has_intercept
         shortest = None
         if self.aliased:
-            shortest = _null_space(model, progress)
+            shortest = null_space(model, progress)
             moved = slopes[0] - shortest.apply(slopes[0])
             intercepts = intercepts + shortest.mean @ moved
             slopes = slopes - moved
@@ -239,20 +239,7 @@ class GLMResult(_Fitted):
         if self._kind.core == "gamma":  # where the curvature is not its mean
             hessian = model.evaluate(progress.point.b, True, False, expected=True).hessian
             self.passes += 1
-        p, mask = len(self.names), progress.active
-        r, exponents = newton.factor_of(hessian[np.ix_(mask, mask)])
-        inverse = np.eye(r.shape[0])
-        if r.size:
-            lib.triangular_solve(r, inverse, False)
-        root = np.zeros((mask.size, r.shape[0]))
-        root[mask] = np.ldexp(inverse, exponents[:, None])
-        root = model.parameter_map() @ root
-        if shortest is not None:
-            moved = root[:p] - shortest.apply(root[:p])
-            if self.has_intercept:
-                root[p] += shortest.mean @ moved
-            root[:p] -= moved
-        return np.vstack([root[p:], root[:p]]) if self.has_intercept else root
+        return parameter_root(model, hessian, progress.active, shortest)
 
     @property
     def params(self) -> NDArray[np.float64]:
@@ -287,11 +274,11 @@ class GLMResult(_Fitted):
     @cached_property
     def p_values(self) -> NDArray[np.float64]:
         """Two-sided, of the normal distribution for binomial and poisson, else of t."""
-        return _two_sided(self.t_values, self.df_inference)
+        return two_sided(self.t_values, self.df_inference)
 
     def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
         """Wald intervals, shape (number of parameters, 2)."""
-        half = _quantile(level, self.df_inference) * self.standard_errors
+        half = quantile(level, self.df_inference) * self.standard_errors
         return np.stack([self.params - half, self.params + half], axis=1)
 
     # ---- the fit as a whole ------------------------------------------------------------------------------------------
@@ -383,6 +370,24 @@ def _gamma_likelihood(model, y, eta, dispersion):
     return total
 
 
+def parameter_root(model, hessian, active, shortest):
+    """A with A Aᵀ the inverse of a Hessian, in the user's units, the intercept first."""
+    p = model.x.shape[1]
+    r, exponents = newton.factor_of(hessian[np.ix_(active, active)])
+    inverse = np.eye(r.shape[0])
+    if r.size:
+        lib.triangular_solve(r, inverse, False)
+    root = np.zeros((active.size, r.shape[0]))
+    root[active] = np.ldexp(inverse, exponents[:, None])
+    root = model.parameter_map() @ root
+    if shortest is not None:
+        moved = root[:p] - shortest.apply(root[:p])
+        if model.intercept:
+            root[p] += shortest.mean @ moved
+        root[:p] -= moved
+    return np.vstack([root[p:], root[:p]]) if model.intercept else root
+
+
 class _Shortest:
     """Moves slopes to minimum norm, along a null space (orthonormal rows) of the columns about `mean`."""
 
@@ -394,7 +399,7 @@ class _Shortest:
         return slopes - self.null.T @ (self.null @ slopes)
 
 
-def _null_space(model, progress):
+def null_space(model, progress):
     """In the user's units, of the columns that depend on others."""
     p = model.x.shape[1]
     own = model.units.exponents[:p]
@@ -439,7 +444,7 @@ class MultinomialResult(_Fitted):
         k, p = classes.size, len(self.names)
         slopes, intercepts = model.in_user_units(progress.point.b)
         coef, level = np.zeros((k, p)), np.zeros(k)
-        shortest = _null_space(model, progress) if self.aliased else None
+        shortest = null_space(model, progress) if self.aliased else None
         if shortest is not None:
             moved = slopes - shortest.apply(slopes.T).T
             intercepts = intercepts + moved @ shortest.mean
@@ -477,11 +482,11 @@ class MultinomialResult(_Fitted):
 
     @property
     def p_values(self) -> NDArray[np.float64]:
-        return _two_sided(self.t_values, None)
+        return two_sided(self.t_values, None)
 
     def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
         """Wald intervals, shape (k, number of parameters, 2)."""
-        half = _quantile(level, None) * self.standard_errors
+        half = quantile(level, None) * self.standard_errors
         return np.stack([self.params - half, self.params + half], axis=2)
 
     @property

@@ -48,3 +48,29 @@ class GLMSummary(Summary):
         if fit.penalized:
             notes.append("The coefficients are penalized; there are no standard errors.")
         return notes
+
+
+class RobustSummary(GLMSummary):
+    """The table of a robust fit."""
+
+    def _title(self):
+        return f"Robust regression, {self.fit.loss}" + ("" if self.fit.has_intercept else ", no intercept")
+
+    def _facts(self):
+        fit = self.fit
+        return [
+            ("Observations", _number(fit.n_rows)),
+            ("Scale", _number(fit.scale)),
+            ("Df model", _number(fit.df_model)),
+            ("Scale by", fit.scale_kind),
+            ("Df residual", _number(fit.df_resid)),
+            ("Tuning constant", _number(fit.tuning)),
+            ("Weight below 1/2", _number(fit.downweighted)),
+        ]
+
+    def _lines(self):
+        return [("Converged" if self.fit.converged else "NOT converged", f"{self.fit.n_iter} weighted fits")]
+
+    def _notes(self):
+        notes = super(GLMSummary, self)._notes()
+        return [*notes, self.fit.reason[0].upper() + self.fit.reason[1:] + "."] if self.fit.reason else notes
