@@ -262,7 +262,7 @@ class GLMResult(_Fitted):
         """NaN for penalized fits, constant columns, and where `inference` was False."""
         if self._root is None:
             return np.full(len(self.param_names), np.nan)
-        errors = np.sqrt(self.dispersion * np.einsum("ij,ij->i", self._root, self._root))
+        errors = np.sqrt(self.dispersion) * lengths(self._root)
         return np.where(errors > 0, errors, np.nan)
 
     @cached_property
@@ -370,6 +370,13 @@ def _gamma_likelihood(model, y, eta, dispersion):
     return total
 
 
+def lengths(rows):
+    """Of rows whose squares may be no numbers."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return unit * np.sqrt(((rows / unit[:, None]) ** 2).sum(axis=1))
+
+
 def parameter_root(model, hessian, active, shortest):
     """A with A Aᵀ the inverse of a Hessian, in the user's units, the intercept first."""
     p = model.x.shape[1]
@@ -467,7 +474,7 @@ class MultinomialResult(_Fitted):
             root = np.ldexp(inverse, exponents[:, None])
             for c in range(k - 1):
                 own = model.parameter_map() @ root[c * model.lead : (c + 1) * model.lead]
-                errors = np.sqrt(np.einsum("ij,ij->i", own, own))
+                errors = lengths(own)
                 self.standard_errors[c + 1] = np.r_[errors[p:], errors[:p]]
 
     @property

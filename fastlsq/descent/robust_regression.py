@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.descent import newton
 from fastlsq.descent.families import Family
-from fastlsq.descent.glm_result import null_space, parameter_root, quantile, two_sided
+from fastlsq.descent.glm_result import lengths, null_space, parameter_root, quantile, two_sided
 from fastlsq.descent.objective import Model, Point
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ class RobustResult:
     def standard_errors(self) -> NDArray[np.float64]:
         if self._root is None:
             return np.full(len(self.param_names), np.nan)
-        errors = np.sqrt(np.einsum("ij,ij->i", self._root, self._root))
+        errors = lengths(self._root)
         return np.where(errors > 0, errors, np.nan)
 
     @cached_property
