@@ -6,8 +6,8 @@
     python -m bench.glm tall --rounds 3
     python -m bench.glm --quick 50            # a smoke run: answers checked, times no evidence
 
-The model is binomial with an intercept and without a penalty.  Every method is checked by the gradient of the mean loss at
-its coefficients, computed here, and by its distance to the coefficients of a fit to the last digits.
+The model is binomial with an intercept and without a penalty.  Every method is checked by the gradient of the mean
+loss at its coefficients, computed here, and by its distance to the coefficients of a fit to the last digits.
 """
 
 import sys

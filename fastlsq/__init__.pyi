@@ -53,10 +53,11 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
-    "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "MultinomialResult", "NNLSResult",
-    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RobustResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest",
-    "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear",
-    "lstsq", "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
+    "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult",
+    "MultinomialResult", "NNLSResult", "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult",
+    "RobustResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net",
+    "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq",
+    "lstsq_equality", "nnls", "ols", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
     "robust_regression", "rolling_ols", "row_chunks", "set_num_threads", "show_config", "unpatch",
 ]
 __version__: str

@@ -205,6 +205,13 @@ def _two_labels(y, labels, n):
     return Response(codes.astype(np.float64), None, classes)
 
 
+def check_size(y, name):
+    """Raise ValueError unless the squares of what is largest are numbers."""
+    largest = float(np.abs(y).max(initial=0.0))
+    if largest != 0 and not _WEIGHTS[0] <= largest <= _WEIGHTS[1]:
+        raise ValueError(f"the largest of {name} is {largest:.3g}; scale it into {_WEIGHTS[0]:g} to {_WEIGHTS[1]:g}")
+
+
 def restrictions(R, r, parameters):
     """Float64 (m, parameters) matrix and m values of linear restrictions R params = r."""
     matrix, values = real(R, "R"), real(r, "r")

@@ -85,6 +85,13 @@ class Family:
     def estimates_dispersion(self):
         return self.name in ("gaussian", "gamma")
 
+    @property
+    def needs_a_start(self):
+        """Whether eta = 0 is that of no mean."""
+        own = self.name, self.link
+        return self.link in ("inverse", "sqrt") or own in {("poisson", "identity"), ("gamma", "identity"),
+                                                           ("binomial", "log")}
+
     def check(self, y):
         """Raise ValueError naming the first row whose y the family does not have."""
         if self.name == "gaussian":

@@ -59,13 +59,13 @@ def glm(
     X : array_like or data frame, shape (n, p), real
         Any numeric dtype and strides; read without a copy, but for a sample of every 17th row where there are many.
     y : array_like, shape (n,)
-        gaussian: any; poisson: >= 0; gamma: > 0; binomial: 0 and 1, or shares in between with the numbers of trials as
-        weights, or shape (n, 2) of successes and failures, or two labels that are no numbers; multinomial: labels.
+        gaussian: any; poisson: >= 0; gamma: > 0; binomial: 0 and 1, or shares in between with the numbers of trials
+        as weights, or shape (n, 2) of successes and failures, or two labels that are no numbers; multinomial: labels.
     family : {'gaussian', 'binomial', 'multinomial', 'poisson', 'gamma'}
     link : str, optional
-        gaussian: 'identity', 'log', 'inverse'; binomial: 'logit', 'probit', 'cloglog', 'log'; poisson: 'log', 'identity',
-        'sqrt'; gamma: 'log', 'inverse', 'identity'.  The first of each is the default; it takes one read of X an
-        iteration, the others two.
+        gaussian: 'identity', 'log', 'inverse'; binomial: 'logit', 'probit', 'cloglog', 'log'; poisson: 'log',
+        'identity', 'sqrt'; gamma: 'log', 'inverse', 'identity'.  The first of each is the default; it takes one read
+        of X an iteration, the others two.
     weights : array_like, shape (n,), optional
         Non-negative.  Coefficients are those of rows repeated w times; standard errors take w as relative precisions
         (degrees of freedom count rows with w > 0).
@@ -76,8 +76,9 @@ def glm(
     alpha, l1_ratio : float
         Strength >= 0 and mixture between 0 and 1 of the penalty.  l1_ratio is not for multinomial.
     tol : float
-        Converged when the largest entry of the gradient of the objective, each column scaled to unit curvature (and for the
-        gaussian family y to unit variance), is no larger.  With l1 of the subgradient nearest to 0.
+        Converged when the largest entry of the gradient of the objective, each column scaled to unit curvature (and for
+        the gaussian family y to unit variance), is no larger.  With l1 of the subgradient nearest to 0.  Without it one
+        more step follows, which needs no read.
     max_iter : int
         Steps of Newton's method.
     inference : bool
@@ -89,7 +90,7 @@ def glm(
     Returns
     -------
     GLMResult or, for multinomial, MultinomialResult
-        `converged` tells whether the gradient met `tol`; where it did not `reason` tells why, and a RuntimeWarning says so.
+        `converged` tells whether the gradient met `tol`; where it did not `reason` and a RuntimeWarning tell why.
 
     Raises
     ------
@@ -101,13 +102,14 @@ def glm(
     Warns
     -----
     SeparationWarning
-        A direction of the coefficients fits no row worse the further one goes: there is no finite maximum.  The warning and
-        `separation` of the result name the columns of that direction.
+        A direction of the coefficients fits no row worse the further one goes: there is no finite maximum.  The
+        warning and `separation` of the result name the columns of that direction.
 
     Notes
     -----
-    Columns that depend on earlier ones are named in `aliased`, and the coefficients are then of minimum norm.  From 3000
-    parameters on L-BFGS takes the place of Newton's method, without standard errors.
+    Columns that depend on earlier ones (to 1e-6 of their length about the mean) are named in `aliased`, and the
+    coefficients are then of minimum norm.  From 3000 parameters on L-BFGS takes the place of Newton's method, but
+    with l1, and there are no standard errors.
 
     Sources: McCullagh and Nelder, Generalized Linear Models (1989); Friedman, Hastie and Tibshirani (2010) for proximal
     Newton steps; Albert and Anderson (1984) for separation.
@@ -118,7 +120,7 @@ def glm(
     >>> x = np.array([[1.0], [2], [3], [4], [5], [6]])
     >>> fit = fastlsq.glm(x, [0, 0, 1, 0, 1, 1], family="binomial")
     >>> fit.coef.round(4), round(fit.intercept, 4), fit.converged
-    (array([1.0538]), -3.6883, True)
+    (array([1.214]), -4.2491, True)
     """
     n_threads = _threads.resolve(n_threads)
     if family != "multinomial" and family not in FAMILY_LINKS:
@@ -154,6 +156,8 @@ def glm(
         weights = target.trials if weights is None else weights.astype(np.float64) * target.trials
         if not (weights > 0).any():
             raise ValueError("y has no trials")
+    if family in ("gaussian", "poisson"):
+        _arrays.check_size(target.y, "y")
     mean = float(np.average(target.y, weights=weights))
     if family == "binomial" and mean in (0.0, 1.0):
         raise ValueError(f"y has one class only: every row is {int(mean)}")
@@ -180,7 +184,7 @@ def _multinomial(x, y, weights, intercept, alpha, tol, max_iter, inference, name
         raise ValueError("y has one class only" if classes.size < 2 else "y has one class only in rows with a weight")
     if np.unique(seen).size < classes.size:
         missing = next(c for c in range(classes.size) if c not in set(seen.tolist()))
-        raise ValueError(f"class {classes[missing]!r} of y has no row with a weight")
+        raise ValueError(f"class {classes[missing]} of y has no row with a weight")
     # the first class is the one without a predictor, which the core has last
     codes = (codes - 1) % classes.size
     k = classes.size - 1
@@ -217,8 +221,8 @@ def _penalty(model, alpha, l1_ratio):
     second = np.append(np.ldexp(np.full(p, whole * (1 - l1_ratio)), 2 * own), np.zeros(int(model.intercept)))
     # of classes that sum to zero, from those less the one without a predictor
     coupling = np.eye(k) - (1.0 / (k + 1) if model.family is None else 0.0)
-    return newton.Penalty(first if alpha * l1_ratio > 0 else None, second if alpha * (1 - l1_ratio) > 0 else None, coupling,
-                          model.intercept)
+    return newton.Penalty(first if alpha * l1_ratio > 0 else None, second if alpha * (1 - l1_ratio) > 0 else None,
+                          coupling, model.intercept)
 
 
 def _fit(model, alpha, l1_ratio, tol, max_iter, inference, scale, level):
@@ -226,8 +230,8 @@ def _fit(model, alpha, l1_ratio, tol, max_iter, inference, scale, level):
     for attempt in (0, 1):
         b = np.zeros((model.predictors, model.lead))
         if model.intercept:
-            b[:, -1] = level
-        elif model.family is not None and model.family.link in ("identity", "inverse") and model.family.name != "gaussian":
+            b[:, -1] = level if model.offset is None else level - np.average(model.offset, weights=model.weights)
+        elif model.family is not None and model.family.needs_a_start:
             b = _positive_start(model, level)
         penalty = _penalty(model, alpha, l1_ratio)
         if b.size >= MOST_PARAMETERS and penalty.l1 is None:

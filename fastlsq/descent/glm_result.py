@@ -131,10 +131,11 @@ class _Likelihood:
         """Loss of the model of an intercept (if there is one) and the offset alone."""
         family = model.family
         if model.offset is None and model.intercept:
-            level = float(family.eta(np.float64(mean)))
+            with np.errstate(all="ignore"):  # NaN where the mean of y is none of the family
+                level = float(family.eta(np.float64(mean)))
         elif model.intercept:
-            none = type(model).of(np.empty((model.x.shape[0], 0)), model.y, model.weights, model.offset, family, 1, True,
-                                  model.n_threads)
+            none = type(model).of(np.empty((model.x.shape[0], 0)), model.y, model.weights, model.offset, family, 1,
+                                  True, model.n_threads)
             start = family.start(mean) - float(np.average(model.offset, weights=model.weights))
             penalty = newton.Penalty(None, None, np.eye(1), True)
             return newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point.loss
@@ -179,8 +180,8 @@ class GLMResult(_Fitted):
         0.0 for a model without one.
     family, link : str
     names, param_names : list of str
-        Without and with 'intercept' in front; `params`, `standard_errors`, `t_values`, `p_values` and `conf_int()` follow
-        `param_names`.
+        Without and with 'intercept' in front; `params`, `standard_errors`, `t_values`, `p_values` and `conf_int()`
+        follow `param_names`.
     deviance, null_deviance : float
         The null model has the intercept (if any) and the offset.
     log_likelihood, aic, bic : float
@@ -191,9 +192,9 @@ class GLMResult(_Fitted):
     pearson : float
         Pearson's statistic.
     converged : bool
-        Whether the gradient met the tolerance; `gradient_norm` is what it was, `reason` why it did not, `history` the
-        objective (times the sum of the weights) and the gradient of every step, `passes` how often X was read (a part
-        of it where a sample was).
+        Whether the gradient met the tolerance; `gradient_norm` is what it was at the last pass, `reason` why it did
+        not, `history` the objective (times the sum of the weights) and the gradient of every step, `passes` how often
+        X was read (a part of it where a sample was).
     separation : dict or None
         Direction of the coefficients without end, by columns.
     aliased : list of str
@@ -230,7 +231,9 @@ class GLMResult(_Fitted):
         if model.weights is not None and family.name == "gaussian":
             w = model.weights[model.weights > 0].astype(np.float64)
             self._sum_log_weights = float(np.log(w).sum())
-        self._gamma_likelihood = _gamma_likelihood(model, target.y, eta, self.dispersion) if family.name == "gamma" else 0.0
+        self._gamma_likelihood = 0.0
+        if family.name == "gamma":
+            self._gamma_likelihood = _gamma_likelihood(model, target.y, eta, self.dispersion)
         self._root = self._inverse_root(model, progress, shortest) if self._with_errors else None
 
     def _inverse_root(self, model, progress, shortest):
@@ -239,7 +242,10 @@ class GLMResult(_Fitted):
         if self._kind.core == "gamma":  # where the curvature is not its mean
             hessian = model.evaluate(progress.point.b, True, False, expected=True).hessian
             self.passes += 1
-        return parameter_root(model, hessian, progress.active, shortest)
+        try:
+            return parameter_root(model, hessian, progress.active, shortest)
+        except np.linalg.LinAlgError:  # a fit that has not converged
+            return None
 
     @property
     def params(self) -> NDArray[np.float64]:
@@ -330,7 +336,10 @@ class GLMResult(_Fitted):
         *,
         offset: ArrayLike | None = None,
     ) -> NDArray[Any]:
-        """Means ('response'), linear predictors ('link') or, of a binomial fit, the likelier label ('class'), shape (n,)."""
+        """Means ('response'), linear predictors ('link') or, of a binomial fit, the likelier label ('class').
+
+        Shape (n,) for X of shape (n, p).
+        """
         if kind not in ("response", "link", "class") or (kind == "class" and self.family != "binomial"):
             raise ValueError(f"kind must be 'response' or 'link', or for family='binomial' 'class', got {kind!r}")
         x = self._checked(X)

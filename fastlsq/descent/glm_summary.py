@@ -13,7 +13,8 @@ class GLMSummary(Summary):
 
     def _title(self):
         fit = self.fit
-        return f"Generalized linear model, {fit.family}, link {fit.link}" + ("" if fit.has_intercept else ", no intercept")
+        tail = "" if fit.has_intercept else ", no intercept"
+        return f"Generalized linear model, {fit.family}, link {fit.link}{tail}"
 
     def _facts(self):
         fit = self.fit

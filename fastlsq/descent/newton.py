@@ -4,10 +4,10 @@
 
     F(b) = sum_i w_i l_i(b) + 1/2 sum_cd C_cd b_c·D b_d + sum_j l1_j |b_j|
 
-A pass at b gives loss, gradient and Hessian; the step is that of the quadratic model, solved by Cholesky or, with l1, by
-coordinate descent on the Hessian.  The pass at b + step is the next one: only where it shows too little descent is the step
-shortened, along the stored predictors, without reading rows.  A sample of the rows comes first where there are many: its
-minimum is a standard error of the sample away from that of all rows, and from there three steps or so are left.
+A pass at b gives loss, gradient and Hessian; the step is that of the quadratic model, solved by Cholesky or, with l1,
+by coordinate descent on the Hessian.  The pass at b + step is the next one: only where it shows too little descent is
+the step shortened, along the stored predictors, without reading rows.  A sample of the rows comes first where there are
+many: its minimum is a standard error of the sample away from that of all rows, and from there three steps are left.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ from fastlsq.solve.deficient import dependent_columns
 from fastlsq.solve.moments import root_exponents
 
 EPS = np.finfo(float).eps
-#: rows from which on a sample is worth its reads, what part it is (odd: periods in the rows are rarely), rows a parameter
+#: rows from which on a sample is worth its reads; what part of them it is, odd as periods in the rows rarely are; how
+#: many of its rows there have to be for each parameter
 SAMPLED_ROWS, SAMPLE_STRIDE, ROWS_A_PARAMETER = 16384, 17, 30
 #: a column whose part outside the others is below this share of its square depends on them
 DEPENDENT = 1e-12
@@ -55,8 +56,8 @@ class Penalty:
 
     @property
     def determines(self):
-        """Whether dependent columns still have one solution."""
-        return self.l2 is not None
+        """Whether dependent columns are left to the penalty."""
+        return self.l2 is not None or self.l1 is not None
 
 
 @dataclass(slots=True)
@@ -121,7 +122,11 @@ def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians):
         if iteration == max_iter:
             progress.reason = f"not converged in {max_iter} iterations"
             break
-        step = direction(progress)
+        try:
+            step = direction(progress)
+        except np.linalg.LinAlgError as error:
+            progress.reason = str(error)
+            break
         slope = descent_of(progress, step)
         if not slope < 0:
             progress.reason = "no descent left: rounding"
@@ -139,10 +144,10 @@ def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians):
         point, value = new, new.loss + penalty.value(new.b)
         progress.point = point
         progress.history[-1]["step"] = t
-        if moved is not None and creeps(norms, gradient_norm(progress, weight * scale * scale)) and separates(model, moved):
-            progress.separation = step
-            progress.reason = "the classes are separated"
-            progress.gradient_norm = gradient_norm(progress, weight * scale * scale)
+        norm = gradient_norm(progress, weight * scale * scale)
+        if moved is not None and not penalty.determines and creeps(norms, norm) and separates(model, moved):
+            progress.separation, progress.gradient_norm = step, norm
+            progress.reason = "the outcomes are separated"
             break
     return progress
 
@@ -183,8 +188,9 @@ def independent(model, hessian, penalty):
     constant = ~(diagonal > 1e-13 * raw)
     p = model.x.shape[1]
     found[:p] = ~constant
-    if penalty.determines:
+    if penalty.l2 is not None:
         found[:p] |= penalty.l2[:p] > 0
+    if penalty.determines:
         return found
     columns = np.flatnonzero(~constant)
     if columns.size:
@@ -244,11 +250,11 @@ def factor_of(h):
     scaled = np.ldexp(h, exponents[:, None] + exponents[None, :])
     diagonal = np.diagonal(scaled).copy()
     for shift in (0.0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0):
-        r = np.ascontiguousarray(scaled)
+        r = scaled.copy()
         r[np.diag_indices_from(r)] = diagonal * (1.0 + shift) + (shift if (diagonal <= 0).any() else 0.0)
         if r.shape[0] == 0 or lib.cholesky(r, 1) is None:
             return r, exponents
-    raise np.linalg.LinAlgError("the Hessian is not finite")
+    raise np.linalg.LinAlgError("the Hessian is not finite, or 0")
 
 
 def solve_definite(h, g):

@@ -111,16 +111,17 @@ class Model:
             slope[own], curvature[own] = self.family.slopes(eta, y)
         if self.weights is not None:
             w = self.weights[own].astype(np.float64)
-            losses, slope[own], curvature[own] = (np.where(w > 0, w * v, 0.0) for v in (losses, slope[own], curvature[own]))
+            with np.errstate(all="ignore"):
+                losses, slope[own], curvature[own] = (
+                    np.where(w > 0, w * values, 0.0) for values in (losses, slope[own], curvature[own]))
         return float(losses.sum())
 
     def predict(self, b):
         """eta, n x predictors."""
         eta = np.empty((self.x.shape[0], self.predictors))
         core = "softmax" if self.family is None else "gaussian"
-        target = np.zeros(1).repeat(self.x.shape[0]) if self.family is None else self.y
-        lib.glm_pass(self.x, target, None, *self.arguments(1), self.intercept, core, np.ascontiguousarray(b), self.offset,
-                     self.n_threads, eta, kernel=self.kernel)
+        lib.glm_pass(self.x, self.y, None, *self.arguments(1), self.intercept, core, np.ascontiguousarray(b),
+                     self.offset, self.n_threads, eta, kernel=self.kernel)
         return eta
 
     def loss_along(self, before, after, t):

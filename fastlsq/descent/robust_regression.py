@@ -29,6 +29,8 @@ TUNING = {"huber": 1.345, "bisquare": 4.685}
 QUARTILE = 0.6744897501960817
 #: where Huber's proposal 2 bounds the residuals
 PROPOSAL = 2.5
+#: sums of squares of a column below which its digits are lost
+_SMALLEST_SQUARES = 1e-280
 #: residuals below this share of the largest |y| are rounding
 EXACT = 1e-14
 
@@ -132,7 +134,7 @@ def robust_regression(
     -----
     Where half of the residuals or more are zero the scale is 0: the answer is the fit at that point, `scale` 0 and the
     standard errors NaN.  Outliers in X are not guarded against.
-    Source: Huber and Ronchetti, Robust Statistics (2009), chapter 7; the standard errors are (7.83) there, 'H1' in statsmodels.
+    Source: Huber and Ronchetti, Robust Statistics (2009), chapter 7; the standard errors are 'H1' of statsmodels.
 
     Examples
     --------
@@ -142,7 +144,7 @@ def robust_regression(
     >>> y[9] = 100
     >>> fit = fastlsq.robust_regression(x, y, loss="bisquare")
     >>> fit.coef.round(2), round(fit.intercept, 2)
-    (array([1.99]), 1.03)
+    (array([2.]), 1.03)
     """
     n_threads = _threads.resolve(n_threads)
     if loss not in TUNING:
@@ -170,14 +172,14 @@ def robust_regression(
     target = np.ldexp(y, -exponent)
     model = Model.of(x, target, None, None, Family("gaussian", "identity"), 1, bool(intercept), n_threads)
     fit = _Reweighted(model, scale, tol, max_iter)
-    if not fit.begin():
+    if not fit.begin(_SMALLEST_SQUARES):
         _arrays.check_finite(X=x)
         fit = _Reweighted(model.rescaled(), scale, tol, max_iter)
-        if not fit.begin():
+        if not fit.begin(-1.0):
             raise ValueError("X is too large for its squares to be summed")
     df = n - int(fit.active.sum())
     if df <= 0:
-        raise ValueError(f"X has {n} rows, the model {int(fit.active.sum())} parameters: more rows than those are needed")
+        raise ValueError(f"X has {n} rows for {int(fit.active.sum())} parameters: more rows than parameters are needed")
     if loss == "bisquare":
         fit.run(Loss("huber", TUNING["huber"]), df, most=10)
     fit.run(Loss(loss, float(tuning)), df)
@@ -203,11 +205,11 @@ class _Reweighted:
         self.passes += 1
         return gradient[0], hessian
 
-    def begin(self):
-        """Least squares; False where sums of squares are no numbers."""
+    def begin(self, smallest):
+        """Least squares; False where sums of squares are no numbers, or `smallest` or less."""
         g, self.whole = self.moments(-self.model.y, np.ones(self.n))
         columns = np.diagonal(self.whole)
-        if not (np.isfinite(g).all() and np.isfinite(self.whole).all() and (columns > 1e-280).all() | (columns > 0).all()):
+        if not (np.isfinite(g).all() and np.isfinite(self.whole).all() and (columns > smallest).all()):
             return False
         self.active = newton.independent(self.model, self.whole, newton.Penalty(None, None, np.eye(1), False))
         self.b = np.zeros(self.model.lead)
@@ -244,7 +246,8 @@ class _Reweighted:
                 self.converged = True
                 return
         if most is None:
-            self.reason = f"not converged in {self.max_iter} iterations: gradient {norm:.2g}, change of the scale {change:.2g}"
+            self.reason = (f"not converged in {self.max_iter} iterations: gradient {norm:.2g}, change of the scale "
+                           f"{change:.2g}")
 
 
 class RobustResult:
@@ -260,8 +263,8 @@ class RobustResult:
     names, param_names : list of str
         Without and with 'intercept' in front; the arrays follow `param_names`.
     standard_errors, t_values, p_values : ndarray
-        k² [sum psi²/(n - q)] / [mean psi']² s² (XᵀX)⁻¹ with q parameters and k = 1 + (q/n) var psi'/(mean psi')²; tests take
-        the normal distribution.
+        k² [sum psi²/(n - q)] / [mean psi']² s² (XᵀX)⁻¹ with q parameters and k = 1 + (q/n) var psi'/(mean psi')²;
+        tests take the normal distribution.
     n_rows, df_model, df_resid : int
     downweighted : int
         Rows whose weight is below 1/2.
