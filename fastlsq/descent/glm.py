@@ -158,6 +158,8 @@ def glm(
             raise ValueError("y has no trials")
     if family in ("gaussian", "poisson"):
         _arrays.check_size(target.y, "y")
+    if family == "gaussian" and kind.link == "log" and not (target.y > 0).any():
+        raise ValueError("y must be > 0 in some row for family='gaussian', link='log'")
     mean = float(np.average(target.y, weights=weights))
     if family == "binomial" and mean in (0.0, 1.0):
         raise ValueError(f"y has one class only: every row is {int(mean)}")
@@ -165,7 +167,8 @@ def glm(
         raise ValueError("y must not be 0 in every row")
     model = Model.of(x, target.y, weights, offset, kind, 1, bool(intercept), n_threads)
     scale = _spread(target.y, weights, mean) if family == "gaussian" else 1.0
-    progress, model = _fit(model, alpha, l1_ratio, tol, max_iter, inference, scale, kind.start(mean))
+    with np.errstate(all="ignore"):  # trials of steps that are too long; what is kept is finite
+        progress, model = _fit(model, alpha, l1_ratio, tol, max_iter, inference, scale, kind.start(mean))
     fit = GLMResult(model, progress, kind, names, target, mean, alpha, bool(inference))
     _warn(fit)
     return fit
@@ -191,7 +194,8 @@ def _multinomial(x, y, weights, intercept, alpha, tol, max_iter, inference, name
     model = Model.of(x, codes.astype(np.float64), weights, None, None, k, intercept, n_threads)
     shares = np.bincount(codes, weights=weights, minlength=classes.size)
     shares = shares / shares.sum()
-    progress, model = _fit(model, alpha, 0.0, tol, max_iter, inference, 1.0, np.log(shares[:k] / shares[k]))
+    with np.errstate(all="ignore"):
+        progress, model = _fit(model, alpha, 0.0, tol, max_iter, inference, 1.0, np.log(shares[:k] / shares[k]))
     fit = MultinomialResult(model, progress, classes, names, shares, alpha, bool(inference))
     _warn(fit)
     return fit
