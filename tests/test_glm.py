@@ -265,6 +265,15 @@ def test_multinomial_ridge_against_scikit_learn(labels):
     assert np.array_equal(fit.predict(x, "class"), peer.predict(x))
 
 
+def test_weights_of_a_multinomial_are_repetitions():
+    x, y = classes_data()
+    w = np.random.default_rng(13).integers(0, 4, 400)
+    long = np.repeat(np.arange(400), w)
+    got, want = (fastlsq.glm(*rows, family="multinomial", weights=weights) for rows, weights in (
+        ((x.astype(np.float32), y), w), ((x[long].astype(np.float32), y[long]), None)))
+    assert np.abs(got.params - want.params).max() <= 1e-12 and np.isclose(got.deviance, want.deviance, rtol=1e-12)
+
+
 def test_two_classes_of_a_multinomial_are_the_binomial():
     x, codes = classes_data(k=2)
     one, two = fastlsq.glm(x, codes, family="binomial"), fastlsq.glm(x, codes, family="multinomial")
@@ -313,6 +322,15 @@ def test_the_sample_changes_nothing(monkeypatch):
     assert got.passes != want.passes
     assert np.abs(got.params - want.params).max() <= 1e-13
     assert relative(got.standard_errors, want.standard_errors) <= 1e-7
+
+
+def test_a_loose_tolerance_is_met_on_all_rows():
+    x, y = data("binomial", 60000, 5)
+    fit, exact = (fastlsq.glm(x, y, family="binomial", tol=tol, inference=False) for tol in (0.01, 1e-12))
+    slope = fit.predict(x) - y
+    gradient = np.abs(np.r_[x.T @ slope, slope.sum()]).max() / len(y)
+    assert fit.converged and gradient <= 0.01 and fit.passes < exact.passes
+    assert fit.deviance <= 1.001 * exact.deviance
 
 
 def test_without_inference_the_coefficients_are_the_same():

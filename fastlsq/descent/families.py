@@ -96,6 +96,10 @@ class Family:
         """Raise ValueError naming the first row whose y the family does not have."""
         if self.name == "gaussian":
             return
+        low, high = y.min(), y.max()
+        inside = {"poisson": low >= 0, "gamma": low > 0, "binomial": low >= 0 and high <= 1}
+        if inside[self.name]:
+            return
         wrong = (y < 0) if self.name == "poisson" else (y <= 0) if self.name == "gamma" else (y < 0) | (y > 1)
         if wrong.any():
             row = int(np.argmax(wrong))

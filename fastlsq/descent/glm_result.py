@@ -105,11 +105,12 @@ def two_sided(values, df):
 class _Likelihood:
     """Deviances, Pearson's statistic and what the log-likelihood has besides the loss."""
 
-    def __init__(self, model, target, mean, eta):
+    def __init__(self, model, target, mean, eta, with_pearson):
         family, n = model.family, model.x.shape[0]
-        self.saturated = self.constant = self.pearson = 0.0
+        self.saturated = self.constant = 0.0
+        self.pearson = 0.0 if with_pearson else np.nan
         self.null = self._null(model, mean)
-        if family.core is not None:
+        if family.core is not None and with_pearson:
             self.pearson = lib.glm_along(family.core, eta, eta, 0.0, model.y, model.weights)[2]
         for own in _pieces(n):
             y, w = target.y[own], None if model.weights is None else model.weights[own].astype(np.float64)
@@ -121,7 +122,7 @@ class _Likelihood:
             with np.errstate(all="ignore"):
                 if not (family.name == "gaussian" or (family.name == "binomial" and ((y == 0) | (y == 1)).all())):
                     self.saturated += _sum(w, family.saturated(y))
-                if family.core is None:
+                if family.core is None and with_pearson:
                     mu = family.mean(ours)
                     self.pearson += _sum(w, (y - mu) ** 2 / family.variance(mu))
                 self.constant += self._constant(family, y, w, trials)
@@ -190,7 +191,7 @@ class GLMResult(_Fitted):
     dispersion : float
         1 for binomial and poisson, else Pearson's statistic over df_resid.
     pearson : float
-        Pearson's statistic.
+        Pearson's statistic; NaN where it is not needed and `inference` was False.
     converged : bool
         Whether the gradient met the tolerance; `gradient_norm` is what it was at the last pass, `reason` why it did
         not, `history` the objective (times the sum of the weights) and the gradient of every step, `passes` how often
@@ -220,7 +221,7 @@ class GLMResult(_Fitted):
         self.coef, self.intercept = slopes[0], float(intercepts[0]) if self.has_intercept else 0.0
         eta = progress.point.eta
         eta = np.ascontiguousarray((model.predict(progress.point.b) if eta is None else eta)[:, 0])
-        found = _Likelihood(model, target, mean, eta)
+        found = _Likelihood(model, target, mean, eta, inference or family.estimates_dispersion)
         self.deviance = 2.0 * max(self._loss - found.saturated, 0.0)
         self.null_deviance = 2.0 * max(found.null - found.saturated, 0.0)
         self.pearson = found.pearson

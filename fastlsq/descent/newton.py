@@ -22,6 +22,8 @@ EPS = np.finfo(float).eps
 #: rows from which on a sample is worth its reads; what part of them it is, odd as periods in the rows rarely are; how
 #: many of its rows there have to be for each parameter
 SAMPLED_ROWS, SAMPLE_STRIDE, ROWS_A_PARAMETER = 16384, 17, 30
+#: and where little is asked for, how many there are for each parameter at least
+ENOUGH_ROWS = 200
 #: a column whose part outside the others is below this share of its square depends on them
 DEPENDENT = 1e-12
 ARMIJO, MOST_HALVINGS = 1e-4, 40
@@ -79,9 +81,11 @@ class Progress:
 def start(model, penalty, b, tol, max_iter, scale, whole_hessians):
     """Progress of a fit from b, by way of a sample where there are many rows."""
     n, size = model.x.shape[0], model.predictors * model.lead
-    used = 0.0
+    used, prior = 0.0, None
     if n >= SAMPLED_ROWS and n // SAMPLE_STRIDE >= ROWS_A_PARAMETER * size:
-        part = model.sample(SAMPLE_STRIDE)
+        # of a gradient of all rows the sample leaves some n^-1/2
+        stride = max(SAMPLE_STRIDE, int(n / max(ENOUGH_ROWS * size, 10.0 / max(tol, 1e-6) ** 2)) | 1)
+        part = model.sample(stride)
         share = part.sum_weights / model.sum_weights if model.weights is not None else part.x.shape[0] / n
         if share > 0:
             def shrunk(values):
@@ -89,25 +93,32 @@ def start(model, penalty, b, tol, max_iter, scale, whole_hessians):
 
             own = Penalty(shrunk(penalty.l1), shrunk(penalty.l2), penalty.coupling, penalty.unit)
             # a tenth of what the sample itself does not know
-            found = minimise(part, own, b, max(0.1 * part.x.shape[0] ** -0.5, tol), 12, scale, True)
-            used = found.passes / SAMPLE_STRIDE
+            known = 0.1 * part.x.shape[0] ** -0.5
+            found = minimise(part, own, b, known, 12, scale, True)
+            used = found.passes / stride
             inside = found.separation is None and np.isfinite(found.point.loss)
             if inside and np.isfinite(found.point.b).all() and np.abs(found.point.eta).max() < 30 * max(1.0, scale):
                 b = found.point.b
-    progress = minimise(model, penalty, b, tol, max_iter, scale, whole_hessians)
+                # where that much is wanted, gradient and loss of all rows will do
+                loose = tol >= known and not whole_hessians
+                prior = found.hessian / share if loose and found.active.all() else None
+    progress = minimise(model, penalty, b, tol, max_iter, scale, whole_hessians, prior)
     progress.passes += used
     return progress
 
 
-def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians):
-    """Newton's method from b.  scale: of a row's slope, which the tolerance is relative to."""
+def minimise(model, penalty, b, tol, max_iter, scale, whole_hessians, prior=None):
+    """Newton's method from b, which may be near a minimum, with a Hessian that is about right.
+
+    scale: of a row's slope, which the tolerance is relative to.
+    """
     reads = 1 if model.family is None or model.family.core is not None else 2
-    point = model.evaluate(b)
-    progress = Progress(point, penalty, hessian=point.hessian, passes=reads)
+    point = model.evaluate(b, prior is None)
+    progress = Progress(point, penalty, hessian=point.hessian if prior is None else prior, passes=reads)
     if not usable(point):
         progress.reason = "not finite"
         return progress
-    progress.active = independent(model, point.hessian, penalty)
+    progress.active = independent(model, progress.hessian, penalty)
     weight, norms = model.sum_weights, []
     value = point.loss + penalty.value(point.b)
     for iteration in range(max_iter + 1):
