@@ -20,7 +20,7 @@ def test_docstrings(name):
     assert failed == 0
 
 
-@pytest.mark.parametrize(("page", "examples"), [("README.md", 10), ("docs/gram.md", 25)])
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 10), ("docs/gram.md", 25), ("docs/glm.md", 6)])
 def test_pages(page, examples):
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
     assert tried >= examples
