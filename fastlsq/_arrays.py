@@ -177,7 +177,7 @@ def response(y, family, n):
     if family == "binomial":
         labels = np.asarray(y)
         if labels.dtype.kind not in "fbiuc":
-            return _two_labels(y, labels, n)
+            return _two_labels(y, n)
         if labels.ndim == 2 and labels.shape[1] == 2:
             counts = targets(y, "y", n, "X")[0].astype(np.float64)
             check_finite(y=counts)
@@ -194,18 +194,31 @@ def response(y, family, n):
     return Response(array)
 
 
-def _two_labels(y, labels, n):
+def _two_labels(y, n):
+    labels, codes = classes(y, n)
+    if labels.size != 2:
+        raise ValueError(f"y must have two labels for family='binomial', it has {labels.size}")
+    return Response(codes.astype(np.float64), None, labels)
+
+
+def classes(y, n):
+    """Sorted labels of n rows, and the number of each row's."""
     if isinstance(y, np.ma.MaskedArray):
         raise TypeError("y is a masked array; drop or fill the masked entries first")
+    if hasattr(y, "tocsr"):
+        raise TypeError("y is a sparse matrix; pass a dense array")
+    labels = np.asarray(y)
+    if labels.dtype.kind == "c":
+        raise TypeError("y is complex; labels are not")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), one label per row of X, got {_shape(labels)}")
     check_labels(labels, "y")
-    classes, codes = np.unique(labels, return_inverse=True)
-    if classes.size != 2:
-        raise ValueError(f"y must have two labels for family='binomial', it has {classes.size}")
-    return Response(codes.astype(np.float64), None, classes)
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise TypeError("y must have labels of one kind, that can be sorted") from None
 
 
 def check_size(y, name):

@@ -561,6 +561,10 @@ def test_one_class_and_no_rows():
         fastlsq.glm(x[:, :0], y, intercept=False)
     with pytest.raises(TypeError, match="complex"):
         fastlsq.glm(x * 1j, y)
+    for labels, words in ((y * 1j, "complex"), (np.ma.masked_array(y, y > 0), "masked"),
+                          (np.array([1, "a", 2] * 100, object), "one kind")):
+        with pytest.raises(TypeError, match=words):
+            fastlsq.glm(x, labels, family="multinomial")
 
 
 def test_targets_that_cannot_be_squared():

@@ -175,13 +175,7 @@ def glm(
 
 
 def _multinomial(x, y, weights, intercept, alpha, tol, max_iter, inference, names, n_threads):
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (x.shape[0],):
-        raise ValueError(f"y must have shape ({x.shape[0]},), one label per row of X, got shape {labels.shape}")
-    _arrays.check_labels(labels, "y")
-    classes, codes = np.unique(labels, return_inverse=True)
+    classes, codes = _arrays.classes(y, x.shape[0])
     seen = codes if weights is None else codes[weights > 0]
     if np.unique(seen).size < 2:
         raise ValueError("y has one class only" if classes.size < 2 else "y has one class only in rows with a weight")
