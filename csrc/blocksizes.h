@@ -37,6 +37,7 @@
 #define FLSQ_RESIDUAL_BLOCK_ROWS(p, few) FLSQ_BLOCK_ROWS(p)
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_SCORE_ROWS(p) ((p) <= 8 ? 8 : 4)
+#define FLSQ_GLM_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_TILE_PARALLEL_BYTES 2048
 #define FLSQ_LANES_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
@@ -62,6 +63,8 @@
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
 /* Rows of a chunk of the score pass, two sets of panels and swept like those of the Gram pass. */
 #define FLSQ_SCORE_ROWS(p) ((p) <= 256 ? 64 : 32)
+/* And of a chunk of the pass of a generalized linear model, likewise. */
+#define FLSQ_GLM_ROWS(p) ((p) <= 256 ? 64 : 32)
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
 /* Rows of a group of small problems that are in memory at a time: L1, less what the factors need. */

@@ -173,6 +173,45 @@ flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, cons
 flsq_status flsq_add_by_code(int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count,
                              double *sums);
 
+/* ---- generalized linear models --------------------------------------------------------------------------------- */
+
+/* The loss l(eta; y) of a row; with deviances 2 sum w l but for what depends on y alone. */
+typedef enum flsq_family {
+    FLSQ_FAMILY_GAUSSIAN, /* (eta - y)²/2 */
+    FLSQ_FAMILY_BINOMIAL, /* log(1 + e^eta) - y eta */
+    FLSQ_FAMILY_POISSON,  /* e^eta - y eta */
+    FLSQ_FAMILY_GAMMA,    /* y e^-eta + eta */
+    FLSQ_FAMILY_SOFTMAX,  /* log(1 + sum_c e^eta_c) - eta_y, the last class without a predictor, y the number of the class */
+    FLSQ_FAMILY_GIVEN     /* slope and curvature of every row are the caller's */
+} flsq_family;
+
+/* A model with `predictors` linear predictors eta_c = offset + [X | 1] b_c, one but for softmax, of rows with one target. */
+typedef struct flsq_glm {
+    flsq_family family;
+    int64_t predictors;
+    int expected;         /* curvatures are means over y */
+    const double *b;      /* predictors x lead, in the units of rows->scale/offset; not read where given */
+    flsq_matrix offset;   /* n x 1, added to every predictor; or data == NULL */
+    const double *given_slope, *given_curvature; /* n */
+} flsq_glm;
+
+/* Where the results go; NULL for what is not wanted.  Blocks of predictors, lead = p + unit. */
+typedef struct flsq_glm_outputs {
+    double *eta;      /* n x predictors */
+    double *gradient; /* predictors x lead: sum_i w_i l'_c z_i */
+    double *hessian;  /* (predictors*lead) squared */
+    double *loss;     /* sum_i w_i l */
+} flsq_glm_outputs;
+
+flsq_status flsq_glm_pass(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_glm *model, int n_threads,
+                          const flsq_glm_outputs *out);
+/* Loss and slope along a line of predictors, without the rows: at eta + t*step, n each, sums := {sum w l, sum w l' step,
+ * sum w l'²/(mean of l'' over y)}, the last of which is Pearson's statistic. */
+flsq_status flsq_glm_along(const flsq_kernels *kernels, flsq_family family, int64_t n, const double *eta, const double *step,
+                           double t, const flsq_matrix *y, const flsq_matrix *weights, double sums[3]);
+/* The elementary functions behind it: out[k] := e^x, log(1 + x) with 0 <= x <= 1, log(x) for `which` 0, 1, 2. */
+void flsq_elementary(const flsq_kernels *kernels, int which, int64_t n, const double *x, double *out);
+
 /* ---- rung 1: factor and refinement ----------------------------------------------------------------------------- */
 
 /* What the normal equations made of a problem. */

@@ -192,6 +192,16 @@ struct flsq_kernels {
     /* sum_k (scale*g[k])² with |g[k]| at most limit */
     double (*clipped_squares_f64)(int64_t n, const double *g, double limit, double scale);
     double (*clipped_squares_f32)(int64_t n, const float *g, double limit, double scale);
+    /* Rows of a generalized linear model (family_template.h): r := w l', h := w l'' (their means over y where expected) at
+     * the predictors eta; returns sum w l.  w NULL for ones. */
+    double (*family_rows)(flsq_family family, int expected, int64_t rows, const double *eta, const double *y,
+                          const double *w, double *r, double *h);
+    /* The same of `classes` predictors and one that is 0; eta and r by predictors, `step` apart, become probabilities and
+     * slopes.  rows is a multiple of the lanes, w[k] 0 where there is none. */
+    double (*softmax_rows)(int64_t classes, int64_t rows, int64_t step, double *eta, const double *y, const double *w,
+                           double *r);
+    /* out[k] := e^x, log(1 + x) for 0 <= x <= 1, log(x) for `which` 0, 1, 2 */
+    void (*elementary)(int which, int64_t n, const double *x, double *out);
 
     /* `sweeps` rounds of independent multiply-adds in registers that start at *sink, which receives their sum; returns
      * the flops of one round. */

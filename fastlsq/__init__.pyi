@@ -9,6 +9,12 @@ from fastlsq._threads import set_num_threads as set_num_threads
 from fastlsq.connect.patch import patch as patch
 from fastlsq.connect.patch import patched as patched
 from fastlsq.connect.patch import unpatch as unpatch
+from fastlsq.descent.glm import GLMResult as GLMResult
+from fastlsq.descent.glm import MultinomialResult as MultinomialResult
+from fastlsq.descent.glm import SeparationWarning as SeparationWarning
+from fastlsq.descent.glm import glm as glm
+from fastlsq.descent.robust_regression import RobustResult as RobustResult
+from fastlsq.descent.robust_regression import robust_regression as robust_regression
 from fastlsq.descent.split import train_test_split as train_test_split
 from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
@@ -51,12 +57,13 @@ from fastlsq.solve.polyfit import polyfit as polyfit
 
 __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
-    "ElasticNetResult", "EqualityResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult", "NNLSResult",
-    "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult", "RollingOLSResult", "SolveInfo", "WaldTest",
-    "elastic_net", "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "grouped_ols", "lsq_linear",
-    "lstsq", "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv",
-    "ridge_path", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config", "train_test_split",
-    "unpatch",
+    "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult",
+    "MultinomialResult", "NNLSResult", "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult",
+    "RobustResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net", "elastic_net_cv",
+    "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality",
+    "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
+    "robust_regression", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config",
+    "train_test_split", "unpatch",
 ]
 __version__: str
 

@@ -7,6 +7,7 @@ copy; longdouble and foreign byte orders are converted; everything else is refus
 """
 
 import operator
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
@@ -249,6 +250,71 @@ def _score_weights(weights, n):
     if not weights.sum() > 0:
         raise ValueError("weights must not all be 0")
     return weights
+
+
+@dataclass(slots=True)
+class Response:
+    """What a generalized linear model is fitted to."""
+
+    y: np.ndarray  # float64, (n,)
+    trials: np.ndarray | None = None  # of rows given as successes and failures
+    classes: np.ndarray | None = None  # labels behind 0 and 1
+
+
+def response(y, family, n):
+    """The target of a family with one predictor, as float64."""
+    if family == "binomial":
+        labels = np.asarray(y)
+        if labels.dtype.kind not in "fbiuc":
+            return _two_labels(y, n)
+        if labels.ndim == 2 and labels.shape[1] == 2:
+            counts = targets(y, "y", n, "X")[0].astype(np.float64)
+            check_finite(y=counts)
+            if (counts < 0).any():
+                row, column = np.argwhere(counts < 0)[0]
+                raise ValueError(f"y must be counts >= 0; row {row}, column {column} is {counts[row, column]}")
+            trials = counts.sum(axis=1)
+            return Response(np.where(trials > 0, counts[:, 0] / np.where(trials > 0, trials, 1.0), 0.0), trials)
+    array = np.ascontiguousarray(one_target(y, "y", n, "X")[:, 0], np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(np.add.reduce(array))
+    if not finite:
+        check_finite(y=array[:, None])
+    return Response(array)
+
+
+def _two_labels(y, n):
+    labels, codes = classes(y, n)
+    if labels.size != 2:
+        raise ValueError(f"y must have two labels for family='binomial', it has {labels.size}")
+    return Response(codes.astype(np.float64), None, labels)
+
+
+def classes(y, n):
+    """Sorted labels of n rows, and the number of each row's."""
+    if isinstance(y, np.ma.MaskedArray):
+        raise TypeError("y is a masked array; drop or fill the masked entries first")
+    if hasattr(y, "tocsr"):
+        raise TypeError("y is a sparse matrix; pass a dense array")
+    labels = np.asarray(y)
+    if labels.dtype.kind == "c":
+        raise TypeError("y is complex; labels are not")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (n,):
+        raise ValueError(f"y must have shape ({n},), one label per row of X, got {_shape(labels)}")
+    check_labels(labels, "y")
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise TypeError("y must have labels of one kind, that can be sorted") from None
+
+
+def check_size(y, name):
+    """Raise ValueError unless the squares of what is largest are numbers."""
+    largest = float(np.abs(y).max(initial=0.0))
+    if largest != 0 and not _WEIGHTS[0] <= largest <= _WEIGHTS[1]:
+        raise ValueError(f"the largest of {name} is {largest:.3g}; scale it into {_WEIGHTS[0]:g} to {_WEIGHTS[1]:g}")
 
 
 def restrictions(R, r, parameters):

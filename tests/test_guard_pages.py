@@ -45,6 +45,9 @@ for p in sizes:
                 moments.update(array, targets, used, None, None, 2)
                 b, g, rss = np.ones((p + 1, 1)), np.empty((p + 1, 1)), np.empty(1)
                 lib.residual(array, targets, used, None, None, True, b, g, rss, None, 2, sys.argv[1])
+                h = np.empty((p + 1, p + 1))
+                lib.glm_pass(array, targets, used, None, None, True, "poisson", b.T / (p + 1), targets, 2, None, g.T, h,
+                             kernel=sys.argv[1])
         want = np.linalg.lstsq(x, y[:, 0], rcond=None)[0]
         np.testing.assert_allclose(fastlsq.lstsq(rows, targets[:, 0]).x, want, rtol=1e-7, atol=1e-9)
 print("untouched", len(kept))

@@ -98,7 +98,7 @@ def test_as_good_as_householder(name, noise, rung):
     assert backward_error(a, b, found.x) <= 4 * U
     assert found.info.backward_error <= 4 * U
     error = relative_error(a, found.x, exact)
-    # one direction may hold all of the error, and there QR may be lucky; nobody can promise less than u times the condition
+    # one direction may hold all of the error, and there QR may be lucky; nobody can promise less than u*condition
     assert error <= max(100 * relative_error(a, householder(a, b), exact), (10 + found.info.condition) * U)
     assert error <= found.info.forward_error
 

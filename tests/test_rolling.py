@@ -87,7 +87,8 @@ def check(fit, x, y, start, weights=None, intercept=True, min_obs=None, toleranc
         scale = tolerance * np.abs(want).max() * max(fit.condition[t], 1)
         np.testing.assert_allclose(found, want, rtol=0, atol=scale, err_msg=f"row {t}")
         size = (y[own] @ y[own]) if w is None else w @ y[own] ** 2
-        rounding = 1e-26 * size * max(fit.condition[t], 1) ** 2  # what rounding of the coefficients leaves of an exact fit
+        # what rounding of the coefficients leaves of an exact fit
+        rounding = 1e-26 * size * max(fit.condition[t], 1) ** 2
         np.testing.assert_allclose(fit.rss[t], rss, rtol=1e-6, atol=rounding, err_msg=f"row {t}")
 
 

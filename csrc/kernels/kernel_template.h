@@ -105,6 +105,7 @@ INLINE double lane_sum(vec v)
 #include "coordinate_template.h"
 
 #include "window_template.h"
+#include "family_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -191,6 +192,9 @@ const flsq_kernels NAME(kernels) = {
     .update_f32 = update_f32,
     .clipped_squares_f64 = clipped_squares_f64,
     .clipped_squares_f32 = clipped_squares_f32,
+    .family_rows = family_rows,
+    .softmax_rows = softmax_rows,
+    .elementary = elementary,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
     .probe_update = probe_update,

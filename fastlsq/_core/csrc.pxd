@@ -109,6 +109,39 @@ cdef extern from "fastlsq.h" nogil:
         int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count, double *sums
     )
 
+    ctypedef enum flsq_family:
+        FLSQ_FAMILY_GAUSSIAN
+        FLSQ_FAMILY_BINOMIAL
+        FLSQ_FAMILY_POISSON
+        FLSQ_FAMILY_GAMMA
+        FLSQ_FAMILY_SOFTMAX
+        FLSQ_FAMILY_GIVEN
+
+    ctypedef struct flsq_glm:
+        flsq_family family
+        int64_t predictors
+        int expected
+        const double *b
+        flsq_matrix offset
+        const double *given_slope
+        const double *given_curvature
+
+    ctypedef struct flsq_glm_outputs:
+        double *eta
+        double *gradient
+        double *hessian
+        double *loss
+
+    flsq_status flsq_glm_pass(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_glm *model, int n_threads,
+        const flsq_glm_outputs *out
+    )
+    flsq_status flsq_glm_along(
+        const flsq_kernels *kernels, flsq_family family, int64_t n, const double *eta, const double *step, double t,
+        const flsq_matrix *y, const flsq_matrix *weights, double *sums
+    )
+    void flsq_elementary(const flsq_kernels *kernels, int which, int64_t n, const double *x, double *out)
+
     flsq_status flsq_residual(
         const flsq_kernels *kernels, const flsq_rows *rows, const double *b, double *g, double *rss,
         double *r, int n_threads

@@ -106,6 +106,28 @@ def scores(
     kernel: str | None = None,
 ) -> None: ...
 def add_by_code(values: _Floats, codes: NDArray[np.int64], sums: _Floats) -> None: ...
+def glm_pass(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    shift: _Floats | None,
+    unit: bool,
+    family: str,
+    b: _Floats | None,
+    offset: Any,
+    n_threads: int,
+    eta: _Floats | None = None,
+    gradient: _Floats | None = None,
+    hessian: _Floats | None = None,
+    expected: bool = False,
+    given: tuple[_Floats, _Floats] | None = None,
+    kernel: str | None = None,
+) -> float: ...
+def glm_along(
+    family: str, eta: _Floats, step: _Floats, t: float, y: Any, weights: Any, kernel: str | None = None
+) -> tuple[float, float, float]: ...
+def elementary(which: str, x: _Floats, out: _Floats, kernel: str | None = None) -> None: ...
 def cholesky(a: _Floats, n_threads: int, kernel: str | None = None) -> int | None: ...
 def triangular_solve(r: _Floats, x: _Floats, transposed: bool, kernel: str | None = None) -> None: ...
 def inverse_norm_estimate(r: _Floats, kernel: str | None = None) -> float: ...

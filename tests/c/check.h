@@ -27,6 +27,7 @@ group_fn test_gram_block, test_gram_diagonal, test_in_place, test_residual_block
 group_fn test_cholesky_small, test_triangular_panel;
 group_fn test_gram_exact, test_gram_large, test_gram_bits, test_gram_rounding, test_gram_state, test_gram_errors;
 group_fn test_residual_exact, test_residual_bits, test_residual_rounding;
+group_fn test_glm_exact, test_glm_bits, test_family_rows, test_elementary;
 group_fn test_scores_exact, test_scores_bits, test_score_factors, test_square_lengths, test_add_by_code;
 group_fn test_cholesky_exact, test_cholesky_rounding, test_cholesky_indefinite, test_symmetric, test_triangular_solves;
 group_fn test_single_products, test_narrow_rows, test_single_state, test_single_bits, test_single_problems;
