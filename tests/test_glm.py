@@ -589,3 +589,45 @@ def test_the_intercept_alone():
     fit = fastlsq.glm(np.empty((300, 0)), y, family="poisson")
     assert np.isclose(fit.intercept, np.log(y.mean()), rtol=1e-12) and fit.coef.shape == (0,)
     assert np.isclose(fit.deviance, fit.null_deviance, rtol=1e-12)
+
+
+# ---- rows and columns of little weight -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "link"), [pair for pair in PAIRS if pair[1] in ("inverse", "identity", "log")])
+def test_rows_without_a_weight_may_be_outside_of_the_family(family, link):
+    x, y = data(family, link=link)
+    w = np.ones(len(y))
+    w[:5] = 0
+    far = x.copy()
+    far[:5] = [[-80.0, 30, 0, 1], [50, 50, 50, 50], [0, -60, 0, 2], [1, 1, -90, 1], [-70, 0, 0, 0]]
+    got = fastlsq.glm(far, y, family=family, link=link, weights=w)
+    want = fastlsq.glm(x[5:], y[5:], family=family, link=link)
+    assert got.converged and want.converged
+    assert np.allclose(got.params, want.params, rtol=1e-6, atol=1e-8)
+    assert got.deviance == pytest.approx(want.deviance, rel=1e-10)
+
+
+def test_separation_by_a_column_that_is_zero_in_all_rows_but_one():
+    rng = np.random.default_rng(4)
+    x = np.zeros((20000, 3))
+    x[:, 1] = rng.standard_normal(20000)
+    x[5:9, 0] = 1
+    x[9, 2] = 1
+    y = (rng.random(20000) < 0.3).astype(float)
+    y[5:10] = [1, 1, 0, 0, 1]
+    with pytest.warns(fastlsq.SeparationWarning, match="column x2"):
+        fit = fastlsq.glm(x, y, family="binomial")
+    assert list(fit.separation) == ["x2"] and fit.separation["x2"] > 0
+
+
+@pytest.mark.parametrize("family", ["binomial", "multinomial"])
+def test_warnings_point_at_the_caller(family):
+    with pytest.warns(fastlsq.SeparationWarning) as caught:
+        fastlsq.glm(np.arange(20.0)[:, None], np.arange(20) > 9, family=family)
+    assert caught[0].filename == __file__
+
+
+def test_infinite_labels_are_refused():
+    with pytest.raises(ValueError, match=r"y\[1\] is inf"):
+        fastlsq.glm(np.arange(4.0)[:, None], [0, np.inf, 1, 0], family="multinomial")

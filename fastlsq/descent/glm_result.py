@@ -59,8 +59,9 @@ class _Fitted:
         """The columns of the direction, by what they move the predictors."""
         p = len(self.names)
         slopes = np.abs(np.ldexp(direction[:, :p], model.units.exponents[:p]))
-        sample = model.x[:: max(1, model.x.shape[0] // 1000)].astype(np.float64)
-        moved = slopes.max(axis=0) * sample.std(axis=0)
+        # in all rows: a column may be 0 in all but one
+        low, high = model.x.min(axis=0).astype(np.float64), model.x.max(axis=0).astype(np.float64)
+        moved = slopes.max(axis=0) * (high - low if model.intercept else np.maximum(high, -low))
         found = np.flatnonzero(moved > 1e-3 * moved.max(initial=0.0))
         found = found[np.argsort(-moved[found], kind="stable")]
         self.separation = {self.names[j]: float(np.ldexp(direction[:, j], model.units.exponents[j])[
