@@ -631,3 +631,52 @@ def test_warnings_point_at_the_caller(family):
 def test_infinite_labels_are_refused():
     with pytest.raises(ValueError, match=r"y\[1\] is inf"):
         fastlsq.glm(np.arange(4.0)[:, None], [0, np.inf, 1, 0], family="multinomial")
+
+
+# ---- deviances of large counts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8, 1e12])
+@pytest.mark.parametrize("kind", ["poisson", "binomial", "offset"])
+def test_deviances_of_large_counts_have_their_digits(kind, size):
+    mpmath = pytest.importorskip("mpmath")
+    rng = np.random.default_rng(8)
+    x = rng.uniform(-1, 1, (40, 2))
+    eta = 0.3 + x @ [0.4, -0.2]
+    if kind == "binomial":
+        good = np.rint(size / (1 + np.exp(-eta)) + 0.5 * np.sqrt(size) * rng.standard_normal(40))
+        fit = fastlsq.glm(x, np.column_stack([good, size - good]), family="binomial")
+    else:
+        offset = np.linspace(0, 0.1, 40) if kind == "offset" else None
+        eta = eta if offset is None else eta + offset
+        good = np.rint(size * np.exp(eta) + np.sqrt(size) * rng.standard_normal(40))
+        fit = fastlsq.glm(x, good, family="poisson", offset=offset)
+    with mpmath.workdps(50):
+        m = mpmath.mpf
+
+        def excess(y, mean):
+            return y * mpmath.log(y / mean) - (y - mean)
+
+        want = m(0)
+        for i in range(40):
+            level = m(fit.intercept) + sum(m(float(a)) * m(float(b)) for a, b in zip(x[i], fit.coef, strict=True))
+            level += m(float(offset[i])) if kind == "offset" else 0
+            mean, y = mpmath.exp(level), m(float(good[i]))
+            if kind == "binomial":
+                mean = m(size) / (1 + 1 / mean)
+                want += excess(m(size) - y, m(size) - mean)
+            want += excess(y, mean)
+        assert fit.deviance == pytest.approx(float(2 * want), rel=1e-6)
+    assert 5 < fit.deviance < 200 and fit.null_deviance > 10 * fit.deviance
+
+
+@pytest.mark.parametrize("family", ["poisson", "gamma", "binomial"])
+def test_null_deviance_of_nothing_to_explain(family):
+    rng = np.random.default_rng(2)
+    y = {"poisson": 1e12 + np.rint(1e6 * rng.standard_normal(50)), "gamma": 3 + 1e-6 * rng.standard_normal(50),
+         "binomial": 0.3 + 1e-7 * rng.standard_normal(50)}[family]
+    fit = fastlsq.glm(np.empty((50, 0)), y, family=family)
+    variance = {"poisson": y.mean(), "gamma": y.mean() ** 2, "binomial": y.mean() * (1 - y.mean())}[family]
+    want = ((y - y.mean()) ** 2).sum() / variance  # to first order
+    assert fit.deviance == pytest.approx(want, rel=1e-4)
+    assert fit.null_deviance == pytest.approx(want, rel=1e-4)

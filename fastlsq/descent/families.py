@@ -53,6 +53,15 @@ def _logit_link(mean):
     return logit(mean)
 
 
+def _excess(y, mean):
+    """y log(y/mean) - (y - mean), by log1p where y is near the mean."""
+    from scipy.special import xlogy
+
+    away = (y - mean) / mean
+    near = np.abs(away) < 0.5
+    return np.where(near, y * np.log1p(np.where(near, away, 0.0)), xlogy(y, y / mean)) - (y - mean)
+
+
 #: name: (eta of a mean, (mean, its derivative) of an eta)
 LINKS = {
     "identity": (lambda mean: mean, lambda eta: (eta, np.ones_like(eta))),
@@ -164,12 +173,16 @@ class Family:
         variance = np.maximum(variance, _TINY)
         return -(y - mean) * derivative / variance, derivative * derivative / variance
 
-    def saturated(self, y):
-        """The loss at mu = y, below which there is none."""
-        from scipy.special import xlogy
-
+    def deviances(self, eta, y):
+        """Twice the losses less those at mu = y, which a difference of sums has no digits of where counts are large."""
+        mean = self.mean(eta)
         if self.name == "gaussian":
-            return np.zeros_like(y)
+            return (y - mean) ** 2
+        mean = np.clip(mean, _TINY, None)
         if self.name == "binomial":
-            return -(xlogy(y, y) + xlogy(1.0 - y, 1.0 - y))
-        return y - xlogy(y, y) if self.name == "poisson" else 1.0 + np.log(y)
+            other = np.clip(self._complement(eta, mean), _TINY, None)
+            return 2.0 * (_excess(y, mean) + _excess(1.0 - y, other))
+        if self.name == "poisson":
+            return 2.0 * _excess(y, mean)
+        away = (y - mean) / mean
+        return 2.0 * (away - np.where(np.abs(away) < 0.5, np.log1p(away), np.log(y / mean)))

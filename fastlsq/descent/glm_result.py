@@ -106,11 +106,14 @@ def two_sided(values, df):
 class _Likelihood:
     """Deviances, Pearson's statistic and what the log-likelihood has besides the loss."""
 
-    def __init__(self, model, target, mean, eta, with_pearson):
+    def __init__(self, model, target, mean, eta, loss, with_pearson):
         family, n = model.family, model.x.shape[0]
-        self.saturated = self.constant = 0.0
+        self.deviance = self.constant = 0.0
         self.pearson = 0.0 if with_pearson else np.nan
-        self.null = self._null(model, mean)
+        # where losses are 0 at mu = y they are all of the deviance
+        plain = family.name == "gaussian" or (
+            family.name == "binomial" and bool(((target.y == 0) | (target.y == 1)).all()))
+        self.null_deviance = 2.0 * self._null(model, mean) if plain else self._null(model, mean, family.deviances)
         if family.core is not None and with_pearson:
             self.pearson = lib.glm_along(family.core, eta, eta, 0.0, model.y, model.weights)[2]
         for own in _pieces(n):
@@ -121,16 +124,18 @@ class _Likelihood:
                 kept = w > 0
                 y, w, ours, trials = y[kept], w[kept], ours[kept], None if trials is None else trials[kept]
             with np.errstate(all="ignore"):
-                if not (family.name == "gaussian" or (family.name == "binomial" and ((y == 0) | (y == 1)).all())):
-                    self.saturated += _sum(w, family.saturated(y))
+                if not plain:
+                    self.deviance += _sum(w, family.deviances(ours, y))
                 if family.core is None and with_pearson:
                     mu = family.mean(ours)
                     self.pearson += _sum(w, (y - mu) ** 2 / family.variance(mu))
                 self.constant += self._constant(family, y, w, trials)
 
+        self.deviance = 2.0 * loss if plain else self.deviance
+
     @staticmethod
-    def _null(model, mean):
-        """Loss of the model of an intercept (if there is one) and the offset alone."""
+    def _null(model, mean, of_rows=None):
+        """Loss of the model of an intercept (if there is one) and the offset alone, or the sum of something else."""
         family = model.family
         if model.offset is None and model.intercept:
             with np.errstate(all="ignore"):  # NaN where the mean of y is none of the family
@@ -140,17 +145,21 @@ class _Likelihood:
                                   True, model.n_threads)
             start = family.start(mean) - float(np.average(model.offset, weights=model.weights))
             penalty = newton.Penalty(None, None, np.eye(1), True)
-            return newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point.loss
+            found = newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point
+            if of_rows is None:
+                return found.loss
+            level = float(found.b[0, 0])
         else:
             level = 0.0
         with np.errstate(all="ignore"):
-            if model.offset is None and family.name != "gaussian":  # the loss of a row is linear in y
+            if model.offset is None and family.name != "gaussian" and of_rows is None:
+                # the loss of a row is linear in y
                 return float(model.sum_weights * family.losses(np.array([level]), np.array([mean]))[0])
             total = 0.0
             for own in _pieces(model.x.shape[0]):
                 y = np.asarray(model.y[own], np.float64)
                 at = np.broadcast_to(level, y.shape) if model.offset is None else level + model.offset[own]
-                losses = family.losses(at, y)
+                losses = (of_rows or family.losses)(at, y)
                 if model.weights is not None:
                     losses = np.where(model.weights[own] > 0, losses * model.weights[own], 0.0)
                 total += float(losses.sum())
@@ -222,9 +231,9 @@ class GLMResult(_Fitted):
         self.coef, self.intercept = slopes[0], float(intercepts[0]) if self.has_intercept else 0.0
         eta = progress.point.eta
         eta = np.ascontiguousarray((model.predict(progress.point.b) if eta is None else eta)[:, 0])
-        found = _Likelihood(model, target, mean, eta, inference or family.estimates_dispersion)
-        self.deviance = 2.0 * max(self._loss - found.saturated, 0.0)
-        self.null_deviance = 2.0 * max(found.null - found.saturated, 0.0)
+        found = _Likelihood(model, target, mean, eta, self._loss, inference or family.estimates_dispersion)
+        self.deviance = max(found.deviance, 0.0)
+        self.null_deviance = max(found.null_deviance, 0.0)
         self.pearson = found.pearson
         self.dispersion = 1.0 if not family.estimates_dispersion else (
             found.pearson / self.df_resid if self.df_resid > 0 else np.nan)
