@@ -680,3 +680,14 @@ def test_null_deviance_of_nothing_to_explain(family):
     want = ((y - y.mean()) ** 2).sum() / variance  # to first order
     assert fit.deviance == pytest.approx(want, rel=1e-4)
     assert fit.null_deviance == pytest.approx(want, rel=1e-4)
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+def test_pearson_of_means_that_round_to_one(link):
+    x = np.r_[np.linspace(-2, 2, 60), 25.0][:, None]
+    y = (np.arange(61) % 3 > 0).astype(float)
+    y[40:] = 1
+    fit = fastlsq.glm(x, y, family="binomial", link=link)
+    assert fit.predict(x)[-1] == 1
+    mean = fit.predict(x[:-1])
+    assert fit.pearson == pytest.approx(((y[:-1] - mean) ** 2 / (mean * (1 - mean))).sum(), rel=1e-5)

@@ -54,12 +54,11 @@ def _logit_link(mean):
 
 
 def _excess(y, mean):
-    """y log(y/mean) - (y - mean), by log1p where y is near the mean."""
-    from scipy.special import xlogy
+    """y log(y/mean) - (y - mean); what 1 + (y - mean)/mean loses of a small y is nothing next to the mean."""
+    from scipy.special import xlog1py
 
-    away = (y - mean) / mean
-    near = np.abs(away) < 0.5
-    return np.where(near, y * np.log1p(np.where(near, away, 0.0)), xlogy(y, y / mean)) - (y - mean)
+    away = y - mean
+    return xlog1py(y, away / mean) - away
 
 
 #: name: (eta of a mean, (mean, its derivative) of an eta)
@@ -127,6 +126,15 @@ class Family:
         if self.name == "binomial":
             return mean * (1.0 - mean)
         return mean if self.name == "poisson" else mean * mean
+
+    def pearson(self, eta, y):
+        """(y - mu)²/V of every row."""
+        mean = self.mean(eta)
+        if self.name != "binomial":
+            return (y - mean) ** 2 / self.variance(mean)
+        other = self._complement(eta, mean)  # where the mean rounds to 1 the rest is still a number
+        away = np.where(y > 0.5, other - (1.0 - y), y - mean)
+        return away**2 / np.maximum(mean * other, _TINY)
 
     def start(self, mean):
         """eta where a fit starts, for the mean of y."""

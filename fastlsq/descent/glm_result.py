@@ -127,8 +127,7 @@ class _Likelihood:
                 if not plain:
                     self.deviance += _sum(w, family.deviances(ours, y))
                 if family.core is None and with_pearson:
-                    mu = family.mean(ours)
-                    self.pearson += _sum(w, (y - mu) ** 2 / family.variance(mu))
+                    self.pearson += _sum(w, family.pearson(ours, y))
                 self.constant += self._constant(family, y, w, trials)
 
         self.deviance = 2.0 * loss if plain else self.deviance
