@@ -13,7 +13,8 @@ import numpy as np
 from fastlsq import _arrays, _threads
 from fastlsq.descent import newton
 from fastlsq.descent.families import FAMILY_LINKS, Family
-from fastlsq.descent.glm_result import GLMResult, MultinomialResult
+from fastlsq.descent.glm_result import GLMResult
+from fastlsq.descent.multinomial_result import MultinomialResult
 from fastlsq.descent.objective import Model
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.descent import newton
 from fastlsq.descent.families import Family
-from fastlsq.descent.glm_result import lengths, null_space, parameter_root, quantile, two_sided
+from fastlsq.descent.fitted import lengths, null_space, parameter_root, quantile, two_sided
 from fastlsq.descent.objective import Model, Point
 
 if TYPE_CHECKING:
