@@ -691,3 +691,18 @@ def test_pearson_of_means_that_round_to_one(link):
     assert fit.predict(x)[-1] == 1
     mean = fit.predict(x[:-1])
     assert fit.pearson == pytest.approx(((y[:-1] - mean) ** 2 / (mean * (1 - mean))).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("family", "link"), PAIRS)
+def test_results_of_every_link_are_pickled(family, link):
+    x, y = data(family, link=link)
+    fit = fastlsq.glm(x, y, family=family, link=link)
+    again = pickle.loads(pickle.dumps(fit))
+    assert np.array_equal(again.predict(x), fit.predict(x)) and str(again.summary()) == str(fit.summary())
+
+
+def test_as_many_classes_as_rows():
+    x = np.random.default_rng(5).standard_normal((60, 3))
+    with pytest.warns(RuntimeWarning):
+        fit = fastlsq.glm(x, np.arange(60), family="multinomial", max_iter=60)
+    assert not fit.converged and np.isfinite(fit.coef).all()

@@ -89,6 +89,9 @@ class Family:
         self.core = name if (name, link) in _KERNELS else None
         self._eta_of, self._mean_of = LINKS[link]
 
+    def __reduce__(self):
+        return Family, (self.name, self.link)
+
     @property
     def estimates_dispersion(self):
         return self.name in ("gaussian", "gamma")

@@ -57,7 +57,10 @@ class MultinomialResult(Fitted):
         self.df_resid = self.n_rows - self.df_model - (k - 1) * self.has_intercept
         self.standard_errors = np.full((k, len(self.param_names)), np.nan)
         if self._with_errors and shortest is None:
-            r, exponents = newton.factor_of(progress.hessian)
+            try:
+                r, exponents = newton.factor_of(progress.hessian)
+            except np.linalg.LinAlgError:  # a fit that has not converged
+                return
             inverse = np.eye(r.shape[0])
             lib.triangular_solve(r, inverse, False)
             root = np.ldexp(inverse, exponents[:, None])
