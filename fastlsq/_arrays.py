@@ -304,6 +304,9 @@ def classes(y, n):
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), one label per row of X, got {_shape(labels)}")
     check_labels(labels, "y")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row = int(np.argmin(np.isfinite(labels)))
+        raise ValueError(f"y must not contain infs or NaNs; y[{row}] is {labels[row]}")
     try:
         return np.unique(labels, return_inverse=True)
     except TypeError:

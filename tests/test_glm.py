@@ -589,3 +589,120 @@ def test_the_intercept_alone():
     fit = fastlsq.glm(np.empty((300, 0)), y, family="poisson")
     assert np.isclose(fit.intercept, np.log(y.mean()), rtol=1e-12) and fit.coef.shape == (0,)
     assert np.isclose(fit.deviance, fit.null_deviance, rtol=1e-12)
+
+
+# ---- rows and columns of little weight -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "link"), [pair for pair in PAIRS if pair[1] in ("inverse", "identity", "log")])
+def test_rows_without_a_weight_may_be_outside_of_the_family(family, link):
+    x, y = data(family, link=link)
+    w = np.ones(len(y))
+    w[:5] = 0
+    far = x.copy()
+    far[:5] = [[-80.0, 30, 0, 1], [50, 50, 50, 50], [0, -60, 0, 2], [1, 1, -90, 1], [-70, 0, 0, 0]]
+    got = fastlsq.glm(far, y, family=family, link=link, weights=w)
+    want = fastlsq.glm(x[5:], y[5:], family=family, link=link)
+    assert got.converged and want.converged
+    assert np.allclose(got.params, want.params, rtol=1e-6, atol=1e-8)
+    assert got.deviance == pytest.approx(want.deviance, rel=1e-10)
+
+
+def test_separation_by_a_column_that_is_zero_in_all_rows_but_one():
+    rng = np.random.default_rng(4)
+    x = np.zeros((20000, 3))
+    x[:, 1] = rng.standard_normal(20000)
+    x[5:9, 0] = 1
+    x[9, 2] = 1
+    y = (rng.random(20000) < 0.3).astype(float)
+    y[5:10] = [1, 1, 0, 0, 1]
+    with pytest.warns(fastlsq.SeparationWarning, match="column x2"):
+        fit = fastlsq.glm(x, y, family="binomial")
+    assert list(fit.separation) == ["x2"] and fit.separation["x2"] > 0
+
+
+@pytest.mark.parametrize("family", ["binomial", "multinomial"])
+def test_warnings_point_at_the_caller(family):
+    with pytest.warns(fastlsq.SeparationWarning) as caught:
+        fastlsq.glm(np.arange(20.0)[:, None], np.arange(20) > 9, family=family)
+    assert caught[0].filename == __file__
+
+
+def test_infinite_labels_are_refused():
+    with pytest.raises(ValueError, match=r"y\[1\] is inf"):
+        fastlsq.glm(np.arange(4.0)[:, None], [0, np.inf, 1, 0], family="multinomial")
+
+
+# ---- deviances of large counts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8, 1e12])
+@pytest.mark.parametrize("kind", ["poisson", "binomial", "offset"])
+def test_deviances_of_large_counts_have_their_digits(kind, size):
+    mpmath = pytest.importorskip("mpmath")
+    rng = np.random.default_rng(8)
+    x = rng.uniform(-1, 1, (40, 2))
+    eta = 0.3 + x @ [0.4, -0.2]
+    if kind == "binomial":
+        good = np.rint(size / (1 + np.exp(-eta)) + 0.5 * np.sqrt(size) * rng.standard_normal(40))
+        fit = fastlsq.glm(x, np.column_stack([good, size - good]), family="binomial")
+    else:
+        offset = np.linspace(0, 0.1, 40) if kind == "offset" else None
+        eta = eta if offset is None else eta + offset
+        good = np.rint(size * np.exp(eta) + np.sqrt(size) * rng.standard_normal(40))
+        fit = fastlsq.glm(x, good, family="poisson", offset=offset)
+    with mpmath.workdps(50):
+        m = mpmath.mpf
+
+        def excess(y, mean):
+            return y * mpmath.log(y / mean) - (y - mean)
+
+        want = m(0)
+        for i in range(40):
+            level = m(fit.intercept) + sum(m(float(a)) * m(float(b)) for a, b in zip(x[i], fit.coef, strict=True))
+            level += m(float(offset[i])) if kind == "offset" else 0
+            mean, y = mpmath.exp(level), m(float(good[i]))
+            if kind == "binomial":
+                mean = m(size) / (1 + 1 / mean)
+                want += excess(m(size) - y, m(size) - mean)
+            want += excess(y, mean)
+        assert fit.deviance == pytest.approx(float(2 * want), rel=1e-6)
+    assert 5 < fit.deviance < 200 and fit.null_deviance > 10 * fit.deviance
+
+
+@pytest.mark.parametrize("family", ["poisson", "gamma", "binomial"])
+def test_null_deviance_of_nothing_to_explain(family):
+    rng = np.random.default_rng(2)
+    y = {"poisson": 1e12 + np.rint(1e6 * rng.standard_normal(50)), "gamma": 3 + 1e-6 * rng.standard_normal(50),
+         "binomial": 0.3 + 1e-7 * rng.standard_normal(50)}[family]
+    fit = fastlsq.glm(np.empty((50, 0)), y, family=family)
+    variance = {"poisson": y.mean(), "gamma": y.mean() ** 2, "binomial": y.mean() * (1 - y.mean())}[family]
+    want = ((y - y.mean()) ** 2).sum() / variance  # to first order
+    assert fit.deviance == pytest.approx(want, rel=1e-4)
+    assert fit.null_deviance == pytest.approx(want, rel=1e-4)
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+def test_pearson_of_means_that_round_to_one(link):
+    x = np.r_[np.linspace(-2, 2, 60), 25.0][:, None]
+    y = (np.arange(61) % 3 > 0).astype(float)
+    y[40:] = 1
+    fit = fastlsq.glm(x, y, family="binomial", link=link)
+    assert fit.predict(x)[-1] == 1
+    mean = fit.predict(x[:-1])
+    assert fit.pearson == pytest.approx(((y[:-1] - mean) ** 2 / (mean * (1 - mean))).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("family", "link"), PAIRS)
+def test_results_of_every_link_are_pickled(family, link):
+    x, y = data(family, link=link)
+    fit = fastlsq.glm(x, y, family=family, link=link)
+    again = pickle.loads(pickle.dumps(fit))
+    assert np.array_equal(again.predict(x), fit.predict(x)) and str(again.summary()) == str(fit.summary())
+
+
+def test_as_many_classes_as_rows():
+    x = np.random.default_rng(5).standard_normal((60, 3))
+    with pytest.warns(RuntimeWarning):
+        fit = fastlsq.glm(x, np.arange(60), family="multinomial", max_iter=60)
+    assert not fit.converged and np.isfinite(fit.coef).all()

@@ -180,3 +180,17 @@ def test_bad_rows_are_named():
     y[7], x[9, 1] = 0, np.inf
     with pytest.raises(ValueError, match="X must not contain infs or NaNs; row 9, column 1"):
         fastlsq.robust_regression(x, y)
+
+
+@pytest.mark.parametrize("far", [1e13, 1e15])
+@pytest.mark.parametrize("loss", ["huber", "bisquare"])
+def test_one_outlier_of_any_size_leaves_a_scale(loss, far):
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((200, 2))
+    y = x @ [1.0, 2.0] + rng.standard_normal(200)
+    y[0] = 1e4
+    want = fastlsq.robust_regression(x, y, loss=loss)
+    y[0] = far
+    got = fastlsq.robust_regression(x, y, loss=loss)
+    assert got.scale == pytest.approx(want.scale, rel=1e-4)
+    assert np.allclose(got.params, want.params, rtol=1e-3, atol=1e-4)

@@ -53,6 +53,14 @@ def _logit_link(mean):
     return logit(mean)
 
 
+def _excess(y, mean):
+    """y log(y/mean) - (y - mean); what 1 + (y - mean)/mean loses of a small y is nothing next to the mean."""
+    from scipy.special import xlog1py
+
+    away = y - mean
+    return xlog1py(y, away / mean) - away
+
+
 #: name: (eta of a mean, (mean, its derivative) of an eta)
 LINKS = {
     "identity": (lambda mean: mean, lambda eta: (eta, np.ones_like(eta))),
@@ -80,6 +88,9 @@ class Family:
         self.name, self.link = name, link
         self.core = name if (name, link) in _KERNELS else None
         self._eta_of, self._mean_of = LINKS[link]
+
+    def __reduce__(self):
+        return Family, (self.name, self.link)
 
     @property
     def estimates_dispersion(self):
@@ -118,6 +129,15 @@ class Family:
         if self.name == "binomial":
             return mean * (1.0 - mean)
         return mean if self.name == "poisson" else mean * mean
+
+    def pearson(self, eta, y):
+        """(y - mu)²/V of every row."""
+        mean = self.mean(eta)
+        if self.name != "binomial":
+            return (y - mean) ** 2 / self.variance(mean)
+        other = self._complement(eta, mean)  # where the mean rounds to 1 the rest is still a number
+        away = np.where(y > 0.5, other - (1.0 - y), y - mean)
+        return away**2 / np.maximum(mean * other, _TINY)
 
     def start(self, mean):
         """eta where a fit starts, for the mean of y."""
@@ -164,12 +184,16 @@ class Family:
         variance = np.maximum(variance, _TINY)
         return -(y - mean) * derivative / variance, derivative * derivative / variance
 
-    def saturated(self, y):
-        """The loss at mu = y, below which there is none."""
-        from scipy.special import xlogy
-
+    def deviances(self, eta, y):
+        """Twice the losses less those at mu = y, which a difference of sums has no digits of where counts are large."""
+        mean = self.mean(eta)
         if self.name == "gaussian":
-            return np.zeros_like(y)
+            return (y - mean) ** 2
+        mean = np.clip(mean, _TINY, None)
         if self.name == "binomial":
-            return -(xlogy(y, y) + xlogy(1.0 - y, 1.0 - y))
-        return y - xlogy(y, y) if self.name == "poisson" else 1.0 + np.log(y)
+            other = np.clip(self._complement(eta, mean), _TINY, None)
+            return 2.0 * (_excess(y, mean) + _excess(1.0 - y, other))
+        if self.name == "poisson":
+            return 2.0 * _excess(y, mean)
+        away = (y - mean) / mean
+        return 2.0 * (away - np.where(np.abs(away) < 0.5, np.log1p(away), np.log(y / mean)))

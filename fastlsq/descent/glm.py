@@ -13,7 +13,8 @@ import numpy as np
 from fastlsq import _arrays, _threads
 from fastlsq.descent import newton
 from fastlsq.descent.families import FAMILY_LINKS, Family
-from fastlsq.descent.glm_result import GLMResult, MultinomialResult
+from fastlsq.descent.glm_result import GLMResult
+from fastlsq.descent.multinomial_result import MultinomialResult
 from fastlsq.descent.objective import Model
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _multinomial(x, y, weights, intercept, alpha, tol, max_iter, inference, name
     with np.errstate(all="ignore"):
         progress, model = _fit(model, alpha, 0.0, tol, max_iter, inference, 1.0, np.log(shares[:k] / shares[k]))
     fit = MultinomialResult(model, progress, classes, names, shares, alpha, bool(inference))
-    _warn(fit)
+    _warn(fit, 4)
     return fit
 
 
@@ -262,10 +263,11 @@ def _positive_start(model, level):
     return np.ldexp(lstsq(x, constant, n_threads=model.n_threads).x, -model.units.exponents[: x.shape[1]])[None, :]
 
 
-def _warn(fit):
+def _warn(fit, stacklevel=3):
     if fit.separation is not None:
-        warnings.warn(fit.reason, SeparationWarning, stacklevel=3)
+        warnings.warn(fit.reason, SeparationWarning, stacklevel=stacklevel)
     elif not fit.converged:
-        warnings.warn(f"glm: {fit.reason}; the gradient is {fit.gradient_norm:.2g}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"glm: {fit.reason}; the gradient is {fit.gradient_norm:.2g}", RuntimeWarning,
+                      stacklevel=stacklevel)
 
 

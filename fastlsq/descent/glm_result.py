@@ -12,6 +12,7 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.descent import newton
+from fastlsq.descent.fitted import Fitted, lengths, null_space, parameter_root, quantile, two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,94 +23,21 @@ if TYPE_CHECKING:
 _PIECE = 65536
 
 
-def rows_used(model):
-    return model.x.shape[0] if model.weights is None else int(np.count_nonzero(model.weights))
-
-
 def _pieces(n):
     return (slice(start, start + _PIECE) for start in range(0, n, _PIECE))
-
-
-class _Fitted:
-    """What both results share."""
-
-    def _take(self, model, progress, names, alpha, inference):
-        self.names = list(names)
-        self.has_intercept = model.intercept
-        self.alpha = alpha
-        self.n_rows = rows_used(model)
-        self.sum_weights = model.sum_weights
-        self.converged = progress.converged
-        self.gradient_norm = progress.gradient_norm
-        self.passes = progress.passes
-        self.history = progress.history
-        self.n_iter = len(progress.history) - 1
-        self.penalized = progress.penalty.l1 is not None or progress.penalty.l2 is not None
-        p = len(self.names)
-        self.aliased = [self.names[j] for j in np.flatnonzero(~progress.active[:p])]
-        self.rank = int(progress.active[:p].sum())
-        self.n_threads = model.n_threads
-        self.separation = None
-        self.reason = progress.reason
-        self._with_errors = inference and progress.hessian is not None and not self.penalized
-        if progress.separation is not None:
-            self._name_separation(model, progress.separation)
-
-    def _name_separation(self, model, direction):
-        """The columns of the direction, by what they move the predictors."""
-        p = len(self.names)
-        slopes = np.abs(np.ldexp(direction[:, :p], model.units.exponents[:p]))
-        sample = model.x[:: max(1, model.x.shape[0] // 1000)].astype(np.float64)
-        moved = slopes.max(axis=0) * sample.std(axis=0)
-        found = np.flatnonzero(moved > 1e-3 * moved.max(initial=0.0))
-        found = found[np.argsort(-moved[found], kind="stable")]
-        self.separation = {self.names[j]: float(np.ldexp(direction[:, j], model.units.exponents[j])[
-            np.argmax(np.abs(direction[:, j]))]) for j in found}
-        shown = ", ".join(list(self.separation)[:5]) + (", ..." if found.size > 5 else "")
-        self.reason = ("the likelihood has no finite maximum: the outcomes are separated along "
-                       + (f"a direction of the columns {shown}" if found.size > 1 else f"column {shown}"
-                          if found.size else "the intercept")
-                       + "; penalize (alpha > 0) or leave columns out")
-
-    def _checked(self, X):
-        x = _arrays.matrix(X, "X")
-        if x.shape[1] != len(self.names):
-            raise ValueError(f"X has {x.shape[1]} columns, the model has {len(self.names)}")
-        return x
-
-    def __getstate__(self):
-        derived = ("covariance", "standard_errors", "t_values", "p_values")
-        return {name: value for name, value in self.__dict__.items() if name not in derived}
-
-
-def quantile(level, df):
-    from scipy.special import ndtri, stdtrit
-
-    if not _arrays.is_number(level):
-        raise TypeError(f"level must be a number between 0 and 1, got {level!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
-    if df is None:
-        return float(ndtri(0.5 + level / 2))
-    return float(stdtrit(df, 0.5 + level / 2)) if df > 0 else np.nan
-
-
-def two_sided(values, df):
-    from scipy.special import ndtr, stdtr
-
-    if df is None:
-        return 2.0 * ndtr(-np.abs(values))
-    return 2.0 * stdtr(df, -np.abs(values)) if df > 0 else np.full(values.shape, np.nan)
 
 
 class _Likelihood:
     """Deviances, Pearson's statistic and what the log-likelihood has besides the loss."""
 
-    def __init__(self, model, target, mean, eta, with_pearson):
+    def __init__(self, model, target, mean, eta, loss, with_pearson):
         family, n = model.family, model.x.shape[0]
-        self.saturated = self.constant = 0.0
+        self.deviance = self.constant = 0.0
         self.pearson = 0.0 if with_pearson else np.nan
-        self.null = self._null(model, mean)
+        # where losses are 0 at mu = y they are all of the deviance
+        plain = family.name == "gaussian" or (
+            family.name == "binomial" and bool(((target.y == 0) | (target.y == 1)).all()))
+        self.null_deviance = 2.0 * self._null(model, mean) if plain else self._null(model, mean, family.deviances)
         if family.core is not None and with_pearson:
             self.pearson = lib.glm_along(family.core, eta, eta, 0.0, model.y, model.weights)[2]
         for own in _pieces(n):
@@ -120,16 +48,17 @@ class _Likelihood:
                 kept = w > 0
                 y, w, ours, trials = y[kept], w[kept], ours[kept], None if trials is None else trials[kept]
             with np.errstate(all="ignore"):
-                if not (family.name == "gaussian" or (family.name == "binomial" and ((y == 0) | (y == 1)).all())):
-                    self.saturated += _sum(w, family.saturated(y))
+                if not plain:
+                    self.deviance += _sum(w, family.deviances(ours, y))
                 if family.core is None and with_pearson:
-                    mu = family.mean(ours)
-                    self.pearson += _sum(w, (y - mu) ** 2 / family.variance(mu))
+                    self.pearson += _sum(w, family.pearson(ours, y))
                 self.constant += self._constant(family, y, w, trials)
 
+        self.deviance = 2.0 * loss if plain else self.deviance
+
     @staticmethod
-    def _null(model, mean):
-        """Loss of the model of an intercept (if there is one) and the offset alone."""
+    def _null(model, mean, of_rows=None):
+        """Loss of the model of an intercept (if there is one) and the offset alone, or the sum of something else."""
         family = model.family
         if model.offset is None and model.intercept:
             with np.errstate(all="ignore"):  # NaN where the mean of y is none of the family
@@ -139,17 +68,21 @@ class _Likelihood:
                                   True, model.n_threads)
             start = family.start(mean) - float(np.average(model.offset, weights=model.weights))
             penalty = newton.Penalty(None, None, np.eye(1), True)
-            return newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point.loss
+            found = newton.minimise(none, penalty, np.array([[start]]), 1e-10, 100, 1.0, True).point
+            if of_rows is None:
+                return found.loss
+            level = float(found.b[0, 0])
         else:
             level = 0.0
         with np.errstate(all="ignore"):
-            if model.offset is None and family.name != "gaussian":  # the loss of a row is linear in y
+            if model.offset is None and family.name != "gaussian" and of_rows is None:
+                # the loss of a row is linear in y
                 return float(model.sum_weights * family.losses(np.array([level]), np.array([mean]))[0])
             total = 0.0
             for own in _pieces(model.x.shape[0]):
                 y = np.asarray(model.y[own], np.float64)
                 at = np.broadcast_to(level, y.shape) if model.offset is None else level + model.offset[own]
-                losses = family.losses(at, y)
+                losses = (of_rows or family.losses)(at, y)
                 if model.weights is not None:
                     losses = np.where(model.weights[own] > 0, losses * model.weights[own], 0.0)
                 total += float(losses.sum())
@@ -171,7 +104,7 @@ def _sum(w, values):
     return float(values.sum() if w is None else w @ values)
 
 
-class GLMResult(_Fitted):
+class GLMResult(Fitted):
     """A fitted generalized linear model and inference on its parameters.
 
     Attributes
@@ -221,9 +154,9 @@ class GLMResult(_Fitted):
         self.coef, self.intercept = slopes[0], float(intercepts[0]) if self.has_intercept else 0.0
         eta = progress.point.eta
         eta = np.ascontiguousarray((model.predict(progress.point.b) if eta is None else eta)[:, 0])
-        found = _Likelihood(model, target, mean, eta, inference or family.estimates_dispersion)
-        self.deviance = 2.0 * max(self._loss - found.saturated, 0.0)
-        self.null_deviance = 2.0 * max(found.null - found.saturated, 0.0)
+        found = _Likelihood(model, target, mean, eta, self._loss, inference or family.estimates_dispersion)
+        self.deviance = max(found.deviance, 0.0)
+        self.null_deviance = max(found.null_deviance, 0.0)
         self.pearson = found.pearson
         self.dispersion = 1.0 if not family.estimates_dispersion else (
             found.pearson / self.df_resid if self.df_resid > 0 else np.nan)
@@ -378,161 +311,3 @@ def _gamma_likelihood(model, y, eta, dispersion):
             ratio = part / model.family.mean(eta[own][kept])
             total += float((shape * np.log(shape * ratio) - shape * ratio - gammaln(shape) - np.log(part)).sum())
     return total
-
-
-def lengths(rows):
-    """Of rows whose squares may be no numbers."""
-    largest = np.abs(rows).max(axis=1, initial=0.0)
-    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return unit * np.sqrt(((rows / unit[:, None]) ** 2).sum(axis=1))
-
-
-def parameter_root(model, hessian, active, shortest):
-    """A with A Aᵀ the inverse of a Hessian, in the user's units, the intercept first."""
-    p = model.x.shape[1]
-    r, exponents = newton.factor_of(hessian[np.ix_(active, active)])
-    inverse = np.eye(r.shape[0])
-    if r.size:
-        lib.triangular_solve(r, inverse, False)
-    root = np.zeros((active.size, r.shape[0]))
-    root[active] = np.ldexp(inverse, exponents[:, None])
-    root = model.parameter_map() @ root
-    if shortest is not None:
-        moved = root[:p] - shortest.apply(root[:p])
-        if model.intercept:
-            root[p] += shortest.mean @ moved
-        root[:p] -= moved
-    return np.vstack([root[p:], root[:p]]) if model.intercept else root
-
-
-class _Shortest:
-    """Moves slopes to minimum norm, along a null space (orthonormal rows) of the columns about `mean`."""
-
-    def __init__(self, null, mean):
-        self.null, self.mean = null, mean
-
-    def apply(self, slopes):
-        """What of them is not in the null space."""
-        return slopes - self.null.T @ (self.null @ slopes)
-
-
-def null_space(model, progress):
-    """In the user's units, of the columns that depend on others."""
-    p = model.x.shape[1]
-    own = model.units.exponents[:p]
-    h, _ = newton.centred(model, progress.hessian[: model.lead, : model.lead])
-    kept, left = np.flatnonzero(progress.active[:p]), np.flatnonzero(~progress.active[:p])
-    null = np.zeros((left.size, p))
-    for i, j in enumerate(left):
-        null[i, j] = 1.0
-        if kept.size and h[j, j] > 0:
-            null[i, kept] = -newton.solve_definite(h[np.ix_(kept, kept)], h[kept, j])
-    null = np.ldexp(null, own)
-    null /= np.abs(null).max(axis=1)[:, None]
-    basis = np.linalg.qr(null.T)[0].T if left.size else null
-    mean = np.zeros(p)
-    if model.intercept:
-        packed = progress.hessian[p, :p] / progress.hessian[p, p]
-        mean = np.ldexp(packed, -own) + model.units.shift
-    return _Shortest(basis, mean)
-
-
-class MultinomialResult(_Fitted):
-    """A fitted multinomial logistic model: P(class c) is proportional to exp(intercept_c + x coef_c).
-
-    Attributes
-    ----------
-    classes : ndarray, shape (k,)
-        Sorted labels.
-    coef : ndarray, shape (k, p)
-    intercept : ndarray, shape (k,)
-        Without a penalty relative to the first class, whose are 0; with one they sum to zero over the classes, which is
-        its minimum.
-    standard_errors : ndarray, shape (k, number of parameters), the intercept first
-        Of a fit without a penalty; NaN for the first class.
-    deviance, null_deviance, log_likelihood, aic, bic, converged, gradient_norm, reason, history, separation, aliased
-        As in GLMResult.
-    """
-
-    def __init__(self, model, progress, classes, names, shares, alpha, inference):
-        self._take(model, progress, names, alpha, inference)
-        self.classes = classes
-        self.param_names = (["intercept"] if self.has_intercept else []) + self.names
-        k, p = classes.size, len(self.names)
-        slopes, intercepts = model.in_user_units(progress.point.b)
-        coef, level = np.zeros((k, p)), np.zeros(k)
-        shortest = null_space(model, progress) if self.aliased else None
-        if shortest is not None:
-            moved = slopes - shortest.apply(slopes.T).T
-            intercepts = intercepts + moved @ shortest.mean
-            slopes = slopes - moved
-        coef[1:], level[1:] = slopes, intercepts
-        if self.penalized:
-            coef, level = coef - coef.mean(axis=0), level - level.mean()
-        self.coef, self.intercept = coef, level if self.has_intercept else np.zeros(k)
-        self.deviance = 2.0 * progress.point.loss
-        present = shares[shares > 0]
-        log_null = float(present @ np.log(present)) if self.has_intercept else -np.log(k)
-        self.null_deviance = -2.0 * self.sum_weights * log_null
-        self.df_model = (k - 1) * self.rank
-        self.df_resid = self.n_rows - self.df_model - (k - 1) * self.has_intercept
-        self.standard_errors = np.full((k, len(self.param_names)), np.nan)
-        if self._with_errors and shortest is None:
-            r, exponents = newton.factor_of(progress.hessian)
-            inverse = np.eye(r.shape[0])
-            lib.triangular_solve(r, inverse, False)
-            root = np.ldexp(inverse, exponents[:, None])
-            for c in range(k - 1):
-                own = model.parameter_map() @ root[c * model.lead : (c + 1) * model.lead]
-                errors = lengths(own)
-                self.standard_errors[c + 1] = np.r_[errors[p:], errors[:p]]
-
-    @property
-    def params(self) -> NDArray[np.float64]:
-        """Shape (k, number of parameters), the intercept first."""
-        return np.column_stack([self.intercept, self.coef]) if self.has_intercept else self.coef
-
-    @property
-    def t_values(self) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.params / self.standard_errors
-
-    @property
-    def p_values(self) -> NDArray[np.float64]:
-        return two_sided(self.t_values, None)
-
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
-        """Wald intervals, shape (k, number of parameters, 2)."""
-        half = quantile(level, None) * self.standard_errors
-        return np.stack([self.params - half, self.params + half], axis=2)
-
-    @property
-    def log_likelihood(self) -> float:
-        return -0.5 * self.deviance
-
-    loglike = log_likelihood
-
-    @property
-    def aic(self) -> float:
-        return self.deviance + 2.0 * (self.df_model + (self.classes.size - 1) * self.has_intercept)
-
-    @property
-    def bic(self) -> float:
-        return self.deviance + np.log(self.n_rows) * (self.df_model + (self.classes.size - 1) * self.has_intercept)
-
-    def predict(self, X: ArrayLike, kind: Literal["response", "link", "class"] = "response") -> NDArray[Any]:
-        """Probabilities or predictors, shape (n, k), or the likeliest labels, shape (n,)."""
-        if kind not in ("response", "link", "class"):
-            raise ValueError(f"kind must be 'response', 'link' or 'class', got {kind!r}")
-        eta = self._checked(X) @ self.coef.T + self.intercept
-        if kind == "link":
-            return eta
-        if kind == "class":
-            return self.classes[np.argmax(eta, axis=1)]
-        from scipy.special import softmax
-
-        return softmax(eta, axis=1)
-
-    def __repr__(self):
-        return (f"MultinomialResult({self.classes.size} classes, {self.n_rows} rows, {len(self.names)} columns, "
-                f"deviance={self.deviance:.6g}, converged={self.converged})")

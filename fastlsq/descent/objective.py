@@ -94,7 +94,7 @@ class Model:
                                 self.n_threads, eta, gradient, hessian, expected, kernel=self.kernel)
             return Point(b, loss, gradient, hessian, eta)
         eta = self.predict(b)
-        if not self.family.allows(eta):
+        if not self.family.allows(eta if self.weights is None else eta[self.weights > 0]):
             return Point(b, np.inf, gradient, hessian, eta)
         slope, curvature, loss = np.empty(n), np.empty(n), 0.0
         for start in range(0, n, _PIECE):
@@ -133,17 +133,21 @@ class Model:
         for start in range(0, self.x.shape[0], _PIECE):
             own = slice(start, start + _PIECE)
             eta = before[own] + t * (after[own] - before[own])
+            y = self.y[own]
+            w = None if self.weights is None else self.weights[own].astype(np.float64)
+            if w is not None:  # rows without a weight may be outside of the family
+                eta, y, w = eta[w > 0], y[w > 0], w[w > 0]
             if self.family is None:
                 from scipy.special import logsumexp
 
                 full = np.column_stack([eta, np.zeros(eta.shape[0])])
-                losses = logsumexp(full, axis=1) - full[np.arange(full.shape[0]), self.y[own].astype(np.int64)]
+                losses = logsumexp(full, axis=1) - full[np.arange(full.shape[0]), y.astype(np.int64)]
             else:
                 eta = eta[:, 0]
                 if not self.family.allows(eta):
                     return np.inf
-                losses = self.family.losses(eta, self.y[own].astype(np.float64))
-            total += float(losses.sum() if self.weights is None else losses @ self.weights[own].astype(np.float64))
+                losses = self.family.losses(eta, y.astype(np.float64))
+            total += float(losses.sum() if w is None else losses @ w)
         return total
 
     # ---- units -----------------------------------------------------------------------------------------------------

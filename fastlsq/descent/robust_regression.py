@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq._core import lib
 from fastlsq.descent import newton
 from fastlsq.descent.families import Family
-from fastlsq.descent.glm_result import lengths, null_space, parameter_root, quantile, two_sided
+from fastlsq.descent.fitted import lengths, null_space, parameter_root, quantile, two_sided
 from fastlsq.descent.objective import Model, Point
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ QUARTILE = 0.6744897501960817
 PROPOSAL = 2.5
 #: sums of squares of a column below which its digits are lost
 _SMALLEST_SQUARES = 1e-280
-#: residuals below this share of the largest |y| are rounding
+#: residuals below this share of the largest |y| of the half that fits best are rounding
 EXACT = 1e-14
 
 
@@ -222,13 +222,18 @@ class _Reweighted:
         self.r = self.model.y - self.model.predict(self.b[None, :])[:, 0]
         self.passes += 1
 
+    def inner(self):
+        """Largest |y| of the rows whose residuals are at most the median: outliers say nothing of rounding."""
+        size = np.abs(self.r)
+        return max(float(np.abs(self.model.y[size <= np.median(size)]).max()), float(np.finfo(float).tiny))
+
     def run(self, loss, df, most=None):
         """To the answer for this loss, or `most` steps of the way."""
         self.scale, self.converged, self.reason = self.find_scale(self.r, df), False, ""
         exact = EXACT * max(float(np.abs(self.model.y).max()), float(np.finfo(float).tiny))
         own = np.flatnonzero(self.active)
         for _ in range(most or self.max_iter):
-            if self.scale <= exact:
+            if self.scale <= exact and self.scale <= EXACT * self.inner():
                 self.scale, self.converged = 0.0, True
                 self.reason = "half of the residuals or more are 0"
                 return
