@@ -14,6 +14,7 @@ other, and every peer is slower, newton-cholesky many times.
 
 import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -57,6 +58,21 @@ def glum(x, y):
     return fit.coef_, fit.intercept_
 
 
+def installed(peers):
+    """{name: call} of {name: (package, call)}, without those whose package is missing, which it says."""
+    missing = sorted({package for package, _ in peers.values() if find_spec(package) is None})
+    for package in missing:
+        print(f"  {package}: not installed")
+    return {name: call for name, (package, call) in peers.items() if package not in missing}
+
+
+PEERS = {
+    "scikit-learn newton-cholesky": ("sklearn", lambda x, y: scikit(x, y, "newton-cholesky")),
+    "scikit-learn lbfgs": ("sklearn", lambda x, y: scikit(x, y, "lbfgs")),
+    "glum": ("glum", glum),
+}
+
+
 def ours(x, y, **options):
     fit = fastlsq.glm(x, y, family="binomial", **options)
     return fit.coef, fit.intercept
@@ -71,12 +87,12 @@ class Models(Suite):
         eta = x @ self.rng.standard_normal(p) / np.sqrt(p) - 0.5
         return x, (self.rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
 
-    def _to_gradient(self, n, p, peers):
+    def _to_gradient(self, n, p):
         x, y = self.data(self.rows(n, 40 * p), p)
         calls = {
             "fastlsq.glm": lambda: ours(x, y, tol=TOLERANCE),
             "the same without inference": lambda: ours(x, y, tol=TOLERANCE, inference=False),
-            **{name: (lambda peer=peer: peer(x, y)) for name, peer in peers.items()},
+            **{name: (lambda peer=peer: peer(x, y)) for name, peer in installed(PEERS).items()},
         }
         found = interleave(calls, self.rounds)
         coef, intercept = ours(x, y, tol=1e-12)
@@ -89,19 +105,11 @@ class Models(Suite):
 
     def tall(self):
         """binomial to 1e-8, 1M x 32."""
-        self._to_gradient(1_000_000, 32, {
-            "scikit-learn newton-cholesky": lambda x, y: scikit(x, y, "newton-cholesky"),
-            "scikit-learn lbfgs": lambda x, y: scikit(x, y, "lbfgs"),
-            "glum": glum,
-        })
+        self._to_gradient(1_000_000, 32)
 
     def wide(self):
         """binomial to 1e-8, 200k x 128."""
-        self._to_gradient(200_000, 128, {
-            "scikit-learn newton-cholesky": lambda x, y: scikit(x, y, "newton-cholesky"),
-            "scikit-learn lbfgs": lambda x, y: scikit(x, y, "lbfgs"),
-            "glum": glum,
-        })
+        self._to_gradient(200_000, 128)
 
     def loss(self):
         """binomial to 1.01 times the least loss, 1M x 32: each solver with the fewest iterations that get there."""
@@ -113,7 +121,7 @@ class Models(Suite):
                         if loss_of(x, y, *scikit(x, y, solver, 1e-12, count)) <= 1.01 * least)
 
         calls = {"fastlsq.glm": lambda: ours(x, y, tol=0.05, inference=False)}
-        for solver in ("newton-cholesky", "lbfgs", "newton-cg"):
+        for solver in installed({name: ("sklearn", name) for name in ("newton-cholesky", "lbfgs", "newton-cg")}):
             count = fewest(solver)
             calls[f"scikit-learn {solver}, {count} iterations"] = (
                 lambda solver=solver, count=count: scikit(x, y, solver, 1e-12, count))

@@ -17,8 +17,8 @@ cdef class Settings:
     def __cinit__(self, int rule, *, bint nesterov=False, bint centered=False, bint amsgrad=False, bint decoupled=False,
                   bint maximize=False, double momentum=0.0, double dampening=0.0, double beta1=0.0, double beta2=0.0,
                   double eps=0.0, double rate_decay=0.0, double weight_decay=0.0, double clip_value=0.0):
-        self.view = flsq_optimizer(rule, nesterov, centered, amsgrad, decoupled, maximize, momentum, dampening, beta1, beta2,
-                                   eps, rate_decay, weight_decay, clip_value)
+        self.view = flsq_optimizer(rule, nesterov, centered, amsgrad, decoupled, maximize, momentum, dampening, beta1,
+                                   beta2, eps, rate_decay, weight_decay, clip_value)
 
     @property
     def states(self):
@@ -87,11 +87,12 @@ def optimizer_step(Settings settings not None, double learning_rate, double fact
             if parameters.views[i].t < 1 or (kept >> s & 1) != (parameters.views[i].state[s] != NULL):
                 raise ValueError("t starts at 1, and the states must be those the rule keeps")
     with nogil:
-        flsq_optimizer_step(kernels, &settings.view, learning_rate, factor, parameters.count, parameters.views, n_threads)
+        flsq_optimizer_step(kernels, &settings.view, learning_rate, factor, parameters.count, parameters.views,
+                            n_threads)
 
 
 def gradient_norm(double limit, Parameters parameters not None, int n_threads, kernel=None):
-    """Length of all gradients together, each clipped at `limit` unless that is 0; not finite where one of them is not."""
+    """Length of all gradients together, each clipped at `limit` unless that is 0; not finite where one is not."""
     cdef const flsq_kernels *kernels = select(kernel)
     cdef double norm = 0
     cdef flsq_status status
