@@ -75,12 +75,14 @@ static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t g
     double *const z = oracle_integers(FLSQ_MAX_KC * step + past, -4, 4), *const y = oracle_integers(FLSQ_MAX_KC, -3, 3);
     double *const block = calloc((size_t)(2 * nr * nr), sizeof *block), *const triangle = block + nr * nr;
     double *const totals = calloc((size_t)(2 * nr), sizeof *totals), *const dots = totals + nr;
+    double *const panel = panel_of(FLSQ_MAX_KC, nr, nr, 0, 0);
     for (int64_t k = 0; k <= FLSQ_MAX_KC; k++)
         for (int64_t j = width; j < (k < FLSQ_MAX_KC ? step : width + past) && k * step + j < FLSQ_MAX_KC * step + past; j++)
             z[k * step + j] = NAN;
     for (int64_t rows = 0; rows <= FLSQ_MAX_KC; rows++) {
         double *const got_block = calloc((size_t)(2 * nr * nr), sizeof *got_block);
         double *const got_triangle = got_block + nr * nr, *const got_sums = oracle_doubles(2 * nr);
+        double *const got_half = calloc((size_t)(nr * nr), sizeof *got_half);
         const double *const last = z + (rows - 1) * step;
         flsq_ahead nothing = {0};
         for (int64_t j = 0; rows > 0 && j < columns; j++) {
@@ -93,17 +95,21 @@ static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t g
         }
         const flsq_sides sides = {.y = y, .chunk = 1 + rows % 11, .farther = rows % 3, .sums = rows % 2 ? got_sums : NULL,
                                   .dots = got_sums + nr};
+        for (int64_t j = 0; rows > 0 && j < columns; j++)
+            panel[(rows - 1) * nr + j] = last[nr + j];
         kernels->gram_block(rows, z, z + nr, step, columns, got_block, &nothing);
+        kernels->gram_half_block(rows, z, step, panel, columns, got_half, &nothing);
         kernels->gram_diagonal(rows, z + nr, z + nr, step, columns, got_triangle, &sides, &nothing);
         CASE("%lld rows, %lld columns, gap %lld", (long long)rows, (long long)columns, (long long)gap);
         for (int64_t i = 0; i < nr; i++)
-            CHECK(first_difference(columns, got_block + i * nr, block + i * nr) == -1);
+            CHECK(first_difference(columns, got_block + i * nr, block + i * nr) == -1 &&
+                  first_difference(columns, got_half + i * nr, block + i * nr) == -1);
         CHECK(same_upper(nr, columns, got_triangle, triangle));
         CHECK(first_difference(columns, got_sums + nr, dots) == -1);
         CHECK(rows % 2 == 0 || first_difference(columns, got_sums, totals) == -1);
-        free(got_block), free(got_sums);
+        free(got_block), free(got_sums), free(got_half);
     }
-    free(z), free(y), free(block), free(totals);
+    free(z), free(y), free(block), free(totals), free(panel);
 }
 
 void test_in_place(const flsq_kernels *kernels)
