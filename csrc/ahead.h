@@ -16,9 +16,10 @@ static inline int flsq_is_in_one_piece(const flsq_matrix *x)
            x->col_stride <= x->row_stride;
 }
 
-/* `rows` rows of x in one piece, for so many sweeps that ask; packed: sweeps over panels. */
-static inline flsq_ahead flsq_ahead_of_rows(const flsq_matrix *x, int64_t rows, int64_t sweeps, int packed)
+/* `rows` rows of x in one piece, for up to so many sweeps that ask, the others for their sums; packed: sweeps over panels. */
+static inline flsq_ahead flsq_ahead_of_rows(const flsq_matrix *x, int64_t rows, int64_t most_sweeps, int packed)
 {
+    const int64_t sweeps = FLSQ_MIN(most_sweeps, FLSQ_CEIL_DIV(x->row_stride, FLSQ_PACKED_PACE));
     const int64_t pace = FLSQ_CEIL_DIV(x->row_stride, sweeps), deep = packed ? FLSQ_PACKED_DEEP : FLSQ_STRIDED_DEEP;
     const int64_t pairs = FLSQ_CEIL_DIV(deep * pace, 2 * FLSQ_ALIGNMENT);
     return (flsq_ahead){.next = x->data, .pace = pace, .pairs = pairs, .apart = deep * pace / (2 * pairs),

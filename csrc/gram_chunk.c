@@ -293,8 +293,8 @@ void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps)
     if (x->columns == 0 || sweeps == 0)
         return;
     pass->farther = FLSQ_CEIL_DIV(FAR, chunk) * pass->kc;
-    if (flsq_is_in_one_piece(x)) /* sweeps that are left over ask for their sums */
-        pass->ahead = flsq_ahead_of_rows(x, pass->kc, FLSQ_MIN(sweeps, FLSQ_CEIL_DIV(x->row_stride, FLSQ_PACKED_PACE)), packed);
+    if (flsq_is_in_one_piece(x))
+        pass->ahead = flsq_ahead_of_rows(x, pass->kc, sweeps, packed);
     else if (x->row_stride > 0 && x->row_stride <= (int64_t)sizeof(double) && x->col_stride > 0)
         pass->ahead = flsq_ahead_of_columns(x, sweeps);
 }

@@ -18,7 +18,7 @@ typedef struct flsq_gram_pass {
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
-    int in_place;   /* float64 rows of few columns, unweighted: X is multiplied where it lies */
+    int in_place;   /* float64 rows of up to kernels->in_place_columns, unweighted: X is multiplied where it lies */
     int half;       /* of more: a panel is packed when it is on the right, the left operand is read where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
     int64_t farther;  /* rows between the one that is multiplied and the one that is asked for */
@@ -70,7 +70,7 @@ flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_c
                                         int64_t count);
 int flsq_gram_is_half_packed(const flsq_gram_pass *pass);
 
-/* The memory of rows behind [row, row + count), if there are some and X is in one piece, to be asked for while those are
+/* The memory of rows behind [row, row + count), if there are some and X, or each of its columns, is in one piece, to be asked for while those are
  * multiplied.  The first tells how often the products with panel J on the right walk down the rows of a chunk and ask, the
  * second prepares the pass for so many sweeps a chunk. */
 int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J);

@@ -5,7 +5,7 @@
  * packed rows that another core has just written, no sums that change cores.
  *
  * Rows that are half packed (gram_chunk.h) cost a thread nothing that another does too.  Others it packs whole, as every
- * other thread does: 2 - 5 % of a pass for each thread, so only few threads do it.  2026-12, Emerald Rapids, two threads,
+ * other thread does: 2 - 5 % of a pass for each thread, so only few threads do it, and only for rows that are packed fast.  2026-12, Emerald Rapids, two threads,
  * share of the FMA peak, against threads that share the packed rows: p = 512 66 / 84 %, p = 1024 73 / 84, p = 2048 74 / 85.
  */
 #include "ahead.h"
@@ -39,11 +39,19 @@ static void deal(const column_leaf *s, int n_threads)
     }
 }
 
+/* Rows that are contiguous one way or the other: what packing costs the least for. */
+static int is_packed_fast(const flsq_matrix *x)
+{
+    const int64_t item = x->dtype == FLSQ_F64 ? sizeof(double) : sizeof(float);
+    return (x->dtype == FLSQ_F64 || x->dtype == FLSQ_F32) && (x->col_stride == item || x->row_stride == item);
+}
+
 int flsq_columns_are_dealt(const flsq_gram_pass *pass, int n_threads)
 {
-    /* rows are rounded on their way: to do so for each thread is worth it up to so many columns (two threads, p = 512 76 / 53 ms,
-     * 1024 112 / 90, 2048 190 / 240) */
-    const int worth = !pass->gram->single || pass->gram->p <= 1024;
+    /* rounding to single precision for each thread is worth it up to so many columns (two threads, p = 512 76 / 53 ms, 1024
+     * 112 / 90, 2048 190 / 240); X T, as much work as the products, never is, and would count the lengths of rows twice */
+    const int worth = pass->transform == NULL && is_packed_fast(&pass->rows->x) &&
+                      (!pass->gram->single || pass->gram->p <= 1024);
     return pass->half || (worth && n_threads <= pass->gram->kernels->packing_threads);
 }
 

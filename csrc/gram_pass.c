@@ -3,9 +3,9 @@
  *
  * The Gram pass: ZᵀWZ for Z = [X | 1 | Y] in one read of the rows.
  *
- * Two regimes give the same bits.  Row-parallel: every thread takes its own row blocks (leaves) and holds its own node.
- * Tile-parallel, where a node leaves L2 or many panels meet few leaves: all threads share one node and one packed slab of
- * rows, and take groups of blocks of it.
+ * Three regimes give the same bits.  Row-parallel: every thread takes its own row blocks (leaves) and holds its own node.
+ * Where a node leaves L2 or many panels meet few leaves all threads share one node: each with block columns of its own
+ * (gram_columns.c), or tile-parallel, with one packed slab of rows of which they take groups of blocks.
  */
 #include "blocksizes.h"
 #include "gram_chunk.h"

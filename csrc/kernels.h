@@ -15,6 +15,8 @@
  * Both operands of a product read the same layout: the right one a vector of columns at a time, the left one a
  * column at a time, broadcast.  Lanes past the last column hold zeros, or in the Gram pass anything.  Panels start on 64-byte boundaries.
  *
+ * gram_half_block alone has one packed operand and one where the user has it, a whole panel of it.
+ *
  * Products also read rows where the user has them: then `step` is not NR, both operands are columns of the same rows, and
  * whole vectors are read past the last column, whatever lies there; it reaches no entry of that or an earlier column.
  */

@@ -12,7 +12,7 @@
 /* Runs become shorter towards the end: each is this part of what is left for a thread, so that long runs need few nodes and
  * short ones even out a thread that was held up.  None is so short that runs of that length, all nodes together, would take
  * more memory than RUNS_BYTES (unless LEAST_RUNS a thread do).  2026-12, Emerald Rapids, two threads, p = 256 and 49 leaves: 49
- * runs of one leaf, whose 15 MB one thread pushed, 52 ms; 16 runs 48. */
+ * runs of one leaf, whose 15 MB one thread pushed (it is all threads now), 52 ms; 16 runs, pushed by all, 48. */
 enum { SHARE = 2, LEAST_RUNS = 2, RUNS_BYTES = 64 << 20 };
 
 enum { PIECE = 64 }; /* entries totalled at a time */

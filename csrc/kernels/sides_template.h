@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * What a single target and the unit column add to the moments of X: Xᵀ1, Xᵀy, 1ᵀy, yᵀy.  A panel of their own would
- * cost a full register tile for two columns.  Included by kernel_template.h after the tiles.
+ * cost a full register tile for two columns.  Included by kernel_template.h before the tiles.
  */
 
 /* Even and odd rows have chains of their own, unless the tile beside them leaves no registers (and takes longer than the

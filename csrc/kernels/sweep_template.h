@@ -206,7 +206,7 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
     }
 
 /* The rows that most of the time goes into, as the file of an instruction set writes them, or as the compiler does:
- * WHOLE_ROW, a tile of mr rows over all vectors of the panel, in one of the sweeps that ask; FREE_ROW, the same in SWEEP for
+ * WHOLE_ROW, a tile of mr rows over all vectors of the panel, in one of the sweeps that ask; FREE_ROW, the same in SWEEP and MIXED_SWEEP for
  * a left operand whose lanes are left_lane apart; and of a diagonal block GROUP_ROW, one row group over all
  * vectors, and CORNER_ROW, the row groups `first` and first + 1 over the vectors of the same numbers. */
 #if defined(FLSQ_WHOLE_ROW)
