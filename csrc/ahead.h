@@ -34,4 +34,21 @@ static inline flsq_ahead flsq_ahead_of_columns(const flsq_matrix *x, int64_t swe
                         .jump = 2 * pairs * x->col_stride, .sweeps = FLSQ_CEIL_DIV(x->columns, 2 * pairs)};
 }
 
+/* `rows` rows of x from row `next` on, if there are some in one piece, for the sweeps of the product of so many packed columns
+ * with themselves. */
+static inline flsq_ahead flsq_ahead_of_product(const flsq_kernels *kernels, const flsq_matrix *x, int64_t next, int64_t rows,
+                                               int64_t columns)
+{
+    if (next >= x->rows || !flsq_is_in_one_piece(x))
+        return (flsq_ahead){0};
+    int64_t sweeps = 0;
+    for (int64_t J = 0; J * kernels->nr < columns; J++) {
+        const int64_t vectors = FLSQ_CEIL_DIV(FLSQ_MIN(kernels->nr, columns - J * kernels->nr), kernels->lanes);
+        sweeps += J * kernels->block_sweeps[vectors] + kernels->diagonal_sweeps[vectors];
+    }
+    flsq_ahead ahead = flsq_ahead_of_rows(x, rows, sweeps, 1);
+    ahead.next += next * x->row_stride;
+    return ahead;
+}
+
 #endif

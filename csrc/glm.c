@@ -112,26 +112,10 @@ static const double *curvature_of_pair(const glm_pass *pass, const glm_chunk *c,
     return c->h;
 }
 
-/* The rows behind those at hand, to be asked for by the sweeps of the products: see flsq_pass_look_ahead. */
-static flsq_ahead look_ahead(const glm_pass *pass, int64_t next)
-{
-    const flsq_matrix *const x = &pass->rows->x;
-    if (next >= x->rows || !flsq_is_in_one_piece(x))
-        return (flsq_ahead){0};
-    int64_t sweeps = 0;
-    for (int64_t J = 0; J < pass->panels; J++) {
-        const int64_t vectors = FLSQ_CEIL_DIV(panel_columns(pass, J), pass->kernels->lanes);
-        sweeps += J * pass->kernels->block_sweeps[vectors] + pass->kernels->diagonal_sweeps[vectors];
-    }
-    flsq_ahead ahead = flsq_ahead_of_rows(x, pass->chunk, sweeps, 1);
-    ahead.next += next * x->row_stride;
-    return ahead;
-}
-
 static void add_hessian(const glm_pass *pass, const glm_chunk *c, int64_t next, int64_t count, double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
-    flsq_ahead ahead = look_ahead(pass, next);
+    flsq_ahead ahead = flsq_ahead_of_product(kernels, &pass->rows->x, next, pass->chunk, pass->lead);
     for (int64_t d = 0; d < pass->k; d++)
         for (int64_t first = 0; first <= d; first++) {
             const double *const h = curvature_of_pair(pass, c, first, d, count);

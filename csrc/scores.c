@@ -169,26 +169,10 @@ static double *block(const score_pass *pass, double *node, int64_t I, int64_t J)
     return node + (J * (J + 1) / 2 + I) * pass->kernels->nr * pass->kernels->nr;
 }
 
-/* The rows behind those at hand, to be asked for by the sweeps over the scores: see flsq_pass_look_ahead. */
-static flsq_ahead look_ahead(const score_pass *pass, int64_t next)
-{
-    const flsq_matrix *const x = &pass->rows->x;
-    if (next >= x->rows || !flsq_is_in_one_piece(x))
-        return (flsq_ahead){0};
-    int64_t sweeps = 0;
-    for (int64_t J = 0; J < pass->score_panels; J++) {
-        const int64_t vectors = FLSQ_CEIL_DIV(score_columns(pass, J), pass->kernels->lanes);
-        sweeps += J * pass->kernels->block_sweeps[vectors] + pass->kernels->diagonal_sweeps[vectors];
-    }
-    flsq_ahead ahead = flsq_ahead_of_rows(x, pass->chunk, sweeps, 1);
-    ahead.next += next * x->row_stride;
-    return ahead;
-}
-
 static void add_products(const score_pass *pass, const score_chunk *c, int64_t next, int64_t count, double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
-    flsq_ahead ahead = look_ahead(pass, next);
+    flsq_ahead ahead = flsq_ahead_of_product(kernels, &pass->rows->x, next, pass->chunk, pass->frame->columns);
     for (int64_t J = 0; J < pass->score_panels; J++) {
         const double *const right = c->scores.base + J * c->scores.stride;
         for (int64_t I = 0; I < J; I++)
