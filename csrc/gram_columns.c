@@ -55,14 +55,6 @@ int flsq_columns_are_dealt(const flsq_gram_pass *pass, int n_threads)
     return pass->half || (worth && n_threads <= pass->gram->kernels->packing_threads);
 }
 
-/* The node's memory may be new: the threads share its first touch. */
-static void clear_share(const column_leaf *s, int thread, int n_threads)
-{
-    const int64_t length = flsq_tree_node_doubles(&s->pass->gram->tree), share = FLSQ_CEIL_DIV(length, n_threads);
-    const int64_t at = FLSQ_MIN(thread * share, length);
-    memset(s->node + at, 0, (size_t)FLSQ_MIN(share, length - at) * sizeof(double));
-}
-
 /* The pass with rows ahead that the sweeps of this thread get round to asking for. */
 static flsq_gram_pass look_ahead(const column_leaf *s, int thread)
 {
@@ -80,7 +72,7 @@ static void own_columns(void *context, int thread, int n_threads)
     flsq_chunk c;
     flsq_chunk_lay_out(s->pass, s->scratch + thread * s->scratch_stride, &c);
     flsq_chunk_clear(s->pass, &c);
-    clear_share(s, thread, n_threads);
+    flsq_tree_clear_part(&s->pass->gram->tree, s->node, thread, n_threads);
     if (thread == 0) /* for as many threads as there are, which may be fewer than were asked for */
         deal(s, n_threads);
     flsq_parallel_barrier(n_threads);

@@ -146,18 +146,10 @@ static void multiply_tasks(const shared_leaf *s, int64_t number, share *own)
     }
 }
 
-/* The node's memory may be new: the threads share its first touch, too. */
-static void clear_share(const shared_leaf *s, int thread, int n_threads)
-{
-    const int64_t length = flsq_tree_node_doubles(&s->pass->gram->tree), share = FLSQ_CEIL_DIV(length, n_threads);
-    const int64_t at = FLSQ_MIN(thread * share, length);
-    memset(s->node + at, 0, (size_t)FLSQ_MIN(share, length - at) * sizeof(double));
-}
-
 static void shared_leaf_body(void *context, int thread, int n_threads)
 {
     const shared_leaf *const s = context;
-    clear_share(s, thread, n_threads);
+    flsq_tree_clear_part(&s->pass->gram->tree, s->node, thread, n_threads);
     share own = share_of(s, 0, thread, n_threads);
     pack(s, &own, own.end);
     flsq_parallel_barrier(n_threads);

@@ -61,6 +61,13 @@ static void copy_part(const flsq_tree *tree, const double *from, double *to, par
         memcpy(to + at, from + at, (size_t)p.count * sizeof(double));
 }
 
+void flsq_tree_clear_part(const flsq_tree *tree, double *node, int thread, int n_threads)
+{
+    const part p = part_of(tree, thread, n_threads);
+    for (int64_t at = p.first; at < flsq_tree_node_doubles(tree); at += tree->node_length)
+        memset(node + at, 0, (size_t)p.count * sizeof(double));
+}
+
 static part all_of(const flsq_tree *tree) { return (part){.count = tree->node_length}; }
 
 /* The level that a node of 2^level leaves comes to rest on behind so many leaves. */

@@ -51,6 +51,8 @@ flsq_status flsq_tree_extend(flsq_tree *tree, const flsq_kernels *kernels, const
 flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves);
 /* The node of the next leaf, for which room was reserved: to be cleared, filled and then taken into the tree. */
 double *flsq_tree_next(const flsq_tree *tree);
+/* Zeroes what falls to one of so many threads of a node, whose memory may be new: so they share its first touch. */
+void flsq_tree_clear_part(const flsq_tree *tree, double *node, int thread, int n_threads);
 void flsq_tree_take_next(flsq_tree *tree, const flsq_kernels *kernels);
 /* total := sums [first, first + count) over all leaves (0 without any); lost, unless NULL, of a tree that carries: what
  * rounding them to double has lost. */
