@@ -98,6 +98,22 @@ INLINE double lane_sum(vec v)
 #include "tiles_template.h"
 #include "rows_template.h"
 #include "single_template.h"
+
+#define FLSQ_SOURCE double
+#define FLSQ_SOURCE_NAME f64
+#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
+#include "eights_template.h"
+#undef FLSQ_SOURCE
+#undef FLSQ_SOURCE_NAME
+#undef LOAD_SOURCE
+#define FLSQ_SOURCE float
+#define FLSQ_SOURCE_NAME f32
+#define LOAD_SOURCE(p) __builtin_convertvector(*(const loose_half *)(p), vec)
+#include "eights_template.h"
+#undef FLSQ_SOURCE
+#undef FLSQ_SOURCE_NAME
+#undef LOAD_SOURCE
+
 #include "residual_template.h"
 #include "twofold_template.h"
 #include "factor_template.h"
@@ -106,6 +122,7 @@ INLINE double lane_sum(vec v)
 
 #include "window_template.h"
 #include "family_template.h"
+#include "loss_template.h"
 
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
@@ -194,6 +211,11 @@ const flsq_kernels NAME(kernels) = {
     .clipped_squares_f32 = clipped_squares_f32,
     .family_rows = family_rows,
     .softmax_rows = softmax_rows,
+    .loss_rows = loss_rows,
+    .predict_f64 = predict_f64,
+    .predict_f32 = predict_f32,
+    .slope_sums_f64 = slope_sums_f64,
+    .slope_sums_f32 = slope_sums_f32,
     .elementary = elementary,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
