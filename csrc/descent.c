@@ -3,11 +3,13 @@
  *
  * Steps of gradient descent: the sums of a mini-batch (or of all rows), then the optimizer, while the coefficients stay in cache.
  *
- * A mini-batch is cut into pieces of a fixed length, dealt to the threads.  Every thread keeps coefficients of its own, adds the
- * sums of all pieces in their order and makes the same step, to the bit, so that one barrier a step is enough: slots of sums alternate,
- * and nobody can be two steps ahead.
+ * A mini-batch is cut into pieces of a fixed length, dealt to the threads, and their sums are added as by a binary counter: node of
+ * 2^l pieces = sum of its halves.  A thread announces the nodes that lie in its share; then every thread adds them all and makes the
+ * same step, to the bit, on coefficients of its own, so that they meet once a step: slots of sums alternate, and nobody can be two
+ * steps ahead.
  */
 #include "descent.h"
+#include "await.h"
 #include "blocksizes.h"
 #include "optimizers.h"
 #include "parallel.h"
@@ -15,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_PIECES = 16 };
+enum { MOST_PIECES = 16, MOST_NODES = 5 }; /* nodes that wait for their other half, and the last */
 
 typedef struct descent_run {
     flsq_descent_layout layout;
@@ -25,6 +27,7 @@ typedef struct descent_run {
     flsq_descent_report *report;
     int64_t piece_rows, most_pieces, sums_length;
     double *slots; /* of two steps, most_pieces each */
+    flsq_counter *done; /* steps whose sums each thread has announced */
     char *threads;
     int64_t thread_bytes;
 } descent_run;
@@ -34,7 +37,7 @@ typedef struct descent_own {
     flsq_descent_state state;
     flsq_descent_folded folded;
     flsq_descent_report report;
-    double *gradient, *total;
+    double *gradient, *total; /* total: the first of MOST_NODES sums */
     flsq_descent_memory memory;
 } descent_own;
 
@@ -42,7 +45,7 @@ static flsq_status place_own(const descent_run *run, char *memory, descent_own *
 {
     const flsq_descent_layout *const l = &run->layout;
     const int64_t d = l->parameters, k = l->problem->predictors;
-    const int64_t counts[] = {d, d, d, d, d, d, k * l->length, k, run->sums_length};
+    const int64_t counts[] = {d, d, d, d, d, d, k * l->length, k, MOST_NODES * run->sums_length};
     double *pieces[9];
     int64_t total = 0, rest;
     for (int i = 0; i < 9; i++) {
@@ -236,12 +239,58 @@ static int find_chunk(const descent_run *run, descent_walk *walk, flsq_descent_r
     rows->segments = 0;
     for (int64_t found = 0; found < rows->count; found += rows->segment[rows->segments++].count)
         rows->segment[rows->segments] = flsq_ordered_segment(&run->ordered, place + found, rows->count - found);
+    flsq_descent_find(&run->layout, rows);
     walk->at += rows->count;
     if (walk->at == length) {
         walk->at = 0;
         walk->piece++;
     }
     return 1;
+}
+
+/* The longest node that begins with a piece and ends before `end`. */
+static int64_t node_of(int64_t piece, int64_t end)
+{
+    int64_t size = 1;
+    while (piece % (2 * size) == 0 && piece + 2 * size <= end)
+        size *= 2;
+    return size;
+}
+
+/* The sums of every node of a share, in the slot of its first piece. */
+static void join_pieces(const descent_run *run, double *slots, int64_t first, int64_t end)
+{
+    const int64_t length = run->sums_length;
+    for (int64_t piece = first, size; piece < end; piece += size) {
+        size = node_of(piece, end);
+        for (int64_t half = 1; half < size; half *= 2)
+            for (int64_t at = piece; at < piece + size; at += 2 * half)
+                run->layout.kernels->axpy(length, 1.0, slots + (at + half) * length, slots + at * length);
+    }
+}
+
+/* total := the sums of a batch, from the nodes of all threads; `total` is the first of MOST_NODES. */
+static void add_shares(const descent_run *run, const double *slots, int64_t step, int n_threads, double *total)
+{
+    const flsq_kernels *const kernels = run->layout.kernels;
+    const int64_t length = run->sums_length;
+    int64_t sizes[MOST_NODES];
+    int waiting = 0;
+    for (int thread = 0; thread < n_threads; thread++) {
+        const descent_share share = share_of(run, step, thread, n_threads);
+        flsq_await(&run->done[thread], step + 1);
+        for (int64_t piece = share.first, size; piece < share.end; piece += size) {
+            size = node_of(piece, share.end);
+            memcpy(total + waiting * length, slots + piece * length, (size_t)length * sizeof(double));
+            sizes[waiting++] = size;
+            for (; waiting > 1 && sizes[waiting - 1] == sizes[waiting - 2]; waiting--) {
+                kernels->axpy(length, 1.0, total + (waiting - 1) * length, total + (waiting - 2) * length);
+                sizes[waiting - 2] *= 2;
+            }
+        }
+    }
+    for (; waiting > 1; waiting--)
+        kernels->axpy(length, 1.0, total + (waiting - 1) * length, total + (waiting - 2) * length);
 }
 
 static void batches_body(void *context, int thread, int n_threads)
@@ -271,10 +320,9 @@ static void batches_body(void *context, int thread, int n_threads)
                 at += chunk[now].count;
             }
         }
-        flsq_parallel_barrier(n_threads);
-        memcpy(own.total, slots, bytes);
-        for (int64_t piece = 1; piece < FLSQ_CEIL_DIV(share.rows, run->piece_rows); piece++)
-            l->kernels->axpy(run->sums_length, 1.0, slots + piece * run->sums_length, own.total);
+        join_pieces(run, slots, share.first, share.end);
+        flsq_announce(&run->done[thread], step + 1);
+        add_shares(run, slots, step, n_threads, own.total);
         if (!make_step(run, &own, share.rows, step))
             break;
     }
@@ -328,9 +376,13 @@ flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *pr
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * run.most_pieces * run.sums_length, sizeof(double));
     if (status == FLSQ_OK)
+        status = flsq_size_add(&size, team, sizeof(flsq_counter));
+    if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
         return status;
+    run.done = flsq_arena_take(&arena, team, sizeof(flsq_counter));
+    memset(run.done, 0, (size_t)team * sizeof(flsq_counter));
     run.threads = flsq_arena_take(&arena, team, run.thread_bytes);
     run.slots = flsq_arena_take(&arena, 2 * run.most_pieces * run.sums_length, sizeof(double));
     if (whole)

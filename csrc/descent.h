@@ -38,15 +38,16 @@ typedef struct flsq_descent_sums {
 
 /* Rows of a chunk, found but not read. */
 typedef struct flsq_descent_rows {
-    int64_t count, segments;
+    int64_t count, segments, copied;
     flsq_segment segment[FLSQ_DESCENT_MOST_ROWS];
+    const void *at[FLSQ_DESCENT_EIGHTS]; /* where eights begin that are read in place, or NULL: `copied` of them */
 } flsq_descent_rows;
 
 /* Memory of a thread. */
 typedef struct flsq_descent_memory {
     flsq_panels panels;
     char *copies; /* eights whose rows do not follow one another */
-    double *eta, *r, *y, *w, *ones;
+    double *eta, *r, *y, *w, *ones; /* w is ones, too, where there are no weights */
 } flsq_descent_memory;
 
 flsq_status flsq_descent_lay_out(const flsq_kernels *kernels, const flsq_descent *problem, flsq_descent_layout *layout);
@@ -63,6 +64,8 @@ void flsq_descent_fold(const flsq_descent_layout *layout, const double *b, const
 /* The gradient of sum w l, as b lies, from sums. */
 void flsq_descent_unfold(const flsq_descent_layout *layout, const flsq_descent_sums *sums, double *gradient);
 
+/* Fills in what follows from count and segments. */
+void flsq_descent_find(const flsq_descent_layout *layout, flsq_descent_rows *rows);
 /* Adds the rows to sums; asks for those of `next` (or NULL) meanwhile. */
 void flsq_descent_add(const flsq_descent_layout *layout, flsq_descent_memory *m, const flsq_descent_folded *folded,
                       const flsq_descent_rows *rows, const flsq_descent_rows *next, const flsq_descent_sums *sums);

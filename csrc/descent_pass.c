@@ -22,10 +22,12 @@ static void prepare_leaf(const void *job, void *scratch)
     flsq_descent_prepare(pass->layout, &m);
 }
 
-static flsq_descent_rows consecutive(int64_t row, int64_t most, int64_t end)
+static void find_rows(const flsq_descent_layout *l, int64_t row, int64_t end, flsq_descent_rows *rows)
 {
-    return (flsq_descent_rows){.count = FLSQ_MIN(most, end - row), .segments = 1,
-                               .segment[0] = {row, FLSQ_MIN(most, end - row)}};
+    rows->count = FLSQ_MIN(l->chunk, end - row);
+    rows->segments = 1;
+    rows->segment[0] = (flsq_segment){row, rows->count};
+    flsq_descent_find(l, rows);
 }
 
 static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
@@ -38,14 +40,14 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     flsq_descent_memory m;
     int64_t bytes;
     flsq_descent_place(l, scratch, &m, &bytes);
-    for (int64_t row = leaf * length; row < end; row += l->chunk) {
-        const flsq_descent_rows rows = consecutive(row, l->chunk, end);
-        if (row + l->chunk < n) { /* of another leaf, too, which is often this thread's */
-            const flsq_descent_rows next = consecutive(row + l->chunk, l->chunk, n);
-            flsq_descent_add(l, &m, pass->folded, &rows, &next, &sums);
-        } else {
-            flsq_descent_add(l, &m, pass->folded, &rows, NULL, &sums);
-        }
+    flsq_descent_rows chunk[2];
+    int now = 0;
+    find_rows(l, leaf * length, end, &chunk[now]);
+    for (int64_t row = leaf * length; row < end; row += l->chunk, now = !now) {
+        const int64_t next = row + l->chunk;
+        if (next < n) /* of another leaf, too, which is often this thread's */
+            find_rows(l, next, next < end ? end : n, &chunk[!now]);
+        flsq_descent_add(l, &m, pass->folded, &chunk[now], next < n ? &chunk[!now] : NULL, &sums);
     }
 }
 

@@ -70,7 +70,7 @@ void flsq_descent_prepare(const flsq_descent_layout *l, flsq_descent_memory *m)
     if (l->in_place)
         memset(m->copies, 0, (size_t)(l->chunk * l->problem->x.row_stride + FLSQ_READ_PAST));
     for (int64_t i = 0; i < l->chunk; i++)
-        m->ones[i] = 1.0;
+        m->ones[i] = m->w[i] = 1.0;
 }
 
 int64_t flsq_descent_sums_length(const flsq_descent_layout *l) { return l->problem->predictors * (l->length + 1) + 2; }
@@ -132,14 +132,24 @@ static int may_overread(const flsq_matrix *x, int64_t row)
     return (x->rows - row - 8) * x->row_stride >= FLSQ_READ_PAST;
 }
 
-static void read_targets(const flsq_descent_layout *l, flsq_descent_memory *m, const flsq_descent_rows *rows)
+static int64_t target_columns(const flsq_descent *problem)
+{
+    return problem->loss.one_class || problem->loss.kind == FLSQ_LOSS_SOFTMAX ? 1 : problem->predictors;
+}
+
+/* Targets and weights of whole eights, those of rows that do not exist 0. */
+static const double *read_targets(const flsq_descent_layout *l, flsq_descent_memory *m, const flsq_descent_rows *rows)
 {
     const flsq_descent *const problem = l->problem;
-    const int64_t k = problem->loss.one_class || problem->loss.kind == FLSQ_LOSS_SOFTMAX ? 1 : problem->predictors;
-    const int64_t end = FLSQ_CEIL_DIV(rows->count, 8) * 8;
+    const int64_t k = target_columns(problem), end = FLSQ_CEIL_DIV(rows->count, 8) * 8;
     int64_t at = 0;
     for (int64_t s = 0; s < rows->segments; s++) {
         const int64_t row = rows->segment[s].row, count = rows->segment[s].count;
+        if (k == 1 && rows->segments == 1 && count == end) {
+            if (problem->weights != NULL)
+                memcpy(m->w, problem->weights + row, (size_t)count * sizeof(double));
+            return problem->y + row;
+        }
         if (k == 1)
             for (int64_t i = 0; i < count; i++)
                 m->y[at + i] = problem->y[row + i];
@@ -147,8 +157,8 @@ static void read_targets(const flsq_descent_layout *l, flsq_descent_memory *m, c
             for (int64_t i = 0; i < count; i++)
                 for (int64_t c = 0; c < k; c++)
                     m->y[c * l->chunk + at + i] = problem->y[(row + i) * k + c];
-        for (int64_t i = 0; i < count; i++)
-            m->w[at + i] = problem->weights == NULL ? 1.0 : problem->weights[row + i];
+        for (int64_t i = 0; problem->weights != NULL && i < count; i++)
+            m->w[at + i] = problem->weights[row + i];
         at += count;
     }
     for (; at < end; at++) {
@@ -156,42 +166,44 @@ static void read_targets(const flsq_descent_layout *l, flsq_descent_memory *m, c
         for (int64_t c = 0; c < k; c++)
             m->y[c * l->chunk + at] = 0.0;
     }
+    return m->y;
 }
 
-/* Where the eights of a chunk begin: in the user's memory, or NULL where they have to be copied. */
-static void find_eights(const flsq_descent_layout *l, const flsq_descent_rows *rows, const void *eights[FLSQ_DESCENT_EIGHTS])
+void flsq_descent_find(const flsq_descent_layout *l, flsq_descent_rows *rows)
 {
     const flsq_matrix *const x = &l->problem->x;
     int64_t s = 0, before = 0; /* rows in the segments before s */
-    for (int64_t i = 0; 8 * i < rows->count; i++) {
+    rows->copied = 0;
+    for (int64_t i = 0; l->in_place && 8 * i < rows->count; i++) {
         while (before + rows->segment[s].count <= 8 * i)
             before += rows->segment[s++].count;
         const int64_t within = 8 * i - before, row = rows->segment[s].row + within;
-        eights[i] = within + 8 <= rows->segment[s].count && may_overread(x, row) ? address(x, row) : NULL;
+        rows->at[i] = within + 8 <= rows->segment[s].count && may_overread(x, row) ? address(x, row) : NULL;
+        rows->copied += rows->at[i] == NULL;
     }
 }
 
 static void copy_eights(const flsq_descent_layout *l, flsq_descent_memory *m, const flsq_descent_rows *rows,
-                        const void *eights[FLSQ_DESCENT_EIGHTS])
+                        const void *at[FLSQ_DESCENT_EIGHTS])
 {
     const flsq_matrix *const x = &l->problem->x;
     const size_t bytes = (size_t)(x->columns * l->item);
-    int64_t at = 0;
+    int64_t to = 0;
     for (int64_t s = 0; s < rows->segments; s++)
-        for (int64_t i = 0; i < rows->segment[s].count; i++, at++)
-            if (eights[at / 8] == NULL)
-                memcpy(m->copies + at * x->row_stride, address(x, rows->segment[s].row + i), bytes);
-    for (; at % 8 != 0; at++) /* a row of no weight must be finite */
-        memset(m->copies + at * x->row_stride, 0, bytes);
+        for (int64_t i = 0; i < rows->segment[s].count; i++, to++)
+            if (rows->at[to / 8] == NULL)
+                memcpy(m->copies + to * x->row_stride, address(x, rows->segment[s].row + i), bytes);
+    for (; to % 8 != 0; to++) /* a row of no weight must be finite */
+        memset(m->copies + to * x->row_stride, 0, bytes);
     for (int64_t i = 0; 8 * i < rows->count; i++)
-        if (eights[i] == NULL)
-            eights[i] = m->copies + 8 * i * x->row_stride;
+        if (at[i] == NULL)
+            at[i] = m->copies + 8 * i * x->row_stride;
 }
 
 /* Targets that are to come, */
 static void ask_for_targets(const flsq_descent *problem, const flsq_descent_rows *rows)
 {
-    const int64_t k = problem->loss.one_class || problem->loss.kind == FLSQ_LOSS_SOFTMAX ? 1 : problem->predictors;
+    const int64_t k = target_columns(problem);
     for (int64_t s = 0; s < rows->segments; s++) {
         const int64_t row = rows->segment[s].row, line = FLSQ_ALIGNMENT / (int64_t)sizeof(double);
         for (int64_t i = 0; i < rows->segment[s].count * k; i += line)
@@ -242,21 +254,24 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
     const int64_t k = problem->predictors, nr = kernels->nr, count = FLSQ_CEIL_DIV(rows->count, 8) * 8;
     const int single = l->item == sizeof(float);
     const void *at[FLSQ_DESCENT_EIGHTS], *soon[FLSQ_DESCENT_EIGHTS];
-    flsq_eights eights = {.at = at, .count = count / 8, .columns = problem->x.columns,
+    flsq_eights eights = {.at = rows->at, .count = count / 8, .columns = problem->x.columns,
                           .step = problem->x.row_stride / l->item};
-    read_targets(l, m, rows);
+    const double *const y = read_targets(l, m, rows);
     if (next != NULL)
         ask_for_targets(problem, next);
     if (l->in_place) {
-        find_eights(l, rows, at);
-        copy_eights(l, m, rows, at);
+        if (rows->copied > 0) {
+            memcpy(at, rows->at, (size_t)eights.count * sizeof *at);
+            copy_eights(l, m, rows, at);
+            eights.at = at;
+        }
         if (next != NULL && next->segments > next->count / 8) {
             ask_for_rows(l, next);
+        } else if (next != NULL && next->copied == 0 && next->count >= count) {
+            eights.soon = next->at;
         } else if (next != NULL) {
-            find_eights(l, next, soon);
             for (int64_t i = 0; i < eights.count; i++)
-                if (8 * i >= next->count || soon[i] == NULL)
-                    soon[i] = at[i];
+                soon[i] = 8 * i >= next->count || next->at[i] == NULL ? eights.at[i] : next->at[i];
             eights.soon = soon;
         }
     } else {
@@ -274,16 +289,16 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
         }
     }
     if (problem->loss.kind == FLSQ_LOSS_SOFTMAX) {
-        sums->totals[0] += kernels->softmax_rows(k, 1, count, l->chunk, m->eta, m->y, m->w, m->r);
+        sums->totals[0] += kernels->softmax_rows(k, 1, count, l->chunk, m->eta, y, m->w, m->r);
     } else {
         for (int64_t c = 0; c < k; c++) {
             flsq_loss loss = problem->loss;
             loss.label = (double)c;
             sums->totals[0] += kernels->loss_rows(&loss, count, m->eta + c * l->chunk,
-                                                  m->y + (loss.one_class ? 0 : c * l->chunk), m->w, m->r + c * l->chunk);
+                                                  y + (loss.one_class ? 0 : c * l->chunk), m->w, m->r + c * l->chunk);
         }
     }
-    sums->totals[1] += kernels->dot(count, m->w, m->ones);
+    sums->totals[1] += problem->weights == NULL ? (double)rows->count : kernels->dot(count, m->w, m->ones);
     for (int64_t c = 0; c < k; c++) {
         const double *const r = m->r + c * l->chunk;
         double *const g = sums->gradient + c * l->length;
@@ -295,4 +310,6 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
                 kernels->gradient(count, m->panels.base + J * m->panels.stride,
                                   FLSQ_MIN(nr, problem->x.columns - J * nr), r, g + J * nr);
     }
+    for (int64_t i = rows->count; problem->weights == NULL && i < count; i++)
+        m->w[i] = 1.0;
 }

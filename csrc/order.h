@@ -8,7 +8,7 @@
 #define FLSQ_ORDER_H
 #include "internal.h"
 
-enum { FLSQ_ORDER_ROUNDS = 6 };
+enum { FLSQ_ORDER_ROUNDS = 4 };
 
 typedef struct flsq_ordered {
     flsq_order order;
