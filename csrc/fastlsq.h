@@ -87,6 +87,9 @@ void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column);
 void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row);
 /* largest[columns] := max_i |a_ij|; NaN is ignored. */
 void flsq_column_max_abs(const flsq_matrix *a, double *largest);
+/* sums[j] := sum_i w_i (a_ij - shift_j), squares[j] := sum_i w_i (a_ij - shift_j)²; weights NULL for ones. */
+flsq_status flsq_column_moments(const flsq_kernels *kernels, const flsq_matrix *a, const double *weights, const double *shift,
+                                int n_threads, double *sums, double *squares);
 
 /* ---- Gram pass ------------------------------------------------------------------------------------------------ */
 

@@ -69,6 +69,8 @@ cdef extern from "fastlsq.h" nogil:
 
     void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
     void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
+    flsq_status flsq_column_moments(const flsq_kernels *kernels, const flsq_matrix *a, const double *weights,
+                                    const double *shift, int n_threads, double *sums, double *squares)
     void flsq_column_max_abs(const flsq_matrix *a, double *largest)
 
     double flsq_lengths_spread(const flsq_lengths *lengths)

@@ -120,3 +120,27 @@ def order_rows(int64_t block_rows, bint shuffled, uint64_t key, int64_t[::1] row
         raise ValueError("block_rows must be at least 1")
     if rows.shape[0] > 0:
         flsq_order_rows(&order, &rows[0])
+
+
+def column_moments(x, weights, const double[::1] shift, int n_threads, double[::1] sums, double[::1] squares, kernel=None):
+    """sums[j] = sum w (x_j - shift_j), squares[j] = sum w (x_j - shift_j)**2."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Matrix matrix = Matrix(x)
+    cdef const double[::1] w
+    cdef const double *own = NULL
+    cdef int64_t p = matrix.view.columns
+    cdef flsq_status status
+    if shift.shape[0] != p or sums.shape[0] != p or squares.shape[0] != p:
+        raise ValueError("shift, sums and squares need one entry per column")
+    if weights is not None:
+        w = weights
+        if w.shape[0] != matrix.view.rows:
+            raise ValueError("weights must be one per row")
+        own = &w[0] if w.shape[0] > 0 else NULL
+    if p == 0 or matrix.view.rows == 0:
+        sums[:] = 0
+        squares[:] = 0
+        return
+    with nogil:
+        status = flsq_column_moments(kernels, &matrix.view, own, &shift[0], n_threads, &sums[0], &squares[0])
+    check(status)

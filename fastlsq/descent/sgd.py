@@ -1,0 +1,486 @@
+# SPDX-FileCopyrightText: 2026 The fastlsq authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""`sgd`: linear models by gradient descent, batch, mini-batch and one row at a time."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlsq import _arrays, _threads
+from fastlsq.descent import losses, optimizers, step_size
+from fastlsq.descent.chunks import Source
+from fastlsq.descent.columns import columns_of
+from fastlsq.descent.sgd_result import SGDResult
+from fastlsq.descent.training import DivergedError, Training, checked_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: steps that a run has at least where the number of epochs is not given, and the epochs that this may take
+_LEAST_STEPS, _EPOCHS, _MOST_EPOCHS = 2000, 10, 1000
+#: the mean loss may be so many times what it was before the first step
+_MOST_GROWTH = 100.0
+_MOST_BACKOFFS = 40
+_BACKOFF = 0.25
+
+
+def sgd(
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    loss: str = "squared",
+    optimizer: Any = "auto",
+    lr: Any = "auto",
+    schedule: Any = "auto",
+    batch_size: int | None = 256,
+    epochs: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    intercept: bool = True,
+    weights: ArrayLike | None = None,
+    class_weight: dict | str | None = None,
+    classes: Sequence | None = None,
+    standardize: bool = True,
+    scale_to: str = "zscore",
+    scale_invariant: bool = False,
+    shuffle: str | bool = "block",
+    average: float | bool | str = "auto",
+    validation: Any = None,
+    early_stopping: bool = False,
+    patience: int = 5,
+    tol: float = 0.0,
+    gradient_tol: float = 1e-10,
+    on_divergence: str = "backoff",
+    delta: float = 1.35,
+    quantile: float = 0.5,
+    epsilon: float = 0.1,
+    seed: int | None = 0,
+    callbacks: Iterable[Callable] = (),
+    progress: bool = False,
+    warm_start: SGDResult | None = None,
+    names: Sequence[str] | None = None,
+    n_threads: int | None = None,
+) -> SGDResult:
+    """Train a linear model by gradient descent.
+
+    Minimises, with eta_i = intercept + x_i coef,
+
+        sum_i w_i l(y_i, eta_i) / sum_i w_i + l1 ‖coef‖₁ + l2/2 ‖coef‖²
+
+    where coef in the penalties is that of the columns as they are scaled.  A step over a batch of b rows takes the
+    gradient sum w_i l' x_i / (b mean(w)) to the optimizer; l2 is added to it, l1 is a proximal step behind it.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, p), or an iterable of chunks
+        Any real dtype and strides.  float64 and float32 rows are read where they lie.  Chunks are tuples (X, y) or
+        (X, y, weights), trained one after the other; an iterable that can be walked again, or a function that returns
+        a new iterator, is walked once an epoch.
+    y : array_like, shape (n,) or (n, k)
+        Targets; (n, 1) is one target.  Labels of any kind for losses that classify.
+    loss : {'squared', 'huber', 'quantile', 'epsilon_insensitive', 'logistic', 'softmax', 'hinge', 'poisson'}
+        (y - eta)²/2; huber: delta (|e| - delta/2) where |e| > delta; quantile: pinball; logistic: log(1 + e^-eta) for
+        the second of two labels, 'softmax' with more; hinge: max(1 - eta, 0), one label against all others with
+        more than two; poisson: e^eta - y eta.
+    optimizer : str or fl.optim.Optimizer
+        'sgd', 'momentum', 'nesterov', 'rmsprop', 'adagrad', 'adam', 'adamw', an optimizer (its rate, unless `lr` is
+        given), or 'auto': 'adam' for batches, 'nesterov' for all rows at once.
+    lr : float, callable or 'auto'
+        Learning rate, or a schedule of the number of steps done.  'auto': 1/L for optimizers whose steps follow the
+        size of the gradient, L the smoothness of the objective for that batch size, from a sample of rows (Gower et
+        al. 2019); 0.05 times the spread of y for the others.
+    schedule : str or callable
+        'constant', 'cosine', 'invscaling', 'optimal', 'step', 'exponential', 'onecycle', 'plateau', or a schedule.
+        'auto': cosine down to 1 % of the first rate where `lr` is 'auto', batches are drawn and X is no iterator, else
+        constant.
+    batch_size : int or None
+        Rows of a step; None for all of them (batch gradient descent).
+    epochs : int, optional
+        By default 10, or what makes 2000 steps, at most 1000.
+    l1, l2 : float
+    intercept : bool
+        Not penalized.
+    weights : array_like, shape (n,), optional
+        Non-negative; equal to repeated rows where batches are all rows.
+    class_weight : dict or 'balanced', optional
+        Factors of the weights of rows by their label.
+    classes : sequence, optional
+        All labels that may come, where the first rows may not have them all.
+    standardize : bool
+        Scale columns, inside the pass: X is not copied.  scale_to='zscore' centres to mean 0 and standard deviation 1,
+        'minmax' to 0 .. 1.
+    scale_invariant : bool
+        Instead divide columns by their largest absolute value so far, which later calls of `partial_fit` raise.
+    shuffle : {'block', 'full', True, False}
+        Order of the rows, another one in every epoch: blocks of a page of memory, single rows (True is 'full'; two to
+        four times as slow where X is large), or as they are.  A function of `seed` and the epoch alone.
+    average : float, bool or 'auto'
+        Report the mean of the coefficients over the last share of all steps (Polyak, Ruppert; True: over all).
+        'auto': 0.5 with the automatic schedule, else False.
+    validation : tuple (X, y) or (X, y, weights), or float
+        Rows that are not trained on: given, or a share of the rows, drawn by `seed`.
+    early_stopping : bool
+        Stop when the validation loss (a share of 0.1 where `validation` is None) has not been lower for `patience`
+        epochs, and take the coefficients of the best epoch.
+    patience : int
+    tol : float
+        Converged when the mean loss of an epoch has not been lower than the best by more than tol times that for
+        `patience` epochs; 0: never.
+    gradient_tol : float
+        Converged when the gradient over all rows (batch_size=None) is no longer than this times its first length.
+    on_divergence : {'backoff', 'raise', 'stop'}
+        When the loss grows to 100 times what it was before the first step, or is no number: go back to the end of the
+        last good epoch with a quarter of the rate (and a RuntimeWarning), raise FloatingPointError, or stop there.
+    delta, quantile, epsilon : float
+        Of the losses huber, quantile and epsilon_insensitive.
+    seed : int, optional
+        None draws one; `seed` of the result tells which.
+    callbacks : iterable of callable
+        Called as ``callback(result)`` after each epoch; True stops the training.
+    progress : bool
+        A bar of epochs, by tqdm.
+    warm_start : SGDResult, optional
+        Start from its coefficients, units of columns and steps, and from the state of its optimizer if that is the same.
+    names : sequence of str, optional
+    n_threads : int, optional
+        The result has the same bits for any number.
+
+    Returns
+    -------
+    SGDResult
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, no rows, values that are not finite, one class only, labels outside `classes`.
+    FloatingPointError
+        The loss has grown out of bounds, with on_divergence='raise'.
+
+    Warns
+    -----
+    RuntimeWarning
+        The loss has grown out of bounds and the rate was reduced; the training was interrupted (Ctrl-C), and what it
+        had reached is returned.
+
+    References
+    ----------
+    Bottou, Curtis, Nocedal: Optimization methods for large-scale machine learning (2018).  Polyak, Juditsky:
+    Acceleration of stochastic approximation by averaging (1992).
+
+    Examples
+    --------
+    >>> import numpy as np, fastlsq as fl
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((5000, 2)) * [1.0, 1000.0]
+    >>> y = X @ [2.0, 0.003] + 5 + 0.1 * rng.standard_normal(5000)
+    >>> fit = fl.sgd(X, y)
+    >>> fit.coef.round(3), round(fit.intercept, 2)
+    (array([2.   , 0.003]), 5.0)
+    """
+    _check_choices(shuffle, on_divergence, scale_to)
+    seed = secrets.randbits(63) if seed is None else _arrays.whole_number(seed, "seed", 0)
+    batch_size = None if batch_size is None else _arrays.at_least_one(batch_size, "batch_size")
+    epochs = None if epochs is None else _arrays.at_least_one(epochs, "epochs")
+    patience = _arrays.at_least_one(patience, "patience")
+    l1, l2, tol, gradient_tol = (_not_negative(value, name) for value, name in
+                                 ((l1, "l1"), (l2, "l2"), (tol, "tol"), (gradient_tol, "gradient_tol")))
+    n_threads = _threads.resolve(n_threads)
+    kind = losses.loss_of(loss, delta=delta, quantile=quantile, epsilon=epsilon)
+    source = Source.of(X, y, weights, class_weight)
+    first = source.first()
+    names = _arrays.column_names(X if not source.is_chunked else first.x, names, first.x.shape[1])
+    if warm_start is not None:
+        kind, targets = _same_model(warm_start, kind, first)
+    else:
+        kind, targets = losses.first_targets(kind, first.y, first.x.shape[0], classes)
+    source.encode(kind, targets)
+    if early_stopping and validation is None:
+        validation = 0.1
+    held_out = source.hold_out(validation, (kind, targets), seed) if validation is not None else None
+    first = source.first()
+    if not (first.weights is None or (first.weights > 0).any()):
+        raise ValueError("weights must not all be zero")
+    scale = ("maxabs" if scale_invariant else scale_to) if standardize or scale_invariant else None
+    columns = (warm_start._training.columns if warm_start is not None
+               else columns_of(first.x, first.weights, scale, n_threads))
+    chosen, adaptive, own_rate = _optimizer(optimizer, batch_size)
+    p = first.x.shape[1]
+    mean_weight = 1.0 if first.weights is None else float(first.weights.mean())
+    training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
+                        intercept=bool(intercept), shuffle="full" if shuffle is True else shuffle, seed=seed,
+                        n_threads=n_threads, mean_weight=mean_weight)
+    n = first.x.shape[0]
+    steps_per_epoch = -(-n // min(batch_size or n, n)) * source.count
+    if epochs is None:
+        epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // steps_per_epoch)), _MOST_EPOCHS)
+        if source.is_once:
+            epochs = 1
+    elif source.is_once and epochs > 1:
+        raise ValueError(f"X is an iterator, which can be walked once: epochs must be 1, got {epochs}; "
+                         "pass a function that returns one")
+    rate = lr if not (isinstance(lr, str) and lr == "auto") else own_rate
+    found = rate is None
+    if found:
+        rows = step_size.sample_of(n)
+        sampled = None if first.weights is None else first.weights[rows]
+        rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
+                                        training.intercept, l2, n, min(batch_size or n, n))
+    if warm_start is not None:
+        _continue(training, warm_start)
+    auto = found and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
+    auto = auto and not source.is_once  # whose length is not known
+    training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
+    share = _average_share(average, auto)
+    if share > 0:
+        training.start_average(math.floor((1 - share) * epochs * steps_per_epoch))
+    result = SGDResult(training, names, float(training.schedule(training.steps)))
+    held_out = None if held_out is None else training.rows(*held_out.arrays)
+    run = _Run(result, source, held_out, epochs, bool(early_stopping), patience, tol, gradient_tol, on_divergence,
+               list(callbacks))
+    _train(run, progress)
+    return result
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the loop over epochs is told."""
+
+    result: SGDResult
+    source: Source
+    held_out: object  # Rows or None
+    epochs: int
+    early_stopping: bool
+    patience: int
+    tol: float
+    gradient_tol: float
+    on_divergence: str
+    callbacks: list
+
+
+def _train(run, progress):
+    result, training = run.result, run.result._training
+    bar = _bar(run.epochs) if progress else None
+    best_loss, best_validation, waited, behind, best = math.inf, math.inf, 0, 0, None
+    first_norm = None
+    good = training.snapshot()
+    try:
+        result.initial_loss = _initial_loss(run)
+        limit = _MOST_GROWTH * result.initial_loss if np.isfinite(result.initial_loss) else np.inf
+        for _ in range(run.epochs):
+            started = time.perf_counter()
+            report = _epoch(run, good, limit)
+            if report is None:
+                break
+            good = training.snapshot()
+            validation = math.nan if run.held_out is None else training.mean_loss(run.held_out)
+            for name, value in (("loss", report.loss), ("validation", validation), ("learning_rate", report.rate),
+                                ("gradient_norm", report.gradient_norm),
+                                ("seconds", time.perf_counter() - started)):
+                result.history[name].append(value)
+            watched = report.loss if run.held_out is None else validation
+            if hasattr(training.schedule, "watch"):
+                training.schedule.watch(watched)
+            if bar is not None:
+                bar.update()
+                bar.set_postfix(loss=f"{watched:.4g}")
+            if any([callback(result) is True for callback in run.callbacks]):  # all of them are called
+                result.status = "stopped by a callback"
+                break
+            if training.batch_size is None:
+                first_norm = report.gradient_norm if first_norm is None else first_norm
+                if report.gradient_norm <= run.gradient_tol * first_norm:
+                    result.status = "converged"
+                    break
+            waited = 0 if report.loss < best_loss * (1 - math.copysign(run.tol, best_loss)) else waited + 1
+            best_loss = min(best_loss, report.loss)
+            if run.tol > 0 and waited >= run.patience:
+                result.status = "converged"
+                break
+            if run.early_stopping:
+                if validation < best_validation:
+                    best_validation, best, behind = validation, training.snapshot(), 0
+                    result.best_epoch = len(result.history["loss"]) - 1
+                else:
+                    behind += 1
+                if behind >= run.patience:
+                    result.status = "stopped early"
+                    break
+    except KeyboardInterrupt:
+        result.status = "interrupted"
+        warnings.warn(f"sgd was interrupted after {training.steps} steps; what it had reached is returned", RuntimeWarning,
+                      stacklevel=3)
+    finally:
+        if bar is not None:
+            bar.close()
+    if best is not None and result.status != "diverged":
+        _take_best(training, best)
+
+
+def _take_best(training, best):
+    steps, epochs = training.steps, training.epochs
+    training.restore(best)
+    training.steps, training.epochs = steps, epochs
+
+
+def _initial_loss(run):
+    training = run.result._training
+    if run.source.is_once:
+        rows = training.rows(*run.source.first().arrays)
+        return training.mean_loss(rows)
+    total = weight = 0.0
+    for chunk in run.source.chunks():
+        rows = training.rows(*chunk.arrays)
+        own = rows.weight
+        total, weight = total + own * training.mean_loss(rows) if own > 0 else total, weight + own
+    if not np.isfinite(total):
+        for chunk in run.source.chunks():
+            checked_rows(chunk.x, chunk.weights)
+    return total / weight
+
+
+def _epoch(run, good, limit):
+    """One epoch, with shorter steps where it diverges; None where that is the end."""
+    result, training = run.result, run.result._training
+    while True:
+        try:
+            reports, share = [], []
+            for chunk in run.source.chunks():
+                rows = training.rows(*chunk.arrays)
+                before = training.epochs
+                reports.append(training.epoch(rows, shuffled=bool(training.shuffle), limit=limit))
+                training.epochs = before
+                share.append(rows.weight)
+            if not reports:
+                raise ValueError("X has no chunks any more: an iterator can be walked once; pass a function that "
+                                 "returns one")
+            training.epochs += 1
+            last = reports[-1]
+            last.loss = float(np.average([r.loss for r in reports], weights=share))
+            return last
+        except DivergedError as error:
+            for chunk in [] if run.source.is_once else run.source.chunks():
+                checked_rows(chunk.x, chunk.weights)
+            rate = float(training.schedule(training.steps)) * training.rate_factor
+            message = f"sgd: in epoch {training.epochs} {error}, from {result.initial_loss:.3g} before the first step"
+            if run.on_divergence == "raise":
+                training.restore(good)
+                raise FloatingPointError(f"{message}: the learning rate {rate:.3g} is too large") from None
+            training.restore(good)
+            if run.on_divergence == "stop" or len(result.backoffs) == _MOST_BACKOFFS or run.source.is_once:
+                result.status = "diverged"
+                warnings.warn(f"{message}; the training has ended with the coefficients before that epoch",
+                              RuntimeWarning, stacklevel=5)
+                return None
+            training.rate_factor *= _BACKOFF
+            training.forget_momentum()
+            if not result.backoffs:
+                warnings.warn(f"{message}: the learning rate {rate:.3g} is too large; going on from the last good epoch "
+                              f"with {rate * _BACKOFF:.3g}", RuntimeWarning, stacklevel=5)
+            result.backoffs.append({"epoch": training.epochs, "loss": error.loss, "learning_rate": rate,
+                                    "factor": training.rate_factor})
+
+
+# ---- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _check_choices(shuffle, on_divergence, scale_to):
+    if not (isinstance(shuffle, bool) or shuffle in ("block", "full")):
+        raise ValueError(f"shuffle must be 'block', 'full', True or False, got {shuffle!r}")
+    if on_divergence not in ("backoff", "raise", "stop"):
+        raise ValueError(f"on_divergence must be 'backoff', 'raise' or 'stop', got {on_divergence!r}")
+    if scale_to not in ("zscore", "minmax"):
+        raise ValueError(f"scale_to must be 'zscore' or 'minmax', got {scale_to!r}")
+
+
+def _not_negative(value, name):
+    if not _arrays.is_number(value):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be >= 0 and finite, got {value!r}")
+    return float(value)
+
+
+_BY_NAME = {
+    "sgd": lambda: optimizers.SGD(),
+    "momentum": lambda: optimizers.SGD(momentum=0.9),
+    "nesterov": lambda: optimizers.SGD(momentum=0.9, nesterov=True),
+    "rmsprop": lambda: optimizers.RMSprop(),
+    "adagrad": lambda: optimizers.Adagrad(),
+    "adam": lambda: optimizers.Adam(),
+    "adamw": lambda: optimizers.AdamW(),
+}
+
+
+def _optimizer(given, batch_size):
+    """(optimizer, whether it scales its steps itself, its own rate or None)."""
+    if isinstance(given, optimizers.Optimizer):
+        if given._numbers["maximize"]:
+            raise ValueError("optimizer must not maximize")
+        return given, not isinstance(given, optimizers.SGD), given.lr
+    name = ("nesterov" if batch_size is None else "adam") if given == "auto" else given
+    if not isinstance(name, str) or name not in _BY_NAME:
+        raise ValueError(f"optimizer must be 'auto', {', '.join(map(repr, _BY_NAME))} or an fl.optim.Optimizer, "
+                         f"got {given!r}")
+    chosen = _BY_NAME[name]()
+    return chosen, not isinstance(chosen, optimizers.SGD), None
+
+
+def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):
+    if callable(schedule):
+        return schedule
+    if callable(rate):
+        if schedule not in ("auto", "constant"):
+            raise ValueError("lr is a schedule already: schedule must be left out")
+        return rate
+    if not _arrays.is_number(rate) or not 0 <= rate < np.inf:
+        raise ValueError(f"lr must be 'auto', a finite number >= 0 or callable, got {rate!r}")
+    name = schedule if schedule != "auto" else "cosine" if auto else "constant"
+    return step_size.named_schedule(name, float(rate), done + steps, steps_per_epoch, l2)
+
+
+def _average_share(average, auto):
+    if isinstance(average, str) and average == "auto":
+        return 0.5 if auto else 0.0
+    if isinstance(average, (bool, np.bool_)):
+        return 1.0 if average else 0.0
+    if not _arrays.is_number(average) or not 0 <= average <= 1:
+        raise ValueError(f"average must be 'auto', a truth value or a share between 0 and 1, got {average!r}")
+    return float(average)
+
+
+def _same_model(warm_start, kind, first):
+    if not isinstance(warm_start, SGDResult):
+        raise TypeError(f"warm_start must be the result of sgd, got {type(warm_start).__name__}")
+    training = warm_start._training
+    if training.p != first.x.shape[1]:
+        raise ValueError(f"warm_start was trained with {training.p} columns, X has {first.x.shape[1]}")
+    if training.loss.name != kind.name and not {training.loss.name, kind.name} <= {"softmax", "logistic"}:
+        raise ValueError(f"warm_start was trained with loss={training.loss.name!r}")
+    return training.loss, training.targets
+
+
+def _continue(training, warm_start):
+    before = warm_start._training
+    training.b[:] = before.current
+    training.steps, training.epochs = before.steps, before.epochs
+    training.mean_weight = before.mean_weight
+    if type(before.optimizer) is type(training.optimizer):
+        for own, theirs in zip(training.states, before.states, strict=True):
+            if own is not None and theirs is not None:
+                own[:] = theirs
+
+
+def _bar(epochs):
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise ImportError("progress=True needs tqdm: pip install tqdm") from None
+    return tqdm(total=epochs, unit="epoch")
