@@ -61,11 +61,11 @@ __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
     "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult",
     "MultinomialResult", "NNLSResult", "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult",
-    "RobustResult", "RollingOLSResult", "SGDResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net", "elastic_net_cv",
-    "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality",
-    "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "robust_regression", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "sgd", "show_config",
-    "train_test_split", "unpatch",
+    "RobustResult", "RollingOLSResult", "SGDResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net",
+    "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq",
+    "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "robust_regression", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "sgd",
+    "show_config", "train_test_split", "unpatch",
 ]
 __version__: str
 

@@ -88,7 +88,7 @@ class Source:
         return Chunk(chunk.x, y, weights)
 
     def hold_out(self, validation, coding, seed):
-        """A Chunk of encoded rows to validate on; where they are a share of the arrays these lose their weight there."""
+        """A Chunk of encoded rows to validate on; a share of the rows of arrays, which lose their weight there."""
         if isinstance(validation, tuple):
             if not 2 <= len(validation) <= 3:
                 raise ValueError("validation must be (X, y), (X, y, weights) or a share of the rows")

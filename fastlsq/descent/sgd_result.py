@@ -53,8 +53,8 @@ class SGDResult:
 
     def __repr__(self):
         last = f", loss {self.history['loss'][-1]:.6g}" if self.history["loss"] else ""
-        return (f"SGDResult({self.loss}, {len(self.names)} columns, {self.n_epochs} epochs, {self.n_steps} steps{last}, "
-                f"{self.status})")
+        return (f"SGDResult({self.loss}, {len(self.names)} columns, {self.n_epochs} epochs, {self.n_steps} steps{last},"
+                f" {self.status})")
 
     @property
     def loss(self):
@@ -153,7 +153,7 @@ class SGDResult:
         >>> rng = np.random.default_rng(0)
         >>> X = rng.standard_normal((2000, 2))
         >>> y = X @ [2.0, 3.0]
-        >>> fit = fl.sgd(X[:1000], y[:1000], epochs=5)
+        >>> fit = fl.sgd(X[:1000], y[:1000])
         >>> fit.partial_fit(X[1000:], y[1000:]).coef.round(2)
         array([2., 3.])
         """

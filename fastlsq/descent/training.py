@@ -100,13 +100,14 @@ class Training:
         at_once = min(at_once, _CALL_STEPS)
         loss = weight = square = 0.0
         rate = np.nan
+        block = self.block_rows(rows.x) if shuffled else n
         for first in range(0, steps, at_once):
             rates = step_size.rates(self.schedule, self.steps, min(at_once, steps - first)) * self.rate_factor
             if not (np.isfinite(rates).all() and (rates >= 0).all()):
-                raise ValueError(f"the schedule gives the learning rate {rates[~(rates >= 0)][:1]} at step {self.steps}")
+                raise ValueError(f"the schedule gives rates that are negative or no numbers from step {self.steps} on")
             report = lib.descent_run(
                 rows.problem, self.optimizer.settings, rates, self.b, self.states, self.steps, batch_rows=batch,
-                first_row=first * batch, shuffled=shuffled, block_rows=self.block_rows(rows.x) if shuffled else n, key=key,
+                first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
                 mean_weight=self.mean_weight, l1=self.l1, l2=self.l2, clip_norm=self.optimizer.clip_norm or 0.0,
                 intercept=self.intercept, average=self.average, averaged=self.averaged, average_from=self.average_from,
                 n_threads=self.n_threads, kernel=self.kernel)
