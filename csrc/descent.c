@@ -133,10 +133,18 @@ static double own_rate(const flsq_update *u, double rate, const flsq_descent_sta
     return rate / (u->root_factor * sqrt(v) + u->eps);
 }
 
-/* b := sign(b) max(|b| - rate l1, 0), the proximal step of l1. */
+/* How many times its gradient a parameter moves by where that stays the same: the sum of what momentum repeats. */
+static double gain_of(const flsq_optimizer *o)
+{
+    const int sums = o->rule == FLSQ_RULE_SGD || o->rule == FLSQ_RULE_RMSPROP;
+    return sums && o->momentum < 1 ? (o->rule == FLSQ_RULE_SGD && o->momentum > 0 ? 1 - o->dampening : 1) / (1 - o->momentum) : 1;
+}
+
+/* b := sign(b) max(|b| - rate l1, 0), the proximal step of l1.  At the minimum the gradient is not 0 but what l1 takes off, so l1 has
+ * the gain of a gradient. */
 static void shrink(const descent_run *run, const flsq_update *u, double rate, const flsq_descent_state *state)
 {
-    const double l1 = run->plan->l1;
+    const double l1 = run->plan->l1 * gain_of(run->plan->optimizer);
     const int64_t slopes = run->layout.parameters - run->layout.problem->predictors;
     if (u->kind <= FLSQ_UPDATE_NESTEROV) {
         const double threshold = rate * l1;
@@ -364,6 +372,8 @@ flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *pr
     flsq_status status = flsq_descent_lay_out(kernels, problem, &run.layout);
     if (status != FLSQ_OK)
         return status;
+    if (flsq_descent_is_single(plan, problem))
+        return flsq_descent_singles(&run.layout, plan, state, report);
     flsq_ordered_prepare(&plan->order, &run.ordered);
     run.sums_length = flsq_descent_sums_length(&run.layout);
     run.piece_rows = FLSQ_MAX(FLSQ_DESCENT_PIECE_ROWS, FLSQ_CEIL_DIV(FLSQ_CEIL_DIV(batch, MOST_PIECES), 8) * 8);

@@ -74,4 +74,11 @@ void flsq_descent_add(const flsq_descent_layout *layout, flsq_descent_memory *m,
 flsq_status flsq_descent_pass(const flsq_descent_layout *layout, const flsq_descent_folded *folded, int n_threads,
                               double *total);
 
+/* Whether batches are single rows for a plain step: then flsq_descent_singles takes them. */
+int flsq_descent_is_single(const flsq_descent_plan *plan, const flsq_descent *problem);
+flsq_status flsq_descent_singles(const flsq_descent_layout *layout, const flsq_descent_plan *plan, flsq_descent_state *state,
+                                 flsq_descent_report *report);
+/* Rows of float64 or float32 that kernels can read where they lie. */
+int flsq_descent_is_plain(const flsq_matrix *x);
+
 #endif

@@ -20,6 +20,8 @@ static int is_plain_f32(const flsq_matrix *x)
            x->row_stride % item == 0 && (uintptr_t)x->data % sizeof(float) == 0;
 }
 
+int flsq_descent_is_plain(const flsq_matrix *x) { return x->columns > 0 && (flsq_is_plain_f64(x) || is_plain_f32(x)); }
+
 flsq_status flsq_descent_lay_out(const flsq_kernels *kernels, const flsq_descent *problem, flsq_descent_layout *l)
 {
     const flsq_matrix *const x = &problem->x;
@@ -29,7 +31,7 @@ flsq_status flsq_descent_lay_out(const flsq_kernels *kernels, const flsq_descent
                                .chunk = FLSQ_MAX(FLSQ_MIN(rows / 8 * 8, FLSQ_DESCENT_MOST_ROWS), 8),
                                .panels = FLSQ_CEIL_DIV(FLSQ_MAX(p, 1), kernels->nr),
                                .item = is_double ? sizeof(double) : sizeof(float),
-                               .in_place = p > 0 && !problem->shaped && (is_double || is_plain_f32(x)) &&
+                               .in_place = !problem->shaped && flsq_descent_is_plain(x) &&
                                            x->row_stride <= 2 * p * (int64_t)(is_double ? sizeof(double) : sizeof(float))};
     l->length = l->panels * kernels->nr;
     /* sums_length and all below are less than this */

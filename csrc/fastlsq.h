@@ -597,6 +597,8 @@ typedef struct flsq_descent_state {
     double *b, *state[FLSQ_STATES]; /* and what the optimizer keeps of each */
     double *average;                /* mean of b over `averaged` steps; or NULL */
     int64_t averaged, steps;        /* steps done so far */
+    double *kept, *mean;            /* SAGA, of batches of one row: the last slope of each of the n rows, and their mean times the
+                                     * rows, p + 1; or NULL */
 } flsq_descent_state;
 
 typedef struct flsq_descent_plan {

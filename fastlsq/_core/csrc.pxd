@@ -445,6 +445,8 @@ cdef extern from "fastlsq.h" nogil:
         double *average
         int64_t averaged
         int64_t steps
+        double *kept
+        double *mean
 
     ctypedef struct flsq_descent_plan:
         const flsq_optimizer *optimizer

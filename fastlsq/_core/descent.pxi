@@ -61,8 +61,10 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
                 int64_t done, *, int64_t batch_rows, int64_t first_row=0, bint shuffled=False, int64_t block_rows=1,
                 uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0, double clip_norm=0.0,
                 bint intercept=True, double[::1] average=None, int64_t averaged=0, int64_t average_from=0, int n_threads=1,
-                kernel=None):
+                saga=None, kernel=None):
     """A step for each of the rates, in place on b, states and average, where `done` were made before.
+
+    saga: the last slope of every row and their mean, in place.
 
     Returns {"steps", "rows", "loss", "weight", "square", "finite", "averaged"}.
     """
@@ -84,6 +86,11 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
         state.state[s] = NULL if states[s] is None else parameters_of(states[s], d)
     state.average = NULL if average is None else parameters_of(average, d)
     state.averaged, state.steps = averaged, done
+    state.kept = state.mean = NULL
+    if saga is not None:
+        if batch_rows != 1 or problem.view.predictors != 1 or kept != 0:
+            raise ValueError("SAGA makes plain steps over single rows of one predictor")
+        state.kept, state.mean = parameters_of(saga[0], n), parameters_of(saga[1], d)
     plan.optimizer = &optimizer.view
     plan.order = flsq_order(n, block_rows, shuffled, key)
     plan.first_row, plan.batch_rows, plan.steps = first_row, batch_rows, steps

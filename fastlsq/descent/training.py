@@ -70,6 +70,7 @@ class Training:
         self.b = np.zeros(size)
         self.states = [np.full(size, optimizer._first_state) if kept else None for kept in optimizer.settings.states]
         self.average, self.averaged, self.average_from = None, 0, 0
+        self.saga = None
         self.steps = self.epochs = 0
 
     # ---- rows --------------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ class Training:
                 first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
                 mean_weight=self.mean_weight, l1=self.l1, l2=self.l2, clip_norm=self.optimizer.clip_norm or 0.0,
                 intercept=self.intercept, average=self.average, averaged=self.averaged, average_from=self.average_from,
-                n_threads=self.n_threads, kernel=self.kernel)
+                n_threads=self.n_threads, saga=self.saga, kernel=self.kernel)
             self.steps += report["steps"]
             self.averaged = report["averaged"]
             loss, weight, square, rate = loss + report["loss"], weight + report["weight"], report["square"], rates[-1]
@@ -158,12 +159,23 @@ class Training:
                 own[:] = kept
         if average is not None:
             self.average[:] = average
+        self._forget_saga()
 
     def forget_momentum(self):
         """State of the optimizer as at the first step."""
         for state in self.states:
             if state is not None:
                 state.fill(self.optimizer._first_state)
+        self._forget_saga()
+
+    def remember_slopes(self, n):
+        """From now on steps over single rows are those of SAGA."""
+        self.saga = np.zeros(n), np.zeros(self.p + 1)
+
+    def _forget_saga(self):
+        # any slopes will do as long as their mean is the mean that is kept
+        for values in self.saga or ():
+            values.fill(0.0)
 
     def grow(self, x):
         """Let the factors of the columns cover x, the coefficients keeping their meaning."""
