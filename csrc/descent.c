@@ -57,7 +57,7 @@ static flsq_status place_own(const descent_run *run, char *memory, descent_own *
     *own = (descent_own){.state = {.b = pieces[0], .state = {pieces[1], pieces[2], pieces[3]}, .average = pieces[4]},
                          .gradient = pieces[5], .folded = {pieces[6], pieces[7]}, .total = pieces[8]};
     const flsq_status status = flsq_descent_place(l, memory == NULL ? NULL : memory + total, &own->memory, &rest);
-    *bytes = total + rest;
+    *bytes = FLSQ_CEIL_DIV(total + rest, 2 * FLSQ_ALIGNMENT) * 2 * FLSQ_ALIGNMENT;
     return status;
 }
 

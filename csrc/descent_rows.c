@@ -75,7 +75,12 @@ void flsq_descent_prepare(const flsq_descent_layout *l, flsq_descent_memory *m)
         m->ones[i] = m->w[i] = 1.0;
 }
 
-int64_t flsq_descent_sums_length(const flsq_descent_layout *l) { return l->problem->predictors * (l->length + 1) + 2; }
+/* Whole pairs of lines: sums that lie side by side may be those of two threads. */
+int64_t flsq_descent_sums_length(const flsq_descent_layout *l)
+{
+    const int64_t pair = 2 * FLSQ_ALIGNMENT / (int64_t)sizeof(double);
+    return FLSQ_CEIL_DIV(l->problem->predictors * (l->length + 1) + 2, pair) * pair;
+}
 
 flsq_descent_sums flsq_descent_sums_at(const flsq_descent_layout *l, double *memory)
 {
