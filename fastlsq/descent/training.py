@@ -143,15 +143,15 @@ class Training:
         return self.columns.to_user(self.current[: k * self.p].reshape(k, self.p), self.current[k * self.p:])
 
     def snapshot(self):
-        """All that a step changes."""
+        """All that a step, or a call of partial_fit, changes."""
         def copied(a):
             return None if a is None else a.copy()
 
         return (self.b.copy(), [copied(s) for s in self.states], copied(self.average), self.averaged, self.steps,
-                self.epochs)
+                self.epochs, self.columns)
 
     def restore(self, snapshot):
-        b, states, average, self.averaged, self.steps, self.epochs = snapshot
+        b, states, average, self.averaged, self.steps, self.epochs, self.columns = snapshot
         self.b[:] = b
         for own, kept in zip(self.states, states, strict=True):
             if own is not None:
