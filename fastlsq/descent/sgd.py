@@ -332,6 +332,9 @@ def _continue(training, warm_start):
         for own, theirs in zip(training.states, before.states, strict=True):
             if own is not None and theirs is not None:
                 own[:] = theirs
+        training.forgotten = before.forgotten
+    else:
+        training.forgotten = training.steps
 
 
 def _bar(epochs):

@@ -71,6 +71,7 @@ class Training:
         self.states = [np.full(size, optimizer._first_state) if kept else None for kept in optimizer.settings.states]
         self.average, self.averaged, self.average_from = None, 0, 0
         self.steps = self.epochs = 0
+        self.forgotten = 0  # steps that the optimizer knows nothing of
 
     # ---- rows --------------------------------------------------------------------------------------------------------
 
@@ -106,10 +107,11 @@ class Training:
             if not (np.isfinite(rates).all() and (rates >= 0).all()):
                 raise ValueError(f"the schedule gives rates that are negative or no numbers from step {self.steps} on")
             report = lib.descent_run(
-                rows.problem, self.optimizer.settings, rates, self.b, self.states, self.steps, batch_rows=batch,
-                first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
+                rows.problem, self.optimizer.settings, rates, self.b, self.states, self.steps - self.forgotten,
+                batch_rows=batch, first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
                 mean_weight=self.mean_weight, l1=self.l1, l2=self.l2, clip_norm=self.optimizer.clip_norm or 0.0,
-                intercept=self.intercept, average=self.average, averaged=self.averaged, average_from=self.average_from,
+                intercept=self.intercept, average=self.average, averaged=self.averaged,
+                average_from=self.average_from - self.forgotten,
                 n_threads=self.n_threads, kernel=self.kernel)
             self.steps += report["steps"]
             self.averaged = report["averaged"]
@@ -164,6 +166,7 @@ class Training:
         for state in self.states:
             if state is not None:
                 state.fill(self.optimizer._first_state)
+        self.forgotten = self.steps
 
     def grow(self, x):
         """Let the factors of the columns cover x, the coefficients keeping their meaning."""
