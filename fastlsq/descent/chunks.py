@@ -31,7 +31,7 @@ class Source:
 
     def __init__(self, walk, is_chunked, is_once, class_weight):
         self._walk, self.is_chunked, self.is_once, self._class_weight = walk, is_chunked, is_once, class_weight
-        self._first, self._encode, self.count, self._factors = None, None, 1, None
+        self._first, self._encode, self._factors = None, None, None
 
     @classmethod
     def of(cls, X, y, weights, class_weight):
@@ -47,9 +47,7 @@ class Source:
             raise TypeError("y is needed, unless X is an iterable of chunks (X, y) or (X, y, weights)")
         if hasattr(X, "__next__"):
             return cls(lambda: _checked(X), True, True, class_weight)
-        source = cls((lambda: _checked(X())) if callable(X) else (lambda: _checked(X)), True, False, class_weight)
-        source.count = len(X) if hasattr(X, "__len__") else 1
-        return source
+        return cls((lambda: _checked(X())) if callable(X) else (lambda: _checked(X)), True, False, class_weight)
 
     def first(self):
         """The first chunk, which is not lost for the walk."""

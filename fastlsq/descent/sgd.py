@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq.descent import losses, optimizers, step_size
 from fastlsq.descent.chunks import Source
 from fastlsq.descent.columns import columns_of
-from fastlsq.descent.epochs import Run, train
+from fastlsq.descent.epochs import Run, first_walk, train
 from fastlsq.descent.sgd_result import SGDResult
 from fastlsq.descent.training import Training
 
@@ -212,8 +212,10 @@ def sgd(
     training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
                         intercept=bool(intercept), shuffle="full" if shuffle is True else shuffle, seed=seed,
                         n_threads=n_threads, mean_weight=mean_weight)
+    if warm_start is not None:
+        _continue(training, warm_start)
+    initial_loss, limit, steps_per_epoch = first_walk(source, training)
     n = first.x.shape[0]
-    steps_per_epoch = -(-n // min(batch_size or n, n)) * source.count
     if epochs is None:
         epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // steps_per_epoch)), _MOST_EPOCHS)
         if source.is_once:
@@ -228,17 +230,15 @@ def sgd(
         sampled = None if first.weights is None else first.weights[rows]
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
                                         training.intercept, l2, n, min(batch_size or n, n))
-    if warm_start is not None:
-        _continue(training, warm_start)
     auto = found and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
     auto = auto and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
     share = _average_share(average, auto)
     if share > 0:
         training.start_average(math.floor((1 - share) * epochs * steps_per_epoch))
-    result = SGDResult(training, names, float(training.schedule(training.steps)))
+    result = SGDResult(training, names, float(training.schedule(training.steps)), initial_loss)
     held_out = None if held_out is None else training.rows(*held_out.arrays)
-    run = Run(result, source, held_out, epochs, bool(early_stopping), patience, tol, gradient_tol, on_divergence,
+    run = Run(result, source, held_out, limit, epochs, bool(early_stopping), patience, tol, gradient_tol, on_divergence,
               list(callbacks))
     train(run, _bar(epochs) if progress else None)
     return result

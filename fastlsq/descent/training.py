@@ -11,6 +11,8 @@ from fastlsq._core import lib
 from fastlsq.descent import step_size
 
 _MASK = 2**64 - 1
+#: the mean loss may grow to so many times what it was
+MOST_GROWTH = 100.0
 #: flops of a call of the core, between which Python looks for an interrupt: some 30 ms
 _CALL_FLOPS = 2e8
 _CALL_STEPS = 100_000
@@ -117,10 +119,15 @@ class Training:
             self.averaged = report["averaged"]
             loss, weight, square, rate = loss + report["loss"], weight + report["weight"], report["square"], rates[-1]
             mean = report["loss"] / report["weight"] if report["weight"] > 0 else 0.0
-            if not report["finite"] or mean > limit:
+            if not report["finite"] or (mean > limit and self._has_diverged(rows, limit)):
                 raise DivergedError(mean if report["finite"] else np.inf)
         self.epochs += 1
         return EpochReport(loss / weight if weight > 0 else np.nan, float(rate), float(np.sqrt(square)), steps)
+
+    def _has_diverged(self, rows, limit):
+        """Whether the loss has grown over all rows, and not in a few that are far from all others."""
+        loss = self.mean_loss(rows, self.b)
+        return not (loss <= limit or loss <= MOST_GROWTH * self.mean_loss(rows, np.zeros_like(self.b)))
 
     def mean_loss(self, rows, b=None):
         """Weighted mean of the loss, without penalties."""
