@@ -110,7 +110,7 @@ def sgd(
         All labels that may come, where the first rows may not have them all.
     standardize : bool
         Scale columns, inside the pass: X is not copied.  scale_to='zscore' centres to mean 0 and standard deviation 1,
-        'minmax' to 0 .. 1.
+        'minmax' to 0 .. 1.  Without an intercept columns are not moved: to mean square 1, or largest absolute value 1.
     scale_invariant : bool
         Instead divide columns by their largest absolute value so far, which later calls of `partial_fit` raise.
     shuffle : {'block', 'full', True, False}
@@ -193,7 +193,7 @@ def sgd(
     first = source.first()
     names = _arrays.column_names(X if not source.is_chunked else first.x, names, first.x.shape[1])
     if warm_start is not None:
-        kind, targets = _same_model(warm_start, kind, first)
+        kind, targets = _same_model(warm_start, kind, first, bool(intercept))
     else:
         kind, targets = losses.first_targets(kind, first.y, first.x.shape[0], classes)
     source.encode(kind, targets)
@@ -205,7 +205,7 @@ def sgd(
         raise ValueError("weights must not all be zero")
     scale = ("maxabs" if scale_invariant else scale_to) if standardize or scale_invariant else None
     columns = (warm_start._training.columns if warm_start is not None
-               else columns_of(first.x, first.weights, scale, n_threads))
+               else columns_of(first.x, first.weights, scale, bool(intercept), n_threads))
     chosen, adaptive, own_rate = _optimizer(optimizer, batch_size)
     p = first.x.shape[1]
     mean_weight = 1.0 if first.weights is None else float(first.weights.mean())
@@ -312,7 +312,7 @@ def _average_share(average, auto):
     return float(average)
 
 
-def _same_model(warm_start, kind, first):
+def _same_model(warm_start, kind, first, intercept):
     if not isinstance(warm_start, SGDResult):
         raise TypeError(f"warm_start must be the result of sgd, got {type(warm_start).__name__}")
     training = warm_start._training
@@ -320,6 +320,8 @@ def _same_model(warm_start, kind, first):
         raise ValueError(f"warm_start was trained with {training.p} columns, X has {first.x.shape[1]}")
     if training.loss.name != kind.name and not {training.loss.name, kind.name} <= {"softmax", "logistic"}:
         raise ValueError(f"warm_start was trained with loss={training.loss.name!r}")
+    if training.intercept != intercept:
+        raise ValueError(f"warm_start was trained with intercept={training.intercept}")
     return training.loss, training.targets
 
 
