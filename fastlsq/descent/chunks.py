@@ -93,6 +93,12 @@ class Source:
             chunk = _chunk(validation, "validation: ")
             if chunk.x.shape[1] != self.first().x.shape[1]:
                 raise ValueError(f"validation has {chunk.x.shape[1]} columns, X has {self.first().x.shape[1]}")
+            if chunk.x.shape[0] == 0 or not (chunk.weights is None or (chunk.weights > 0).any()):
+                raise ValueError("validation has no rows, or none of positive weight")
+            try:
+                _arrays.check_finite(X=chunk.x)
+            except ValueError as error:
+                raise ValueError(f"validation: {error}") from None
             loss, targets = coding
             return Chunk(chunk.x, losses.encoded(loss, targets, chunk.y, chunk.x.shape[0]), chunk.weights)
         if not _arrays.is_number(validation) or not 0 < validation < 1:
@@ -107,7 +113,10 @@ class Source:
         rows = np.sort(np.random.Generator(np.random.Philox(seed)).permutation(n)[:count])
         held = Chunk(x[rows], y[rows], None if weights is None else weights[rows])
         weights = np.ones(n) if weights is None else weights.copy()
+        some = held.weights is None or (held.weights > 0).any()
         weights[rows] = 0.0
+        if not (some and (weights > 0).any()):
+            raise ValueError(f"validation={validation} leaves one of the two parts without rows of positive weight")
         self._first = Chunk(x, y, weights)
         return held
 

@@ -135,7 +135,8 @@ def _epoch(run, good):
                                  "returns one")
             training.epochs += 1
             last = reports[-1]
-            last.loss = float(np.average([r.loss for r in reports], weights=share))
+            seen = [(r.loss, weight) for r, weight in zip(reports, share, strict=True) if weight > 0]
+            last.loss = sum(loss * weight for loss, weight in seen) / sum(weight for _, weight in seen)
             return last
         except DivergedError as error:
             for chunk in [] if run.source.is_once else run.source.chunks():

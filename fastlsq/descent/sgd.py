@@ -226,7 +226,7 @@ def sgd(
     rate = lr if not (isinstance(lr, str) and lr == "auto") else own_rate
     found = rate is None
     if found:
-        rows = step_size.sample_of(n)
+        rows = step_size.sample_of(n, first.weights)
         sampled = None if first.weights is None else first.weights[rows]
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
                                         training.intercept, l2, n, min(batch_size or n, n))
@@ -234,6 +234,9 @@ def sgd(
     auto = auto and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
     share = _average_share(average, auto)
+    if source.is_once and (0 < share < 1 or schedule in ("cosine", "step", "exponential", "onecycle")):
+        raise ValueError("X is an iterator whose length is not known: schedule must be constant, 'invscaling', "
+                         "'optimal', 'plateau' or callable, and average a truth value")
     if share > 0:
         training.start_average(math.floor((1 - share) * epochs * steps_per_epoch))
     result = SGDResult(training, names, float(training.schedule(training.steps)), initial_loss)
