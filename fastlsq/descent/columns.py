@@ -89,7 +89,7 @@ def columns_of(x, weights, scale_to, centred, n_threads):
 
 
 def _far_moments(column, weights, total):
-    """(mean, standard deviation, root mean square) of a column that is constant, or whose squares over- or underflow."""
+    """(mean, standard deviation, root mean square) of a column that is constant or whose squares leave the range."""
     largest = largest_of(column[:, None])[0]
     if not largest > 0:
         return 0.0, 0.0, 0.0

@@ -15,6 +15,7 @@ from fastlsq.descent.training import MOST_GROWTH, DivergedError, checked_rows
 
 _MOST_BACKOFFS = 40
 _BACKOFF = 0.25
+_NO_MORE = "X has no chunks any more: an iterator can be walked once; pass a function that returns one"
 
 
 @dataclass(slots=True)
@@ -112,6 +113,8 @@ def first_walk(source, training):
             total += own * loss
             # a model that is warm may have a loss of 0, or below
             limit += own * max(abs(loss), 0.0 if zeros is None else training.mean_loss(rows, zeros))
+    if steps == 0:
+        raise ValueError(_NO_MORE)
     if not np.isfinite(total):
         for chunk in [source.first()] if source.is_once else source.chunks():
             checked_rows(chunk.x, chunk.weights)
@@ -131,8 +134,7 @@ def _epoch(run, good):
                 training.epochs = before
                 share.append(rows.weight)
             if not reports:
-                raise ValueError("X has no chunks any more: an iterator can be walked once; pass a function that "
-                                 "returns one")
+                raise ValueError(_NO_MORE)
             training.epochs += 1
             last = reports[-1]
             seen = [(r.loss, weight) for r, weight in zip(reports, share, strict=True) if weight > 0]
