@@ -31,7 +31,7 @@ class Source:
 
     def __init__(self, walk, is_chunked, is_once, class_weight):
         self._walk, self.is_chunked, self.is_once, self._class_weight = walk, is_chunked, is_once, class_weight
-        self._first, self._encode, self.count, self._factors = None, None, 1, None
+        self._first, self._encode, self._factors = None, None, None
 
     @classmethod
     def of(cls, X, y, weights, class_weight):
@@ -47,9 +47,7 @@ class Source:
             raise TypeError("y is needed, unless X is an iterable of chunks (X, y) or (X, y, weights)")
         if hasattr(X, "__next__"):
             return cls(lambda: _checked(X), True, True, class_weight)
-        source = cls((lambda: _checked(X())) if callable(X) else (lambda: _checked(X)), True, False, class_weight)
-        source.count = len(X) if hasattr(X, "__len__") else 1
-        return source
+        return cls((lambda: _checked(X())) if callable(X) else (lambda: _checked(X)), True, False, class_weight)
 
     def first(self):
         """The first chunk, which is not lost for the walk."""
@@ -95,6 +93,12 @@ class Source:
             chunk = _chunk(validation, "validation: ")
             if chunk.x.shape[1] != self.first().x.shape[1]:
                 raise ValueError(f"validation has {chunk.x.shape[1]} columns, X has {self.first().x.shape[1]}")
+            if chunk.x.shape[0] == 0 or not (chunk.weights is None or (chunk.weights > 0).any()):
+                raise ValueError("validation has no rows, or none of positive weight")
+            try:
+                _arrays.check_finite(X=chunk.x)
+            except ValueError as error:
+                raise ValueError(f"validation: {error}") from None
             loss, targets = coding
             return Chunk(chunk.x, losses.encoded(loss, targets, chunk.y, chunk.x.shape[0]), chunk.weights)
         if not _arrays.is_number(validation) or not 0 < validation < 1:
@@ -109,7 +113,10 @@ class Source:
         rows = np.sort(np.random.Generator(np.random.Philox(seed)).permutation(n)[:count])
         held = Chunk(x[rows], y[rows], None if weights is None else weights[rows])
         weights = np.ones(n) if weights is None else weights.copy()
+        some = held.weights is None or (held.weights > 0).any()
         weights[rows] = 0.0
+        if not (some and (weights > 0).any()):
+            raise ValueError(f"validation={validation} leaves one of the two parts without rows of positive weight")
         self._first = Chunk(x, y, weights)
         return held
 

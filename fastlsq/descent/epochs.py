@@ -11,12 +11,11 @@ import numpy as np
 
 from fastlsq.descent.chunks import Source
 from fastlsq.descent.sgd_result import SGDResult
-from fastlsq.descent.training import DivergedError, checked_rows
+from fastlsq.descent.training import MOST_GROWTH, DivergedError, checked_rows
 
-#: the mean loss may be so many times what it was before the first step
-_MOST_GROWTH = 100.0
 _MOST_BACKOFFS = 40
 _BACKOFF = 0.25
+_NO_MORE = "X has no chunks any more: an iterator can be walked once; pass a function that returns one"
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class Run:
     result: SGDResult
     source: Source
     held_out: object  # Rows or None
+    limit: float  # of the mean loss
     epochs: int
     early_stopping: bool
     patience: int
@@ -42,11 +42,9 @@ def train(run, bar):
     first_norm = None
     good = training.snapshot()
     try:
-        result.initial_loss = _initial_loss(run)
-        limit = _MOST_GROWTH * result.initial_loss if np.isfinite(result.initial_loss) else np.inf
         for _ in range(run.epochs):
             started = time.perf_counter()
-            report = _epoch(run, good, limit)
+            report = _epoch(run, good)
             if report is None:
                 break
             good = training.snapshot()
@@ -101,23 +99,29 @@ def _take_best(training, best):
     training.steps, training.epochs = steps, epochs
 
 
-def _initial_loss(run):
-    training = run.result._training
-    if run.source.is_once:
-        rows = training.rows(*run.source.first().arrays)
-        return training.mean_loss(rows)
-    total = weight = 0.0
-    for chunk in run.source.chunks():
+def first_walk(source, training):
+    """(mean loss, its limit, steps of an epoch) from one walk over the rows; the first chunk of what has only one."""
+    total = limit = weight = 0.0
+    steps = 0
+    zeros = np.zeros_like(training.b) if training.b.any() else None
+    for chunk in [source.first()] if source.is_once else source.chunks():
         rows = training.rows(*chunk.arrays)
-        own = rows.weight
-        total, weight = total + own * training.mean_loss(rows) if own > 0 else total, weight + own
+        own, size = rows.weight, min(training.batch_size or rows.n, rows.n)
+        steps, weight = steps - (-rows.n // size), weight + own
+        if own > 0:
+            loss = training.mean_loss(rows)
+            total += own * loss
+            # a model that is warm may have a loss of 0, or below
+            limit += own * max(abs(loss), 0.0 if zeros is None else training.mean_loss(rows, zeros))
+    if steps == 0:
+        raise ValueError(_NO_MORE)
     if not np.isfinite(total):
-        for chunk in run.source.chunks():
+        for chunk in [source.first()] if source.is_once else source.chunks():
             checked_rows(chunk.x, chunk.weights)
-    return total / weight
+    return total / weight, MOST_GROWTH * limit / weight if np.isfinite(limit) else np.inf, steps
 
 
-def _epoch(run, good, limit):
+def _epoch(run, good):
     """One epoch, with shorter steps where it diverges; None where that is the end."""
     result, training = run.result, run.result._training
     while True:
@@ -126,15 +130,15 @@ def _epoch(run, good, limit):
             for chunk in run.source.chunks():
                 rows = training.rows(*chunk.arrays)
                 before = training.epochs
-                reports.append(training.epoch(rows, shuffled=bool(training.shuffle), limit=limit))
+                reports.append(training.epoch(rows, shuffled=bool(training.shuffle), limit=run.limit))
                 training.epochs = before
                 share.append(rows.weight)
             if not reports:
-                raise ValueError("X has no chunks any more: an iterator can be walked once; pass a function that "
-                                 "returns one")
+                raise ValueError(_NO_MORE)
             training.epochs += 1
             last = reports[-1]
-            last.loss = float(np.average([r.loss for r in reports], weights=share))
+            seen = [(r.loss, weight) for r, weight in zip(reports, share, strict=True) if weight > 0]
+            last.loss = sum(loss * weight for loss, weight in seen) / sum(weight for _, weight in seen)
             return last
         except DivergedError as error:
             for chunk in [] if run.source.is_once else run.source.chunks():

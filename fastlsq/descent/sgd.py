@@ -15,7 +15,7 @@ from fastlsq import _arrays, _threads
 from fastlsq.descent import losses, optimizers, step_size
 from fastlsq.descent.chunks import Source
 from fastlsq.descent.columns import columns_of
-from fastlsq.descent.epochs import Run, train
+from fastlsq.descent.epochs import Run, first_walk, train
 from fastlsq.descent.sgd_result import SGDResult
 from fastlsq.descent.training import Training
 
@@ -112,7 +112,7 @@ def sgd(
         All labels that may come, where the first rows may not have them all.
     standardize : bool
         Scale columns, inside the pass: X is not copied.  scale_to='zscore' centres to mean 0 and standard deviation 1,
-        'minmax' to 0 .. 1.
+        'minmax' to 0 .. 1.  Without an intercept columns are not moved: to mean square 1, or largest absolute value 1.
     scale_invariant : bool
         Instead divide columns by their largest absolute value so far, which later calls of `partial_fit` raise.
     shuffle : {'block', 'full', True, False}
@@ -195,7 +195,7 @@ def sgd(
     first = source.first()
     names = _arrays.column_names(X if not source.is_chunked else first.x, names, first.x.shape[1])
     if warm_start is not None:
-        kind, targets = _same_model(warm_start, kind, first)
+        kind, targets = _same_model(warm_start, kind, first, bool(intercept))
     else:
         kind, targets = losses.first_targets(kind, first.y, first.x.shape[0], classes)
     source.encode(kind, targets)
@@ -207,7 +207,7 @@ def sgd(
         raise ValueError("weights must not all be zero")
     scale = ("maxabs" if scale_invariant else scale_to) if standardize or scale_invariant else None
     columns = (warm_start._training.columns if warm_start is not None
-               else columns_of(first.x, first.weights, scale, n_threads))
+               else columns_of(first.x, first.weights, scale, bool(intercept), n_threads))
     saga = isinstance(optimizer, str) and optimizer == "saga"
     if saga:
         _check_saga(kind, targets, source)
@@ -218,8 +218,10 @@ def sgd(
     training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
                         intercept=bool(intercept), shuffle="full" if shuffle is True else shuffle, seed=seed,
                         n_threads=n_threads, mean_weight=mean_weight)
+    if warm_start is not None:
+        _continue(training, warm_start)
+    initial_loss, limit, steps_per_epoch = first_walk(source, training)
     n = first.x.shape[0]
-    steps_per_epoch = -(-n // min(batch_size or n, n)) * source.count
     if epochs is None:
         epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // steps_per_epoch)), _MOST_EPOCHS)
         if source.is_once:
@@ -230,24 +232,25 @@ def sgd(
     rate = lr if not (isinstance(lr, str) and lr == "auto") else own_rate
     found = rate is None
     if found:
-        rows = step_size.sample_of(n)
+        rows = step_size.sample_of(n, first.weights)
         sampled = None if first.weights is None else first.weights[rows]
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
                                         training.intercept, l2, n, min(batch_size or n, n))
         rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row
-    if warm_start is not None:
-        _continue(training, warm_start)
     if saga:
         training.remember_slopes(n)
     auto = found and not saga and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
     auto = auto and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
     share = _average_share(average, auto)
+    if source.is_once and (0 < share < 1 or schedule in ("cosine", "step", "exponential", "onecycle")):
+        raise ValueError("X is an iterator whose length is not known: schedule must be constant, 'invscaling', "
+                         "'optimal', 'plateau' or callable, and average a truth value")
     if share > 0:
         training.start_average(math.floor((1 - share) * epochs * steps_per_epoch))
-    result = SGDResult(training, names, float(training.schedule(training.steps)))
+    result = SGDResult(training, names, float(training.schedule(training.steps)), initial_loss)
     held_out = None if held_out is None else training.rows(*held_out.arrays)
-    run = Run(result, source, held_out, epochs, bool(early_stopping), patience, tol, gradient_tol, on_divergence,
+    run = Run(result, source, held_out, limit, epochs, bool(early_stopping), patience, tol, gradient_tol, on_divergence,
               list(callbacks))
     train(run, _bar(epochs) if progress else None)
     return result
@@ -329,7 +332,7 @@ def _average_share(average, auto):
     return float(average)
 
 
-def _same_model(warm_start, kind, first):
+def _same_model(warm_start, kind, first, intercept):
     if not isinstance(warm_start, SGDResult):
         raise TypeError(f"warm_start must be the result of sgd, got {type(warm_start).__name__}")
     training = warm_start._training
@@ -337,6 +340,8 @@ def _same_model(warm_start, kind, first):
         raise ValueError(f"warm_start was trained with {training.p} columns, X has {first.x.shape[1]}")
     if training.loss.name != kind.name and not {training.loss.name, kind.name} <= {"softmax", "logistic"}:
         raise ValueError(f"warm_start was trained with loss={training.loss.name!r}")
+    if training.intercept != intercept:
+        raise ValueError(f"warm_start was trained with intercept={training.intercept}")
     return training.loss, training.targets
 
 
@@ -349,6 +354,9 @@ def _continue(training, warm_start):
         for own, theirs in zip(training.states, before.states, strict=True):
             if own is not None and theirs is not None:
                 own[:] = theirs
+        training.forgotten = before.forgotten
+    else:
+        training.forgotten = training.steps
 
 
 def _bar(epochs):

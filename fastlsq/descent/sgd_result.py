@@ -44,11 +44,11 @@ class SGDResult:
     names : list of str
     """
 
-    def __init__(self, training, names, learning_rate):
+    def __init__(self, training, names, learning_rate, initial_loss):
         self._training = training
         self.names, self.learning_rate = names, learning_rate
         self.history = {"loss": [], "validation": [], "learning_rate": [], "gradient_norm": [], "seconds": []}
-        self.initial_loss = np.nan
+        self.initial_loss = initial_loss
         self.status, self.best_epoch, self.backoffs = "finished", None, []
 
     def __repr__(self):

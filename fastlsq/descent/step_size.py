@@ -14,8 +14,11 @@ _CAUTION = 1.1
 _ADAPTIVE_RATE = 0.05
 
 
-def sample_of(n):
-    """Numbers of up to SAMPLE_ROWS rows, evenly spread."""
+def sample_of(n, weights):
+    """Numbers of up to SAMPLE_ROWS rows that have a weight, evenly spread."""
+    if weights is not None:
+        rows = np.flatnonzero(weights > 0)
+        return rows[sample_of(rows.size, None)]
     return np.arange(n) if n <= SAMPLE_ROWS else np.linspace(0, n - 1, SAMPLE_ROWS).astype(np.int64)
 
 

@@ -11,6 +11,8 @@ from fastlsq._core import lib
 from fastlsq.descent import step_size
 
 _MASK = 2**64 - 1
+#: the mean loss may grow to so many times what it was
+MOST_GROWTH = 100.0
 #: flops of a call of the core, between which Python looks for an interrupt: some 30 ms
 _CALL_FLOPS = 2e8
 _CALL_STEPS = 100_000
@@ -72,6 +74,7 @@ class Training:
         self.average, self.averaged, self.average_from = None, 0, 0
         self.saga = None
         self.steps = self.epochs = 0
+        self.forgotten = 0  # steps that the optimizer knows nothing of
 
     # ---- rows --------------------------------------------------------------------------------------------------------
 
@@ -107,19 +110,25 @@ class Training:
             if not (np.isfinite(rates).all() and (rates >= 0).all()):
                 raise ValueError(f"the schedule gives rates that are negative or no numbers from step {self.steps} on")
             report = lib.descent_run(
-                rows.problem, self.optimizer.settings, rates, self.b, self.states, self.steps, batch_rows=batch,
-                first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
+                rows.problem, self.optimizer.settings, rates, self.b, self.states, self.steps - self.forgotten,
+                batch_rows=batch, first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
                 mean_weight=self.mean_weight, l1=self.l1, l2=self.l2, clip_norm=self.optimizer.clip_norm or 0.0,
-                intercept=self.intercept, average=self.average, averaged=self.averaged, average_from=self.average_from,
-                n_threads=self.n_threads, saga=self.saga, kernel=self.kernel)
+                intercept=self.intercept, average=self.average, averaged=self.averaged,
+                average_from=self.average_from - self.forgotten, n_threads=self.n_threads, saga=self.saga,
+                kernel=self.kernel)
             self.steps += report["steps"]
             self.averaged = report["averaged"]
             loss, weight, square, rate = loss + report["loss"], weight + report["weight"], report["square"], rates[-1]
             mean = report["loss"] / report["weight"] if report["weight"] > 0 else 0.0
-            if not report["finite"] or mean > limit:
+            if not report["finite"] or (mean > limit and self._has_diverged(rows, limit)):
                 raise DivergedError(mean if report["finite"] else np.inf)
         self.epochs += 1
         return EpochReport(loss / weight if weight > 0 else np.nan, float(rate), float(np.sqrt(square)), steps)
+
+    def _has_diverged(self, rows, limit):
+        """Whether the loss has grown over all rows, and not in a few that are far from all others."""
+        loss = self.mean_loss(rows, self.b)
+        return not (loss <= limit or loss <= MOST_GROWTH * self.mean_loss(rows, np.zeros_like(self.b)))
 
     def mean_loss(self, rows, b=None):
         """Weighted mean of the loss, without penalties."""
@@ -144,15 +153,15 @@ class Training:
         return self.columns.to_user(self.current[: k * self.p].reshape(k, self.p), self.current[k * self.p:])
 
     def snapshot(self):
-        """All that a step changes."""
+        """All that a step, or a call of partial_fit, changes."""
         def copied(a):
             return None if a is None else a.copy()
 
         return (self.b.copy(), [copied(s) for s in self.states], copied(self.average), self.averaged, self.steps,
-                self.epochs)
+                self.epochs, self.columns)
 
     def restore(self, snapshot):
-        b, states, average, self.averaged, self.steps, self.epochs = snapshot
+        b, states, average, self.averaged, self.steps, self.epochs, self.columns = snapshot
         self.b[:] = b
         for own, kept in zip(self.states, states, strict=True):
             if own is not None:
@@ -167,6 +176,7 @@ class Training:
             if state is not None:
                 state.fill(self.optimizer._first_state)
         self._forget_saga()
+        self.forgotten = self.steps
 
     def remember_slopes(self, n):
         """From now on steps over single rows are those of SAGA."""
