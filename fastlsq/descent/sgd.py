@@ -118,7 +118,7 @@ def sgd(
         four times as slow where X is large), or as they are.  A function of `seed` and the epoch alone.
     average : float, bool or 'auto'
         Report the mean of the coefficients over the last share of all steps (Polyak, Ruppert; True: over all).
-        'auto': 0.5 with the automatic schedule, else False.
+        'auto': 0.5 with the automatic schedule, True with the automatic rate of an iterator, else False.
     validation : tuple (X, y) or (X, y, weights), or float
         Rows that are not trained on: given, or a share of the rows, drawn by `seed`.
     early_stopping : bool
@@ -162,8 +162,8 @@ def sgd(
     Warns
     -----
     RuntimeWarning
-        The loss has grown out of bounds and the rate was reduced; the training was interrupted (Ctrl-C), and what it
-        had reached is returned.
+        The loss has grown out of bounds and the rate was reduced; it has ended at more than twice that of no slopes;
+        the training was interrupted (Ctrl-C), and what it had reached is returned.
 
     References
     ----------
@@ -230,10 +230,10 @@ def sgd(
         sampled = None if first.weights is None else first.weights[rows]
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
                                         training.intercept, l2, n, min(batch_size or n, n))
-    auto = found and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
-    auto = auto and not source.is_once  # whose length is not known
+    drawn = found and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
+    auto = drawn and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
-    share = _average_share(average, auto)
+    share = _average_share(average, 0.5 if auto else 1.0 if drawn else 0.0)
     if source.is_once and (0 < share < 1 or schedule in ("cosine", "step", "exponential", "onecycle")):
         raise ValueError("X is an iterator whose length is not known: schedule must be constant, 'invscaling', "
                          "'optimal', 'plateau' or callable, and average a truth value")
@@ -305,9 +305,9 @@ def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):
     return step_size.named_schedule(name, float(rate), done + steps, steps_per_epoch, l2)
 
 
-def _average_share(average, auto):
+def _average_share(average, own):
     if isinstance(average, str) and average == "auto":
-        return 0.5 if auto else 0.0
+        return own
     if isinstance(average, (bool, np.bool_)):
         return 1.0 if average else 0.0
     if not _arrays.is_number(average) or not 0 <= average <= 1:
