@@ -101,10 +101,10 @@ def train(run, bar):
 def _check_end(run):
     """Losses that grow with their predictor alone do not run away: they stay where steps are too long."""
     result = run.result
-    last, first = result.history["loss"][-1], run.limit / MOST_GROWTH
+    last, first, rate = result.history["loss"][-1], run.limit / MOST_GROWTH, result.history["learning_rate"][-1]
     if last > _MOST_AT_END * first:
         warnings.warn(f"sgd: the loss has ended at {last:.3g}, where it is {first:.3g} without any slopes: the "
-                      f"learning rate {result.history['learning_rate'][-1]:.3g} is too large", RuntimeWarning, stacklevel=4)
+                      f"learning rate {rate:.3g} is too large", RuntimeWarning, stacklevel=4)
 
 
 def _take_best(training, best):
