@@ -102,6 +102,8 @@ def _check_end(run):
     """Losses that grow with their predictor alone do not run away: they stay where steps are too long."""
     result = run.result
     last, first, rate = result.history["loss"][-1], run.limit / MOST_GROWTH, result.history["learning_rate"][-1]
+    if last > _MOST_AT_END * first:  # on the average of the epoch
+        last = first_walk(run.source, result._training)[0]
     if last > _MOST_AT_END * first:
         warnings.warn(f"sgd: the loss has ended at {last:.3g}, where it is {first:.3g} without any slopes: the "
                       f"learning rate {rate:.3g} is too large", RuntimeWarning, stacklevel=4)
