@@ -157,10 +157,11 @@ def _class_factors(class_weight, loss, targets, first):
         codes = losses.encoded(loss, targets, first.y, first.x.shape[0])[:, 0].astype(np.int64)
         count = np.bincount(codes, weights=first.weights, minlength=targets.classes.size)
         if not (count > 0).all():
-            raise ValueError(f"class_weight='balanced': the class {targets.classes[int(count.argmin())]!r} has no rows")
+            label = targets.classes.tolist()[int(count.argmin())]
+            raise ValueError(f"class_weight='balanced': the class {label!r} has no rows")
         return count.sum() / (targets.classes.size * count)
     factors = np.ones(targets.classes.size)
-    known = list(targets.classes)
+    known = targets.classes.tolist()
     for label, factor in dict(class_weight).items():
         if label not in known:
             raise ValueError(f"class_weight has the label {label!r}, the classes are {known}")

@@ -15,6 +15,8 @@ from fastlsq.descent.training import MOST_GROWTH, DivergedError, checked_rows
 
 _MOST_BACKOFFS = 40
 _BACKOFF = 0.25
+#: and may end at so many times that
+_MOST_AT_END = 2.0
 _NO_MORE = "X has no chunks any more: an iterator can be walked once; pass a function that returns one"
 
 
@@ -40,14 +42,15 @@ def train(run, bar):
     result, training = run.result, run.result._training
     best_loss, best_validation, waited, behind, best = math.inf, math.inf, 0, 0, None
     first_norm = None
-    good = training.snapshot()
+    good = [training.snapshot()] * 2  # at the end of the last epoch, and of the one before
+    end = training.epochs + run.epochs
     try:
-        for _ in range(run.epochs):
+        while training.epochs < end:
             started = time.perf_counter()
             report = _epoch(run, good)
             if report is None:
                 break
-            good = training.snapshot()
+            good = [training.snapshot(), good[0]]
             validation = math.nan if run.held_out is None else training.mean_loss(run.held_out)
             for name, value in (("loss", report.loss), ("validation", validation), ("learning_rate", report.rate),
                                 ("gradient_norm", report.gradient_norm),
@@ -89,8 +92,21 @@ def train(run, bar):
     finally:
         if bar is not None:
             bar.close()
+    if result.status == "finished" and not run.source.is_once and best is None:
+        _check_end(run)
     if best is not None and result.status != "diverged":
         _take_best(training, best)
+
+
+def _check_end(run):
+    """Losses that grow with their predictor alone do not run away: they stay where steps are too long."""
+    result = run.result
+    last, first, rate = result.history["loss"][-1], run.limit / MOST_GROWTH, result.history["learning_rate"][-1]
+    if last > _MOST_AT_END * first:  # on the average of the epoch
+        last = first_walk(run.source, result._training)[0]
+    if last > _MOST_AT_END * first:
+        warnings.warn(f"sgd: the loss has ended at {last:.3g}, where it is {first:.3g} without any slopes: the "
+                      f"learning rate {rate:.3g} is too large", RuntimeWarning, stacklevel=4)
 
 
 def _take_best(training, best):
@@ -121,6 +137,20 @@ def first_walk(source, training):
     return total / weight, MOST_GROWTH * limit / weight if np.isfinite(limit) else np.inf, steps
 
 
+def _go_back(run, good):
+    """To the end of the last epoch; where its last steps have led out of bounds already, to that of the one before."""
+    training = run.result._training
+    training.restore(good[0])
+    if run.source.is_once or good[0] is good[1]:
+        return
+    rows = (training.rows(*chunk.arrays) for chunk in run.source.chunks())
+    if any(training.has_diverged(part, run.limit) for part in rows):
+        training.restore(good[1])
+        good[0] = good[1]
+        for values in run.result.history.values():
+            values.pop()
+
+
 def _epoch(run, good):
     """One epoch, with shorter steps where it diverges; None where that is the end."""
     result, training = run.result, run.result._training
@@ -145,19 +175,18 @@ def _epoch(run, good):
                 checked_rows(chunk.x, chunk.weights)
             rate = float(training.schedule(training.steps)) * training.rate_factor
             message = f"sgd: in epoch {training.epochs} {error}, from {result.initial_loss:.3g} before the first step"
+            _go_back(run, good)
             if run.on_divergence == "raise":
-                training.restore(good)
                 raise FloatingPointError(f"{message}: the learning rate {rate:.3g} is too large") from None
-            training.restore(good)
             if run.on_divergence == "stop" or len(result.backoffs) == _MOST_BACKOFFS or run.source.is_once:
                 result.status = "diverged"
                 warnings.warn(f"{message}; the training has ended with the coefficients before that epoch",
-                              RuntimeWarning, stacklevel=5)
+                              RuntimeWarning, stacklevel=4)
                 return None
             training.rate_factor *= _BACKOFF
             training.forget_momentum()
             if not result.backoffs:
                 warnings.warn(f"{message}: the learning rate {rate:.3g} is too large; going on from the last good "
-                              f"epoch with {rate * _BACKOFF:.3g}", RuntimeWarning, stacklevel=5)
+                              f"epoch with {rate * _BACKOFF:.3g}", RuntimeWarning, stacklevel=4)
             result.backoffs.append({"epoch": training.epochs, "loss": error.loss, "learning_rate": rate,
                                     "factor": training.rate_factor})

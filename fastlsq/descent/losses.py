@@ -85,7 +85,8 @@ def first_targets(loss, y, n, classes):
     else:
         found, _ = _arrays.classes(classes, len(classes))
     if found.size < 2:
-        raise ValueError(f"y has one class only: {found[0]!r}" if classes is None else "classes must be at least two")
+        raise ValueError("classes must be at least two" if classes is not None else
+                         f"y has one class only: {found.tolist()[0]!r}")
     if loss.name == "logistic" and found.size > 2:
         loss = _PLAIN["softmax"]
     return loss, Targets(1 if found.size == 2 and loss.name != "softmax" else found.size, True, found)
@@ -98,7 +99,8 @@ def encoded(loss, targets, y, n):
         place = np.searchsorted(targets.classes, found)
         known = targets.classes[np.minimum(place, targets.classes.size - 1)] == found
         if not known.all():
-            raise ValueError(f"y has the label {found[~known][0]!r}, the classes are {list(targets.classes)}")
+            label = found[~known].tolist()[0]
+            raise ValueError(f"y has the label {label!r}, the classes are {targets.classes.tolist()}")
         return np.ascontiguousarray(place[codes.reshape(-1)], np.float64)[:, None]
     array, _ = _arrays.targets(y, "y", n, "X")
     if array.shape[1] != targets.predictors:

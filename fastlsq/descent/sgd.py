@@ -121,7 +121,7 @@ def sgd(
         four times as slow where X is large), or as they are.  A function of `seed` and the epoch alone.
     average : float, bool or 'auto'
         Report the mean of the coefficients over the last share of all steps (Polyak, Ruppert; True: over all).
-        'auto': 0.5 with the automatic schedule, else False.
+        'auto': 0.5 with the automatic schedule, True with the automatic rate of an iterator, else False.
     validation : tuple (X, y) or (X, y, weights), or float
         Rows that are not trained on: given, or a share of the rows, drawn by `seed`.
     early_stopping : bool
@@ -165,8 +165,8 @@ def sgd(
     Warns
     -----
     RuntimeWarning
-        The loss has grown out of bounds and the rate was reduced; the training was interrupted (Ctrl-C), and what it
-        had reached is returned.
+        The loss has grown out of bounds and the rate was reduced; it has ended at more than twice that of no slopes;
+        the training was interrupted (Ctrl-C), and what it had reached is returned.
 
     References
     ----------
@@ -240,10 +240,10 @@ def sgd(
         rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row
     if saga:
         training.remember_slopes(n)
-    auto = found and not saga and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
-    auto = auto and not source.is_once  # whose length is not known
+    drawn = found and not saga and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
+    auto = drawn and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
-    share = _average_share(average, auto)
+    share = _average_share(average, 0.5 if auto else 1.0 if drawn else 0.0)
     if source.is_once and (0 < share < 1 or schedule in ("cosine", "step", "exponential", "onecycle")):
         raise ValueError("X is an iterator whose length is not known: schedule must be constant, 'invscaling', "
                          "'optimal', 'plateau' or callable, and average a truth value")
@@ -323,9 +323,9 @@ def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):
     return step_size.named_schedule(name, float(rate), done + steps, steps_per_epoch, l2)
 
 
-def _average_share(average, auto):
+def _average_share(average, own):
     if isinstance(average, str) and average == "auto":
-        return 0.5 if auto else 0.0
+        return own
     if isinstance(average, (bool, np.bool_)):
         return 1.0 if average else 0.0
     if not _arrays.is_number(average) or not 0 <= average <= 1:

@@ -121,12 +121,12 @@ class Training:
             self.averaged = report["averaged"]
             loss, weight, square, rate = loss + report["loss"], weight + report["weight"], report["square"], rates[-1]
             mean = report["loss"] / report["weight"] if report["weight"] > 0 else 0.0
-            if not report["finite"] or (mean > limit and self._has_diverged(rows, limit)):
+            if not report["finite"] or (mean > limit and self.has_diverged(rows, limit)):
                 raise DivergedError(mean if report["finite"] else np.inf)
         self.epochs += 1
         return EpochReport(loss / weight if weight > 0 else np.nan, float(rate), float(np.sqrt(square)), steps)
 
-    def _has_diverged(self, rows, limit):
+    def has_diverged(self, rows, limit):
         """Whether the loss has grown over all rows, and not in a few that are far from all others."""
         loss = self.mean_loss(rows, self.b)
         return not (loss <= limit or loss <= MOST_GROWTH * self.mean_loss(rows, np.zeros_like(self.b)))
@@ -159,10 +159,10 @@ class Training:
             return None if a is None else a.copy()
 
         return (self.b.copy(), [copied(s) for s in self.states], copied(self.average), self.averaged, self.steps,
-                self.epochs, self.columns)
+                self.epochs, self.forgotten, self.columns)
 
     def restore(self, snapshot):
-        b, states, average, self.averaged, self.steps, self.epochs, self.columns = snapshot
+        b, states, average, self.averaged, self.steps, self.epochs, self.forgotten, self.columns = snapshot
         self.b[:] = b
         for own, kept in zip(self.states, states, strict=True):
             if own is not None:
