@@ -22,7 +22,7 @@ def test_docstrings(name):
 
 
 @pytest.mark.parametrize(("page", "examples"), [
-    ("README.md", 13), ("docs/gram.md", 25), ("docs/glm.md", 6),
+    ("README.md", 14), ("docs/gram.md", 25), ("docs/glm.md", 6),
     ("docs/tutorial/1-normal-equation.md", 12),
     ("docs/tutorial/2-learning-rate.md", 10), ("docs/tutorial/3-optimizers.md", 16),
     ("docs/tutorial/4-corrections.md", 16), ("docs/tutorial/5-descent.md", 30), ("docs/tutorial/6-penalties.md", 15),

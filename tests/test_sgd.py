@@ -1042,7 +1042,7 @@ def test_weights_that_are_few():
     """A sample of rows that misses them all would have no mean."""
     x, y = data("squared", n=9000)
     w = np.zeros(9000)
-    w[[1, 8, 100, 1001, 5000, 7003, 8000]] = 2.0
+    w[np.setdiff1d(np.arange(9000), np.linspace(0, 8999, 4096).astype(int))[::600]] = 2.0
     fit = fl.sgd(x, y, weights=w, batch_size=None, epochs=20_000)
     assert fit.predict(x[w > 0]) == pytest.approx(fl.ols(x[w > 0], y[w > 0]).predict(x[w > 0]), rel=1e-5)
 
