@@ -309,6 +309,9 @@ def test_a_seed_is_an_order():
     assert drawn.coef.tobytes() == fl.sgd(x, y, epochs=2, seed=drawn.seed).coef.tobytes()
     orders = {fl.sgd(x, y, epochs=2, shuffle=shuffle).coef.tobytes() for shuffle in ("block", "full", False)}
     assert len(orders) == 2  # rows that are few are shuffled one by one in any case
+    for shuffle, count in (("block", 4), (False, 1)):  # the gradient of the last batch is another one in each epoch
+        still = fl.sgd(x, y, lr=0.0, epochs=4, batch_size=100, shuffle=shuffle)
+        assert len(set(still.history["gradient_norm"])) == count
     assert fl.sgd(x, y, epochs=2, shuffle=True).coef.tobytes() == fl.sgd(x, y, epochs=2, shuffle="full").coef.tobytes()
 
 
@@ -768,6 +771,11 @@ def test_an_optimizer_of_another_kind_starts_anew():
     settings = {"optimizer": "adam", "batch_size": None, "lr": 0.01, "epochs": 1}
     moved = fl.sgd(x, y, warm_start=first, **settings)._training.b - first._training.b
     assert np.abs(moved) == pytest.approx(0.01, rel=1e-3)  # the first step of Adam is as long as the rate
+    # as after a back-off
+    fit = fl.sgd(x, y, **settings)
+    before = fit._training.b.copy()
+    fit._training.forget_momentum()
+    assert np.abs(fit.partial_fit(x, y)._training.b - before) == pytest.approx(0.01, rel=1e-3)
 
 
 def test_a_pickle_goes_on_alike():
@@ -886,6 +894,13 @@ def test_losses_that_do_not_run_away():
     with pytest.warns(RuntimeWarning, match="the loss has ended at .*, where it is 1.1 without any slopes") as seen:
         fl.sgd(x, y, loss="softmax", optimizer="sgd", lr=5.0, epochs=100, standardize=False)
     assert seen[0].filename == __file__
+    # an epoch that begins far above its end is none of these
+    rng = np.random.default_rng(400)
+    x = rng.standard_normal((4000, 400)) + 0.3 * rng.standard_normal((4000, 1))
+    y = x @ rng.standard_normal(400) + 3 * rng.standard_normal(4000)
+    fit = fl.sgd(x, y, batch_size=8, epochs=1)
+    assert fit.history["loss"][-1] > 2 * fit.initial_loss
+    assert mean_loss("squared", fit, x, y) < 0.6 * fit.initial_loss
 
 
 def test_divergence_may_raise_or_end():
@@ -1021,7 +1036,7 @@ def test_weights_that_are_few():
     """A sample of rows that misses them all would have no mean."""
     x, y = data("squared", n=9000)
     w = np.zeros(9000)
-    w[[1, 8, 100, 1001, 5000, 7003, 8000]] = 2.0
+    w[np.setdiff1d(np.arange(9000), np.linspace(0, 8999, 4096).astype(int))[::600]] = 2.0
     fit = fl.sgd(x, y, weights=w, batch_size=None, epochs=20_000)
     assert fit.predict(x[w > 0]) == pytest.approx(fl.ols(x[w > 0], y[w > 0]).predict(x[w > 0]), rel=1e-5)
 
