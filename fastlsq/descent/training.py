@@ -137,6 +137,14 @@ class Training:
                                             self.kernel)
         return loss / weight if weight > 0 else np.nan
 
+    def loss_without_slopes(self, rows):
+        """The mean loss where all coefficients are 0, which takes no look at X."""
+        n, k = rows.n, self.targets.predictors
+        problem = lib.Descent(np.empty((n, 0)), rows.y, rows.weights, self.loss.core, self.loss.parameter, k,
+                              self.targets.labels)
+        loss, weight = lib.descent_evaluate(problem, np.zeros(k), None, self.n_threads, self.kernel)
+        return loss / weight if weight > 0 else np.nan
+
     # ---- coefficients ------------------------------------------------------------------------------------------------
 
     @property
