@@ -89,6 +89,11 @@ struct flsq_kernels {
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
     /* target[k][j] := w[k]*source[k][j], likewise; target may be source */
     void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
+    /* panel[k] := the sum of the last `window` rows up to factor[k]*panel[k], likewise, for rows that begin `at` rows into a block
+     * of so many.  before holds window + 1 rows, the last of zeros: in front of row `at` the block so far, whose sum is `until`, then
+     * for each row what the block before has from there to its end.  Both are carried on. */
+    void (*moving_sums)(int64_t rows, int64_t columns, const double *factor, int64_t window, int64_t at, double *before,
+                        double *until, double *panel);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
      * `step` doubles apart: NR for packed panels. */

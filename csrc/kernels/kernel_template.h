@@ -157,6 +157,7 @@ const flsq_kernels NAME(kernels) = {
     .shape_rows_f32 = shape_rows_f32,
     .affine = affine,
     .weigh = weigh,
+    .moving_sums = moving_sums,
     .gram_block = gram_block,
     .gram_half_block = gram_half_block,
     .gram_diagonal = gram_diagonal,

@@ -167,16 +167,3 @@ void test_square_lengths(const flsq_kernels *kernels)
             free(z), free(out), free(expected);
         }
 }
-
-void test_add_by_code(const flsq_kernels *kernels)
-{
-    (void)kernels;
-    const double values[] = {1, 2, 3, 4, 5, 6};
-    const int64_t codes[] = {1, 0, 1}, wrong[] = {0, 2, 1};
-    double sums[] = {10, 10, 10, 10};
-    const double expected[] = {13, 14, 16, 18};
-    CASE("two codes");
-    CHECK(flsq_add_by_code(3, 2, values, codes, 2, sums) == FLSQ_OK);
-    CHECK(first_difference(4, sums, expected) == -1);
-    CHECK(flsq_add_by_code(3, 2, values, wrong, 2, sums) == FLSQ_TOO_LARGE);
-}
