@@ -147,6 +147,7 @@ const flsq_kernels NAME(kernels) = {
     .in_place_columns = FLSQ_IN_PLACE_COLUMNS,
     .half_columns = FLSQ_HALF_COLUMNS,
     .packing_threads = FLSQ_PACKING_THREADS,
+    .asks_for = FLSQ_NEAR == 2 ? 2 : 1,
     .block_sweeps = {0, BLOCK_SWEEPS(1), BLOCK_SWEEPS(2), BLOCK_SWEEPS(3), BLOCK_SWEEPS(4)},
     .diagonal_sweeps = {0, DIAGONAL_SWEEPS(1), DIAGONAL_SWEEPS(2), DIAGONAL_SWEEPS(3), DIAGONAL_SWEEPS(4)},
     .pack_rows_f64 = pack_rows_f64,
