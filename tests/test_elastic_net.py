@@ -194,6 +194,53 @@ def test_the_gap_of_collinear_columns_without_a_penalty(distance, wide, monkeypa
             assert fit.converged or distance > 1e3
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("case", ["twice", "combination", "dummies", "weights"])
+def test_columns_without_a_penalty_that_depend_on_each_other(case, intercept, wide):
+    """They fit what they span, and the gap is that of a problem without the superfluous ones."""
+    rng = np.random.default_rng(3)
+    n, p = 90, 300 if wide else 8
+    x = rng.standard_normal((n, p)) + 2
+    x[:, 2] *= 1e6
+    level = rng.integers(0, 3, n)
+    x[:, 4:7] = level[:, None] == np.arange(3)
+    x[:, 1] = {"combination": 3 * x[:, 0] - 1e-4 * x[:, 2]}.get(case, x[:, 0])
+    y = x[:, 0] + level + rng.standard_normal(n)
+    factor, weights = np.ones(p), None
+    factor[[0, 1, 2]] = 0.0
+    if case == "dummies":
+        factor[[1, 4, 5, 6]] = 1.0, 0.0, 0.0, 0.0
+    if case == "weights":
+        weights = rng.integers(0, 3, n).astype(float)
+        x[weights == 0, 1] = 1e3
+    settings = {"weights": weights, "intercept": intercept, "tol": 1e-9}
+    fit = fastlsq.elastic_net(x, y, 0.2, penalty_factor=factor, **settings)
+    assert fit.converged and 0 <= fit.dual_gap <= 1e-9 * (y @ y)
+    left = factor.copy()
+    left[6 if case == "dummies" else 1] = np.inf
+    if case != "dummies" or intercept:  # without an intercept three dummies are no trap
+        alone = fastlsq.elastic_net(x, y, 0.2, penalty_factor=left, **settings | {"tol": 1e-13})
+        assert abs(fit.objective - alone.objective) <= fit.dual_gap + 1e-12 * alone.objective
+    assert fastlsq.elastic_net_path(x, y, alphas=[0.5, 0.2], penalty_factor=factor, **settings).converged.all()
+    if case == "twice":
+        cv = fastlsq.elastic_net_cv(x, y, penalty_factor=factor, n_alphas=5, cv=3)
+        assert cv.converged and cv.folds_converged
+
+
+def test_columns_without_a_penalty_that_all_but_repeat_are_not_called_repeated():
+    """1e-9 apart the second column has a coefficient of its own, which no moments can tell: nothing is claimed."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((200, 3))
+    x[:, 1] = x[:, 0] + 1e-9 * x[:, 1]
+    y = x[:, 0] + (x[:, 1] - x[:, 0]) * 1e9 + 0.1 * rng.standard_normal(200)
+    fit = fastlsq.elastic_net(x, y, 0.1, penalty_factor=[0, 0, 1])
+    best = fastlsq.ols(x[:, :2], y).rss / 400
+    excess = fit.objective - best - 0.1 * 0.75 * abs(fit.coef[2])
+    assert not fit.converged and excess <= fit.dual_gap
+    assert not fastlsq.Gram().update(x, y).elastic_net(0.1, penalty_factor=[0, 0, 1]).converged
+
+
 def test_an_exact_fit_has_converged_though_its_columns_depend():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((6, 9)), rng.standard_normal(6)

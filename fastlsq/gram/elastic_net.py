@@ -192,8 +192,10 @@ def elastic_net(
 
     Columns without any penalty have a dual bound only if one is known for their part of the fitted values: `dual_gap`
     takes its norm to be less than that of the present one plus the norm of y.  Where such columns depend on each other
-    as far as the moments tell, that bounds nothing: `dual_gap` is then the objective, and `converged` False unless the
-    fit is exact.
+    as far as the moments tell, the rows are asked: columns that are combinations of others up to the rounding of their
+    own entries count as such, as they do for the rank in `lstsq`, and how these share a coefficient is of no
+    consequence.  Where they are not quite, or there are no rows (`Gram.elastic_net`), nothing is bounded: `dual_gap`
+    is then the objective, and `converged` False unless the fit is exact.
 
     `objective` and `dual_gap` are inf where they are beyond the range of float64; `converged` is decided in units in
     which they are not.  A penalty beyond that range leaves its column out.
@@ -219,7 +221,7 @@ def elastic_net(
         wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         wide.approach(penalty, _approach(wide.largest_alpha(penalty), alphas[0]))
         return wide_path(wide, penalty, alphas, rows.names)[0]
-    scaled = Scaled.of(gather(rows.problem), penalty.factor)
+    scaled = Scaled.of(gather(rows.problem), penalty.factor, rows.problem)
     return polished(rows.problem, scaled, penalty, single(scaled, penalty, alphas, rows.names))
 
 
@@ -280,7 +282,7 @@ def elastic_net_path(
     if use_rows(rows.problem):
         wide = WideProblem(without_idle_values(rows.problem), penalty.factor)
         return wide_path(wide, penalty, chosen(wide, penalty), rows.names)
-    scaled = Scaled.of(gather(rows.problem), penalty.factor)
+    scaled = Scaled.of(gather(rows.problem), penalty.factor, rows.problem)
     return one_path(scaled, penalty, chosen(scaled, penalty), rows.names)
 
 

@@ -167,9 +167,9 @@ def _by_moments(rows, penalties, chosen, folds):
     """(alphas, paths of all rows, errors, whether all folds converged, the scaled equations of all rows)"""
     problem, factor = rows.problem, penalties[0].factor
     whole, pairs = moments_of(problem, folds)
-    scaled = Scaled.of(whole, factor)
+    scaled = Scaled.of(whole, factor, problem)
     grids = [chosen(scaled, penalty) for penalty in penalties]
-    parts = [(scaled, None)] + [(Scaled.of(train, factor), test) for train, test in pairs]
+    parts = [(scaled, None)] + [(Scaled.of(train, factor, problem), test) for train, test in pairs]
     # the paths on all rows are as many problems more for the same threads
     tasks = [(own, penalty, alphas, held) for penalty, alphas in zip(penalties, grids, strict=True)
              for own, held in parts]
