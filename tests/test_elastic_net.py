@@ -18,6 +18,14 @@ from fastlsq.gram.elastic_net import path_from_equations
 RNG = np.random.default_rng(29)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_columns():
+    """The ways of wide problems, at widths that a test can afford."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlsq.gram.elastic_net._FEW_COLUMNS", 256)
+        yield
+
+
 # ---- oracles --------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +276,18 @@ def test_paths(n, p, correlation, ratio):
     check_path(path, x, y, weights, False, factor)
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.95])
+def test_wide_problems_by_moments_and_by_rows_agree(correlation, monkeypatch):
+    x, y = data(40, 400, correlation)
+    by_rows = fastlsq.elastic_net_path(x, y, n_alphas=12, eps=1e-3)
+    monkeypatch.setattr("fastlsq.gram.elastic_net._FEW_COLUMNS", 1024)
+    by_moments = fastlsq.elastic_net_path(x, y, n_alphas=12, eps=1e-3)
+    assert by_rows.converged.all() and by_moments.converged.all()
+    np.testing.assert_allclose(by_moments.alphas, by_rows.alphas, rtol=1e-12)
+    np.testing.assert_allclose(by_moments.objective, by_rows.objective, rtol=1e-8)
+    check_path(by_moments, x, y)
+
+
 @pytest.mark.parametrize("p", [5, 300])
 def test_conditions_to_the_last_digits(p):
     x, y = data(60, p)
@@ -437,7 +457,7 @@ def test_ends_of_the_path():
     ridge = fastlsq.elastic_net(x, y, 0.3, l1_ratio=0.0, tol=1e-15)
     centred = x - x.mean(axis=0)
     want = np.linalg.solve(centred.T @ centred / 200 + 0.3 * np.eye(6), centred.T @ (y - y.mean()) / 200)
-    np.testing.assert_allclose(ridge.coef, want, rtol=1e-7)
+    np.testing.assert_allclose(ridge.coef, want, rtol=1e-7, atol=3e-8)  # the root of the gap
     level = fastlsq.elastic_net_path(x, np.full(200, 3.5), n_alphas=4)
     assert not level.coef.any() and level.converged.all() and (level.intercept == 3.5).all()
     assert not fastlsq.elastic_net(np.full((9, 2), 4.0), y[:9], 0.1).coef.any()
@@ -628,4 +648,16 @@ def test_objective_of_scikit_learn(n, p, ratio):
         peer = linear_model.ElasticNet(alpha=alpha, l1_ratio=ratio, tol=1e-11, max_iter=100_000)
         peer.fit(x, y, sample_weight=weights)
         theirs, *_ = measures(x, y, weights, True, peer.coef_, peer.intercept_, alpha, ratio, np.ones(p), False)
+        np.testing.assert_allclose(path.objective[i], float(theirs), rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_objective_of_celer():
+    celer = pytest.importorskip("celer")
+    x, y = data(300, 20, 0.4)
+    x, y = np.asfortranarray(x - x.mean(axis=0)), y - y.mean()
+    path = fastlsq.elastic_net_path(x, y, l1_ratio=0.5, n_alphas=6, eps=0.01, tol=1e-14)
+    _, coef, _ = celer.celer_path(x, y, pb="lasso", alphas=path.alphas, l1_ratio=0.5, tol=1e-13, max_iter=1000)
+    for i, alpha in enumerate(path.alphas):
+        theirs, *_ = measures(x, y, None, True, coef[:, i], 0.0, alpha, 0.5, np.ones(20), False)
         np.testing.assert_allclose(path.objective[i], float(theirs), rtol=1e-10)
