@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 # Up to so many columns the moments, 8 MB, are the fastest way whatever the number of rows; beyond the second number
-# they are too large a matrix.  2026-12, Emerald Rapids, 100 alphas, ms by moments / by residual passes / scikit-learn to
-# a gap of 1e-4 instead of 1e-10: 50 x 300 9 / 25 / 14, 100 x 1000 54 / 88 / 82, correlation 0.9 72 / 104 / 3550.
+# they are too large a matrix.  2026-12, Emerald Rapids, 100 alphas, ms by moments / by residual passes / scikit-learn
+# to a gap of 1e-4, not 1e-10: 50 x 300 9 / 25 / 14, 100 x 1000 54 / 88 / 82, correlation 0.9 72 / 104 / 3550.
 _FEW_COLUMNS = 1024
 _MANY_COLUMNS = 4096
 # The smallest alpha on the way to a single one, as a share of the largest.
