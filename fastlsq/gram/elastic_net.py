@@ -243,7 +243,10 @@ def elastic_net_path(
     max_iter: int = 1000,
     n_threads: int | None = None,
 ) -> ElasticNetPath:
-    """`elastic_net` for many values of alpha, each started from the solution for the one before.
+    """`elastic_net` for many values of alpha, each started from the solution for the one before:
+
+        sum_i w_i (y_i - intercept - x_i coef)² / (2 sum_i w_i)
+            + alpha sum_j factor_j (l1_ratio |coef_j| + (1 - l1_ratio) coef_j² / 2)
 
     Parameters
     ----------

@@ -79,9 +79,9 @@ def grouped_ols(
 ) -> GroupedOLSResult:
     """Fit y = intercept_g + X coef_g by (weighted) least squares for every group g of rows.
 
-    The rows may lie in any order.  They are sorted by group through an index, without being copied, and the groups are
-    solved together, one to a vector lane, each with one step of refinement; what that does not certify is solved again
-    by QR of its rows.
+    Minimises sum_i w_i (y_i - intercept_g - x_i coef_g)² over the rows i of the group.  They may lie in any order, and
+    are sorted by group through an index, without being copied; the groups are solved together, one to a vector lane,
+    each with one step of refinement; what that does not certify is solved again by QR of its rows.
 
     Parameters
     ----------
