@@ -46,17 +46,20 @@ static void pack_rows(const flsq_score_pass *pass, const flsq_score_chunk *c, co
     const int64_t end = FLSQ_CEIL_DIV(pass->lead, pass->kernels->lanes) * pass->kernels->lanes - p / nr * nr;
     for (int64_t k = 0; k < count; k++)
         for (int64_t j = p % nr; j < end; j++)
-            panel[k * nr + j] = pass->rows->unit && j == p % nr ? 1.0 : 0.0;
+            panel[k * nr + j] = pass->lead > p && j == p % nr ? 1.0 : 0.0;
 }
 
 /* e := y - [X | 1] b */
-static void find_residuals(const flsq_score_pass *pass, const flsq_score_chunk *c, const flsq_rows *rows, int64_t row, int64_t count)
+static void find_residuals(const flsq_score_pass *pass, const flsq_score_chunk *c, const flsq_rows *rows, int64_t row,
+                           int64_t count)
 {
     const int64_t length = pass->left_panels * pass->kernels->nr;
     flsq_read_column(&rows->y, 0, row, count, c->e);
     if (pass->scale != NULL)
         for (int64_t i = 0; i < count; i++)
             c->e[i] = c->e[i] * pass->scale[length] - pass->offset[length];
+    for (int64_t i = 0; pass->aside && i < count; i++)
+        c->e[i] -= pass->level;
     pass->kernels->residual(count, pass->left_panels, c->left.base, c->left.stride, pass->b, c->e);
 }
 
@@ -139,42 +142,60 @@ static double *block(const flsq_score_pass *pass, double *node, int64_t I, int64
     return node + (J * (J + 1) / 2 + I) * pass->kernels->nr * pass->kernels->nr;
 }
 
-void flsq_score_products(const flsq_score_pass *pass, const flsq_panels *scores, int64_t count, flsq_ahead ahead, double *node)
+void flsq_score_products(const flsq_score_pass *pass, const flsq_panels *scores, const double *units, int64_t count,
+                         flsq_ahead ahead, double *node)
 {
     const flsq_kernels *const kernels = pass->kernels;
+    double *const beside = block(pass, node, 0, pass->score_panels);
     for (int64_t J = 0; J < pass->score_panels; J++) {
         const double *const right = scores->base + J * scores->stride;
         const int64_t columns = flsq_score_columns(pass, J);
+        const flsq_sides sides = {.y = units, .chunk = count, .dots = beside + J * kernels->nr};
         for (int64_t I = 0; I < J; I++)
             kernels->gram_block(count, scores->base + I * scores->stride, right, kernels->nr, columns,
                                 block(pass, node, I, J), &ahead);
-        kernels->gram_diagonal(count, right, right, kernels->nr, columns, block(pass, node, J, J), NULL, &ahead);
+        kernels->gram_diagonal(count, right, right, kernels->nr, columns, block(pass, node, J, J),
+                               pass->aside ? &sides : NULL, &ahead);
+    }
+    if (pass->aside) {
+        double sums[3];
+        kernels->target_sums(count, units, NULL, sums);
+        beside[pass->score_panels * kernels->nr] += sums[2];
     }
 }
 
 flsq_status flsq_score_node_length(const flsq_score_pass *pass, int64_t *length)
 {
     int64_t blocks = 0;
-    const flsq_status status = flsq_size_multiply(pass->score_panels, pass->score_panels + 1, &blocks);
-    return status != FLSQ_OK ? status : flsq_size_multiply(blocks / 2, pass->kernels->nr * pass->kernels->nr, length);
+    flsq_status status = flsq_size_multiply(pass->score_panels, pass->score_panels + 1, &blocks);
+    if (status == FLSQ_OK)
+        status = flsq_size_multiply(blocks / 2, pass->kernels->nr * pass->kernels->nr, length);
+    *length += pass->aside ? pass->score_panels * pass->kernels->nr + 1 : 0; /* less than a block more */
+    return status;
 }
 
 void flsq_score_unpack(const flsq_score_pass *pass, const double *node, double *moments)
 {
-    const int64_t nr = pass->kernels->nr, columns = pass->frame->columns;
-    for (int64_t j = 0; j < columns; j++)
+    const int64_t nr = pass->kernels->nr, columns = pass->frame->columns, last = pass->score_panels;
+    const double *const beside = node + last * (last + 1) / 2 * nr * nr;
+    for (int64_t j = 0; j < pass->columns; j++)
         for (int64_t i = 0; i <= j; i++) {
             const int64_t I = i / nr, J = j / nr;
             moments[i * columns + j] = moments[j * columns + i] =
                 node[(J * (J + 1) / 2 + I) * nr * nr + i % nr * nr + j % nr];
         }
+    if (!pass->aside)
+        return;
+    for (int64_t i = 0; i < pass->columns; i++)
+        moments[i * columns + pass->columns] = moments[pass->columns * columns + i] = beside[i];
+    moments[columns * columns - 1] = beside[last * nr];
 }
 
 void flsq_score_prepare(const flsq_score_pass *pass, const flsq_score_chunk *c)
 {
     if (pass->transform != NULL)
         flsq_panels_clear(pass->kernels, &c->scores, -1);
-    flsq_panels_clear(pass->kernels, &c->left, pass->rows->unit ? pass->rows->x.columns : -1);
+    flsq_panels_clear(pass->kernels, &c->left, pass->lead > pass->rows->x.columns ? pass->rows->x.columns : -1);
     memset(c->e, 0, (size_t)pass->chunk * sizeof(double)); /* of rows without a target */
 }
 
@@ -209,12 +230,16 @@ static void pack_frame(flsq_score_pass *pass, double *b, double *transform, doub
     pass->offset = scale + length + 1;
 }
 
-flsq_status flsq_score_open(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
+flsq_status flsq_score_open(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int aside,
                             flsq_arena *arena, flsq_score_pass *pass)
 {
-    const int64_t n = rows->x.rows, nr = kernels->nr, lead = rows->x.columns + (rows->unit != 0);
-    *pass = (flsq_score_pass){.kernels = kernels, .rows = rows, .frame = frame, .lead = lead,
-                              .left_panels = FLSQ_CEIL_DIV(lead, nr), .score_panels = FLSQ_CEIL_DIV(frame->columns, nr),
+    const int64_t n = rows->x.rows, p = rows->x.columns, nr = kernels->nr;
+    aside = aside && rows->unit && p > 0 && p % kernels->lanes == 0 && frame->transform == NULL &&
+            frame->kind == FLSQ_SCORE_PLAIN && rows->y.columns > 0;
+    const int64_t lead = p + (rows->unit && !aside), columns = frame->columns - aside;
+    *pass = (flsq_score_pass){.kernels = kernels, .rows = rows, .frame = frame, .aside = aside, .lead = lead,
+                              .columns = columns, .level = aside ? frame->b[p] : 0.0,
+                              .left_panels = FLSQ_CEIL_DIV(lead, nr), .score_panels = FLSQ_CEIL_DIV(columns, nr),
                               .block_rows = FLSQ_BLOCK_ROWS(rows->x.columns),
                               .chunk = FLSQ_MAX(FLSQ_MIN(FLSQ_SCORE_ROWS(rows->x.columns), n), 1)};
     const int64_t length = pass->left_panels * nr;

@@ -120,7 +120,7 @@ static void end_sum(const cluster_pass *job, cluster_chunk *c, double *node)
 {
     if (++c->filled < job->pass.chunk)
         return;
-    flsq_score_products(&job->pass, &c->sums, c->filled, (flsq_ahead){0}, node);
+    flsq_score_products(&job->pass, &c->sums, NULL, c->filled, (flsq_ahead){0}, node);
     c->filled = 0;
 }
 
@@ -187,7 +187,7 @@ static void sum_leaf(const void *context, void *scratch, int64_t leaf, double *n
     if (groups->start[group + 1] > end)
         copy_sum(job, &c, shared + (groups->start[group] < begin ? 0 : job->length));
     if (c.filled > 0)
-        flsq_score_products(pass, &c.sums, c.filled, (flsq_ahead){0}, node);
+        flsq_score_products(pass, &c.sums, NULL, c.filled, (flsq_ahead){0}, node);
 }
 
 /* node += the products of the groups that leaves share. */
@@ -214,7 +214,7 @@ static void add_shared(const cluster_pass *job, cluster_chunk *c, int64_t leaves
         }
     }
     if (c->filled > 0)
-        flsq_score_products(&job->pass, &c->sums, c->filled, (flsq_ahead){0}, node);
+        flsq_score_products(&job->pass, &c->sums, NULL, c->filled, (flsq_ahead){0}, node);
 }
 
 flsq_status flsq_clustered_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
@@ -224,7 +224,7 @@ flsq_status flsq_clustered_scores(const flsq_kernels *kernels, const flsq_rows *
     cluster_pass job = {.groups = groups};
     flsq_arena arena, sum;
     flsq_arena_none(&sum);
-    flsq_status status = flsq_score_open(kernels, rows, frame, &arena, &job.pass);
+    flsq_status status = flsq_score_open(kernels, rows, frame, 0, &arena, &job.pass);
     if (status != FLSQ_OK)
         return status;
     flsq_leaves work = {.job = &job, .leaf = sum_leaf, .prepare = prepare_leaf, .count = leaves};

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * sum_t m_t m_tᵀ of the moving sums m_t = s_t + ... + s_{t-L} of scores (scores.c), zero before the first row and behind the last:
- * t = 0 ... m + L - 1 for the m rows of weight above 0, which alone count as rows here.
+ * sum_t m_t m_tᵀ of the moving sums m_t = s_t + ... + s_{t-L} of scores (scores.c), zero before the first row and behind the
+ * last: t = 0 ... m + L - 1 for the m rows of weight above 0, which alone count as rows here.
  *
  * No sum is ever subtracted from: in blocks of L + 1 rows m_t is what its block has so far and what the block before has from
  * there on (moving_sums of kernels.h).  A leaf of the tree begins with the L rows before it, so it is long where L is.
@@ -19,7 +19,7 @@ typedef struct window_pass {
 
 typedef struct window_chunk {
     flsq_score_chunk score;
-    double *before; /* score_panels of (window + 1) x NR: sums that windows end with, then scores that the next block begins with */
+    double *before; /* score_panels of (window + 1) x NR: see moving_sums */
     double *until;  /* score_panels*NR: the block so far */
 } window_chunk;
 
@@ -113,7 +113,7 @@ static void sum_leaf(const void *context, void *scratch, int64_t leaf, double *n
                                        c.before + J * block_doubles(job), c.until + J * nr,
                                        c.score.scores.base + J * c.score.scores.stride);
         if (place >= begin)
-            flsq_score_products(pass, &c.score.scores, count, flsq_score_ahead(pass, row), node);
+            flsq_score_products(pass, &c.score.scores, NULL, count, flsq_score_ahead(pass, row), node);
         at = (at + count) % window;
         place += count;
     }
@@ -150,7 +150,7 @@ flsq_status flsq_windowed_scores(const flsq_kernels *kernels, const flsq_rows *r
     window_pass job = {.window = window, .counted = n};
     flsq_arena arena, sum;
     flsq_arena_none(&sum);
-    flsq_status status = flsq_score_open(kernels, rows, frame, &arena, &job.pass);
+    flsq_status status = flsq_score_open(kernels, rows, frame, 0, &arena, &job.pass);
     if (status != FLSQ_OK)
         return status;
     job.leaf_rows = FLSQ_MAX(job.pass.block_rows, 4 * window);

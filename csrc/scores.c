@@ -49,7 +49,7 @@ static void score_rows(const score_job *job, const flsq_score_chunk *c, int64_t 
     if (out->scores != NULL)
         write_scores(job, c, row, count);
     if (out->moments != NULL)
-        flsq_score_products(pass, &c->scores, count, flsq_score_ahead(pass, row + count), node);
+        flsq_score_products(pass, &c->scores, c->factor, count, flsq_score_ahead(pass, row + count), node);
 }
 
 static void prepare_leaf(const void *job, void *scratch)
@@ -80,7 +80,7 @@ flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, cons
     score_job job = {.out = out};
     flsq_arena arena, sum;
     flsq_arena_none(&sum);
-    flsq_status status = flsq_score_open(kernels, rows, frame, &arena, &job.pass);
+    flsq_status status = flsq_score_open(kernels, rows, frame, out->scores == NULL && out->leverages == NULL, &arena, &job.pass);
     if (status != FLSQ_OK)
         return status;
     flsq_leaves leaves = {.job = &job, .leaf = sum_leaf, .prepare = prepare_leaf,
