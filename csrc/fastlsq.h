@@ -87,6 +87,9 @@ void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column);
 void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row);
 /* largest[columns] := max_i |a_ij|; NaN is ignored. */
 void flsq_column_max_abs(const flsq_matrix *a, double *largest);
+/* sums[j] := sum_i w_i (a_ij - shift_j), squares[j] := sum_i w_i (a_ij - shift_j)²; weights NULL for ones. */
+flsq_status flsq_column_moments(const flsq_kernels *kernels, const flsq_matrix *a, const double *weights, const double *shift,
+                                int n_threads, double *sums, double *squares);
 
 /* ---- Gram pass ------------------------------------------------------------------------------------------------ */
 
@@ -555,6 +558,84 @@ void flsq_optimizer_step(const flsq_kernels *kernels, const flsq_optimizer *sett
 /* *norm := Euclidean length of all gradients together, clipped by value at `limit` (0: not); not finite where one of them is not. */
 flsq_status flsq_gradient_norm(const flsq_kernels *kernels, double limit, int64_t count, const flsq_parameter *parameters,
                                int n_threads, double *norm);
+
+/* ---- descent ---------------------------------------------------------------------------------------------------- */
+
+/* Losses of one row: kernels/loss_template.h. */
+typedef enum flsq_loss_kind {
+    FLSQ_LOSS_SQUARED,             /* (eta - y)²/2 */
+    FLSQ_LOSS_HUBER,               /* parameter: where it turns linear */
+    FLSQ_LOSS_QUANTILE,            /* parameter: which, in (0, 1) */
+    FLSQ_LOSS_EPSILON_INSENSITIVE, /* parameter: epsilon */
+    FLSQ_LOSS_LOGISTIC,            /* y 0 or 1, or between */
+    FLSQ_LOSS_HINGE,               /* y 0 or 1 */
+    FLSQ_LOSS_POISSON,             /* e^eta - y eta */
+    FLSQ_LOSS_SOFTMAX              /* y the number of the class, a predictor for each */
+} flsq_loss_kind;
+
+typedef struct flsq_loss {
+    flsq_loss_kind kind;
+    int one_class; /* y holds numbers of classes, and the target is 1 for that of `label`, 0 for others */
+    double parameter, label;
+} flsq_loss;
+
+/* The data part of an objective: sum_i w_i sum_c l(eta_ic; y_ic), eta_ic = intercept_c + z_i b_c, z_ij = (x_ij - center_j)*factor_j. */
+typedef struct flsq_descent {
+    flsq_matrix x;                 /* n x p */
+    const double *y;               /* n x predictors; n numbers of classes for softmax and one_class */
+    const double *weights;         /* n, or NULL for ones */
+    int64_t predictors;
+    flsq_loss loss;                /* label is set for each predictor */
+    const double *center, *factor; /* p; NULL for the columns as they are */
+    int shaped;                    /* centre the rows themselves: where centers are so large that products would cancel */
+} flsq_descent;
+
+/* Rows in some order: blocks of block_rows rows one after the other, the last of which may be shorter; shuffled, as a permutation
+ * that is a function of the key. */
+typedef struct flsq_order {
+    int64_t rows, block_rows;
+    int shuffled;
+    uint64_t key;
+} flsq_order;
+
+/* predictors x p slopes, then as many intercepts: */
+typedef struct flsq_descent_state {
+    double *b, *state[FLSQ_STATES]; /* and what the optimizer keeps of each */
+    double *average;                /* mean of b over `averaged` steps; or NULL */
+    int64_t averaged, steps;        /* steps done so far */
+    double *kept, *mean;            /* SAGA, of batches of one row: the last slope of each of the n rows, and their mean times the
+                                     * rows, p + 1; or NULL */
+} flsq_descent_state;
+
+typedef struct flsq_descent_plan {
+    const flsq_optimizer *optimizer;
+    flsq_order order;
+    int64_t first_row;    /* place in the order where the first batch begins, a multiple of batch_rows */
+    int64_t batch_rows;   /* the last batch of the order may be shorter; from order.rows on: all rows, whatever their order */
+    int64_t steps;        /* how many; the order ends with the last, or later */
+    const double *rates;  /* of each of them */
+    double mean_weight;   /* gradients are over the rows of a batch times this */
+    double l1, l2;        /* l1 ‖b‖₁ + l2 ‖b‖²/2 over slopes is added to the objective */
+    double clip_norm;     /* largest length of a gradient, or 0 */
+    int intercept;        /* whether intercepts move */
+    int64_t average_from; /* the step number behind which averaging begins */
+} flsq_descent_plan;
+
+/* What the steps saw.  A step whose loss or gradient is not finite is not made, and ends the run. */
+typedef struct flsq_descent_report {
+    int64_t steps, rows;
+    double loss, weight;  /* sums of w l and of w over these rows, each at the coefficients it met */
+    double square;        /* squared length of the last gradient, penalties included (l1: the nearest subgradient) */
+    int finite;
+} flsq_descent_report;
+
+flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *problem, const flsq_descent_plan *plan,
+                             flsq_descent_state *state, int n_threads, flsq_descent_report *report);
+/* At b: *loss := sum w l, *weight := sum w; gradient, as b lies, unless NULL. */
+flsq_status flsq_descent_evaluate(const flsq_kernels *kernels, const flsq_descent *problem, const double *b, int n_threads,
+                                  double *loss, double *weight, double *gradient);
+/* rows[i] := the row at place i of the order */
+void flsq_order_rows(const flsq_order *order, int64_t *rows);
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 

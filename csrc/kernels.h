@@ -59,6 +59,29 @@ typedef struct flsq_sides {
     double *sums, *dots;
 } flsq_sides;
 
+/* Groups of eight rows where they lie.  Vectors are read past the last column, whatever lies there. */
+typedef struct flsq_eights {
+    const void *const *at;   /* the first row of each, */
+    const void *const *soon; /* and what is asked for while it is multiplied; or NULL */
+    int64_t count, columns;
+    int64_t step;            /* elements from row to row */
+} flsq_eights;
+
+/* Steps over one row each.  Vectors are read past the last column, whatever lies there. */
+typedef struct flsq_singles {
+    int64_t count, columns;
+    const void *const *row;
+    const double *y, *w, *rates;    /* of each row */
+    double *const *kept;            /* and its last slope, of SAGA; or NULL */
+    const flsq_loss *loss;
+    double l1, l2, share;           /* share: 1/n */
+    int intercept;
+    const double *center, *factor;  /* of the columns, or NULL */
+    double *b, *start, *mean, *mean_start, *average, *average_start; /* vectors and intercepts; average NULL for none */
+    int64_t averaged, done;         /* steps in the average; steps made */
+    double total;                   /* sum of w l */
+} flsq_singles;
+
 enum {
     FLSQ_MAX_NR = 24,
     FLSQ_MAX_NV = 4,
@@ -205,10 +228,21 @@ struct flsq_kernels {
      * the predictors eta; returns sum w l.  w NULL for ones. */
     double (*family_rows)(flsq_family family, int expected, int64_t rows, const double *eta, const double *y,
                           const double *w, double *r, double *h);
-    /* The same of `classes` predictors and one that is 0; eta and r by predictors, `step` apart, become probabilities and
+    /* The same of `classes` predictors and, unless `all`, one that is 0; eta and r by predictors, `step` apart, become probabilities and
      * slopes.  rows is a multiple of the lanes, w[k] 0 where there is none. */
-    double (*softmax_rows)(int64_t classes, int64_t rows, int64_t step, double *eta, const double *y, const double *w,
-                           double *r);
+    double (*softmax_rows)(int64_t classes, int all, int64_t rows, int64_t step, double *eta, const double *y,
+                           const double *w, double *r);
+    /* Rows of a loss of descent (loss_template.h), a multiple of eight: r := w l' at the predictors eta; returns sum w l. */
+    double (*loss_rows)(const flsq_loss *loss, int64_t rows, const double *eta, const double *y, const double *w, double *r);
+    /* eta[k] := start - sum_j x_kj*b[j] */
+    void (*predict_f64)(const flsq_eights *rows, double start, const double *b, double *eta);
+    void (*predict_f32)(const flsq_eights *rows, double start, const double *b, double *eta);
+    /* g[j] += sum_k r[k]*x_kj */
+    void (*slope_sums_f64)(const flsq_eights *rows, const double *r, double *g);
+    void (*slope_sums_f32)(const flsq_eights *rows, const double *r, double *g);
+    /* A step for each row (singles_template.h), until one of them is not finite. */
+    void (*singles_f64)(flsq_singles *s);
+    void (*singles_f32)(flsq_singles *s);
     /* out[k] := e^x, log(1 + x) for 0 <= x <= 1, log(x) for `which` 0, 1, 2 */
     void (*elementary)(int which, int64_t n, const double *x, double *out);
 
