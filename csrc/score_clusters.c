@@ -100,7 +100,7 @@ static flsq_rows gather(const cluster_pass *job, const cluster_chunk *c, const i
     return rows;
 }
 
-/* The sum under way, row `filled` of the panels, to or from a plain vector. */
+/* out := the sum under way, row `filled` of the panels. */
 static void copy_sum(const cluster_pass *job, const cluster_chunk *c, double *out)
 {
     const int64_t nr = job->pass.kernels->nr;
