@@ -17,6 +17,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { SPARSE_COLUMNS = 4096, SPARSE_PIECE_ROWS = 1024 };
 enum { MOST_PIECES = 16, MOST_NODES = 5 }; /* nodes that wait for their other half, and the last */
 
 typedef struct descent_run {
@@ -377,6 +378,9 @@ flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *pr
     flsq_ordered_prepare(&plan->order, &run.ordered);
     run.sums_length = flsq_descent_sums_length(&run.layout);
     run.piece_rows = FLSQ_MAX(FLSQ_DESCENT_PIECE_ROWS, FLSQ_CEIL_DIV(FLSQ_CEIL_DIV(batch, MOST_PIECES), 8) * 8);
+    /* sums of many columns cost more than the few values of their rows */
+    if (problem->sparse != NULL && problem->x.columns > SPARSE_COLUMNS)
+        run.piece_rows = FLSQ_MAX(run.piece_rows, SPARSE_PIECE_ROWS);
     run.most_pieces = whole ? 0 : FLSQ_CEIL_DIV(batch, run.piece_rows);
     const double flops = 4.0 * (double)batch * (double)(problem->x.columns + 1) * (double)problem->predictors;
     const int team = whole || flops < FLSQ_DESCENT_STEP_FLOPS ? 1 : (int)FLSQ_MAX(FLSQ_MIN(n_threads, run.most_pieces), 1);

@@ -19,7 +19,7 @@ typedef struct flsq_descent_layout {
     const flsq_kernels *kernels;
     const flsq_descent *problem;
     int64_t chunk;     /* rows, a multiple of eight */
-    int64_t panels;    /* of the packed columns */
+    int64_t packed;    /* panels of columns, where rows are packed */
     int64_t length;    /* doubles of the coefficients of a predictor, in whole vectors and panels */
     int64_t parameters; /* predictors*(p + 1) */
     int64_t item;      /* bytes of an element that is read where it lies, */

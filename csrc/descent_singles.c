@@ -77,7 +77,7 @@ static double square_at(const single_run *run, const flsq_singles *s, const sing
 int flsq_descent_is_single(const flsq_descent_plan *plan, const flsq_descent *problem)
 {
     const flsq_optimizer *const o = plan->optimizer;
-    return plan->batch_rows == 1 && problem->predictors == 1 && problem->loss.kind != FLSQ_LOSS_SOFTMAX &&
+    return plan->batch_rows == 1 && problem->sparse == NULL && problem->predictors == 1 && problem->loss.kind != FLSQ_LOSS_SOFTMAX &&
            !problem->loss.one_class && plan->clip_norm == 0 && o->rule == FLSQ_RULE_SGD && o->momentum == 0 &&
            o->weight_decay == 0 && o->clip_value == 0 && !o->maximize;
 }

@@ -38,8 +38,8 @@ def functions():
 
 
 def test_avx_stays_in_dispatched_kernels(functions):
-    """A function with AVX code is a copy of a kernel: one for each AVX set, and the baseline's copy has none; a compiler may
-    cut all of them in the same parts."""
+    """A function with AVX code is a copy of a kernel: one for each AVX set, and the baseline's copy has none; all may
+    have been cut into the same parts."""
     sets = sum(name.startswith("avx") for name in lib.kernels_built())
     with_avx = {name: copies for name, copies in functions.items() if any(copies)}
     assert {"gram_block", "gram_diagonal", "residual"} <= set(with_avx)  # the search finds what there is

@@ -75,7 +75,8 @@ def sgd(
     Parameters
     ----------
     X : array_like, shape (n, p), or an iterable of chunks
-        Any real dtype and strides.  float64 and float32 rows are read where they lie.  Chunks are tuples (X, y) or
+        Any real dtype and strides.  float64 and float32 rows are read where they lie, and so are those of SciPy's CSR
+        (other sparse formats are converted to it), whose columns are scaled but not centred.  Chunks are tuples (X, y) or
         (X, y, weights), trained one after the other; an iterable that can be walked again, or a function that returns
         a new iterator, is walked once an epoch.
     y : array_like, shape (n,) or (n, k)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.descent import step_size
+from fastlsq.descent import sparse, step_size
 
 _MASK = 2**64 - 1
 #: the mean loss may grow to so many times what it was
@@ -81,13 +81,14 @@ class Training:
     def rows(self, x, y, weights):
         """Rows of checked arrays; y as the core takes it."""
         columns = self.columns
-        problem = lib.Descent(x, y, weights, self.loss.core, self.loss.parameter, self.targets.predictors,
-                              self.targets.labels, columns.center, columns.factor, columns.shaped)
+        problem = lib.Descent(sparse.core_rows(x), y, weights, self.loss.core, self.loss.parameter,
+                              self.targets.predictors, self.targets.labels, columns.center, columns.factor,
+                              columns.shaped)
         return Rows(x, y, weights, problem)
 
     def block_rows(self, x):
         """Rows that a shuffle keeps together."""
-        bytes_of_row = x.itemsize * max(x.shape[1], 1)
+        bytes_of_row = max(x.data.nbytes // x.shape[0] if sparse.is_sparse(x) else x.itemsize * x.shape[1], 1)
         if self.shuffle == "full" or x.shape[0] * bytes_of_row <= _NEAR:
             return 1
         wanted = 8 * -(-_BLOCK_BYTES // (8 * bytes_of_row))
@@ -200,6 +201,6 @@ class Training:
 
 def checked_rows(x, weights):
     """Raise ValueError naming the first value of X that is not finite."""
-    _arrays.check_finite(X=x)
+    sparse.check_finite(x)
     if weights is not None:
         _arrays.check_weights(weights)
