@@ -172,9 +172,20 @@ typedef struct flsq_score_outputs {
 
 flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
                         const flsq_score_outputs *out);
-/* sums[codes[i]] += values[i], row by row in their order; FLSQ_TOO_LARGE for a code outside 0 .. count-1. */
-flsq_status flsq_add_by_code(int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count,
-                             double *sums);
+
+/* Rows by group: those of group g are order[start[g]] .. order[start[g + 1] - 1]. */
+typedef struct flsq_groups {
+    int64_t count;
+    const int64_t *start, *order; /* count + 1, n */
+} flsq_groups;
+
+/* moments := sum_g S_g S_gᵀ, S_g the sum of the scores of group g; the groups have all rows, each once.  Of kind PLAIN or ROOT. */
+flsq_status flsq_clustered_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
+                                  const flsq_groups *groups, int n_threads, double *moments);
+/* moments := sum_t m_t m_tᵀ, m_t the sum of the scores of `window` rows of weight above 0, one behind the other, the last of
+ * them t: 0 before the first and behind the last row.  Of kind PLAIN or ROOT; window > 0. */
+flsq_status flsq_windowed_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
+                                 int64_t window, int n_threads, double *moments);
 
 /* ---- generalized linear models --------------------------------------------------------------------------------- */
 
@@ -344,20 +355,15 @@ typedef struct flsq_batch_answers {
 flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *batch, int n_threads,
                                const flsq_batch_answers *answers);
 
-/* Rows by group: those of group g are order[start[g]] .. order[start[g + 1] - 1]. */
-typedef struct flsq_groups {
-    int64_t count;
-    const int64_t *start, *order; /* count + 1, n */
-} flsq_groups;
-
 typedef struct flsq_group_answers {
     double *b;                               /* count x (p + unit): slopes, then the intercept */
     double *rss, *condition, *backward_error; /* count */
     int8_t *verdict;                         /* count; where it is not FLSQ_CERTIFIED, b and rss are no answer */
 } flsq_group_answers;
 
-/* Sorts n rows by their codes 0 .. count-1, stable; FLSQ_TOO_LARGE for a code outside. */
-flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order);
+/* Sorts n rows by their codes low .. low + count - 1, stable; FLSQ_TOO_LARGE for a code outside. */
+flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t low, int64_t count, int n_threads, int64_t *start,
+                            int64_t *order);
 /* One fit for every group: rows without scale and offset, one target, finite weights or none. */
 flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
                              int n_threads, const flsq_group_answers *answers);

@@ -43,10 +43,11 @@ typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int
 /* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
  * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
  * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
- * column, jump the distance to the first that was not asked for.  All zero: nothing. */
+ * column, jump the distance to the first that was not asked for.  All zero: nothing.
+ * What lies `nearer` bytes before a line that goes to L2 is asked for once more, into L1; 0 for not. */
 typedef struct flsq_ahead {
     const char *next;
-    int64_t pace, pairs, apart, jump, sweeps;
+    int64_t pace, pairs, apart, jump, sweeps, nearer;
 } flsq_ahead;
 
 /* sums[j] += sum_k b[k][j] (unless sums is NULL) and dots[j] += sum_k b[k][j]*y[k], j < columns rounded up to a
@@ -101,6 +102,7 @@ struct flsq_kernels {
     int64_t in_place_columns;   /* up to which plain rows are multiplied where they lie, */
     int64_t half_columns;       /* and up to which one operand of them is: blocksizes.h */
     int64_t packing_threads;    /* up to so many threads each pack all rows of many columns: gram_columns.c */
+    int8_t asks_for;            /* the cache that sweeps ask for rows to come into: 1 or 2 */
     /* how often gram_block and gram_diagonal walk down the rows and ask, by the vectors that hold their columns */
     int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
@@ -112,6 +114,11 @@ struct flsq_kernels {
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
     /* target[k][j] := w[k]*source[k][j], likewise; target may be source */
     void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
+    /* panel[k] := the sum of the last `window` rows up to factor[k]*panel[k], likewise, for rows that begin `at` rows into a block
+     * of so many.  before holds window + 1 rows, the last of zeros: in front of row `at` the block so far, whose sum is `until`, then
+     * for each row what the block before has from there to its end.  Both are carried on. */
+    void (*moving_sums)(int64_t rows, int64_t columns, const double *factor, int64_t window, int64_t at, double *before,
+                        double *until, double *panel);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
      * `step` doubles apart: NR for packed panels. */

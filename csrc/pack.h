@@ -43,6 +43,10 @@ const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row
 int flsq_is_plain_f64(const flsq_matrix *a);
 /* Whether each column is contiguous, aligned float64. */
 int flsq_is_plain_column(const flsq_matrix *a);
+/* Bytes of the elements of a row. */
+int64_t flsq_row_bytes(const flsq_matrix *a);
+/* A copy of the rows order[0] ... order[count - 1], one behind the other in memory, of any layout and dtype. */
+flsq_matrix flsq_gather_rows(const flsq_matrix *a, const int64_t *order, int64_t count, char *memory);
 /* Rows [row, row + count) of a. */
 flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count);
 

@@ -107,8 +107,19 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
         const flsq_score_outputs *out
     )
-    flsq_status flsq_add_by_code(
-        int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count, double *sums
+
+    ctypedef struct flsq_groups:
+        int64_t count
+        const int64_t *start
+        const int64_t *order
+
+    flsq_status flsq_clustered_scores(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, const flsq_groups *groups,
+        int n_threads, double *moments
+    )
+    flsq_status flsq_windowed_scores(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int64_t window, int n_threads,
+        double *moments
     )
 
     ctypedef enum flsq_family:
@@ -293,11 +304,6 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_batch *batch, int n_threads, const flsq_batch_answers *answers
     )
 
-    ctypedef struct flsq_groups:
-        int64_t count
-        const int64_t *start
-        const int64_t *order
-
     ctypedef struct flsq_group_answers:
         double *b
         double *rss
@@ -306,7 +312,7 @@ cdef extern from "fastlsq.h" nogil:
         int8_t *verdict
 
     flsq_status flsq_group_rows(
-        int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order
+        int64_t n, const int64_t *codes, int64_t low, int64_t count, int n_threads, int64_t *start, int64_t *order
     )
     flsq_status flsq_grouped_fit(
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups, int n_threads,

@@ -105,7 +105,35 @@ def scores(
     moments: _Floats | None = None,
     kernel: str | None = None,
 ) -> None: ...
-def add_by_code(values: _Floats, codes: NDArray[np.int64], sums: _Floats) -> None: ...
+def clustered_scores(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    offset: _Floats | None,
+    unit: bool,
+    b: _Floats,
+    transform: _Floats | None,
+    start: NDArray[np.int64],
+    order: NDArray[np.int64],
+    n_threads: int,
+    moments: _Floats,
+    kernel: str | None = None,
+) -> None: ...
+def windowed_scores(
+    x: Any,
+    y: Any,
+    weights: Any,
+    scale: _Floats | None,
+    offset: _Floats | None,
+    unit: bool,
+    b: _Floats,
+    transform: _Floats | None,
+    window: int,
+    n_threads: int,
+    moments: _Floats,
+    kernel: str | None = None,
+) -> None: ...
 def glm_pass(
     x: Any,
     y: Any,
@@ -231,7 +259,9 @@ def solve_by_qr(
 def lstsq_batched(
     a: NDArray[Any], b: NDArray[Any], weights: NDArray[Any] | None, n_threads: int, kernel: str | None = None
 ) -> tuple[_Floats, _Floats, _Floats, _Floats, NDArray[np.int8], NDArray[np.int8]]: ...
-def group_rows(codes: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def group_rows(
+    codes: NDArray[np.int64], count: int, low: int = 0, n_threads: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 def grouped_fit(
     x: Any,
     y: Any,
