@@ -118,8 +118,8 @@ cdef extern from "fastlsq.h" nogil:
         int n_threads, double *moments
     )
     flsq_status flsq_windowed_scores(
-        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int64_t window, int n_threads,
-        double *moments
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int64_t window,
+        int n_threads, double *moments
     )
 
     ctypedef enum flsq_family:
@@ -484,8 +484,9 @@ cdef extern from "fastlsq.h" nogil:
         double square
         int finite
 
-    flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *problem, const flsq_descent_plan *plan,
-                                 flsq_descent_state *state, int n_threads, flsq_descent_report *report)
+    flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *problem,
+                                 const flsq_descent_plan *plan, flsq_descent_state *state, int n_threads,
+                                 flsq_descent_report *report)
     flsq_status flsq_descent_evaluate(const flsq_kernels *kernels, const flsq_descent *problem, const double *b,
                                       int n_threads, double *loss, double *weight, double *gradient)
     void flsq_order_rows(const flsq_order *order, int64_t *rows)

@@ -22,8 +22,8 @@ cdef class Descent:
     cdef const double[::1] weights, center, factor
     cdef flsq_descent view
 
-    def __cinit__(self, x, const double[:, ::1] y not None, weights, loss, double parameter, int64_t predictors, bint labels,
-                  center=None, factor=None, bint shaped=False):
+    def __cinit__(self, x, const double[:, ::1] y not None, weights, loss, double parameter, int64_t predictors,
+                  bint labels, center=None, factor=None, bint shaped=False):
         self.y = y
         if isinstance(x, tuple):
             self.hold_sparse(x)
@@ -86,11 +86,11 @@ cdef double *parameters_of(double[::1] values, int64_t length) except? NULL:
     return &values[0]
 
 
-def descent_run(Descent problem not None, Settings optimizer not None, const double[::1] rates, double[::1] b, list states,
-                int64_t done, *, int64_t batch_rows, int64_t first_row=0, bint shuffled=False, int64_t block_rows=1,
-                uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0, double clip_norm=0.0,
-                bint intercept=True, double[::1] average=None, int64_t averaged=0, int64_t average_from=0, int n_threads=1,
-                saga=None, kernel=None):
+def descent_run(Descent problem not None, Settings optimizer not None, const double[::1] rates, double[::1] b,
+                list states, int64_t done, *, int64_t batch_rows, int64_t first_row=0, bint shuffled=False,
+                int64_t block_rows=1, uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0, double clip_norm=0.0,
+                bint intercept=True, double[::1] average=None, int64_t averaged=0, int64_t average_from=0,
+                int n_threads=1, saga=None, kernel=None):
     """A step for each of the rates, in place on b, states and average, where `done` were made before.
 
     saga: the last slope of every row and their mean, in place.
@@ -106,7 +106,8 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
     cdef int kept = flsq_optimizer_states(&optimizer.view), s
     if batch_rows < 1 or block_rows < 1 or first_row < 0 or mean_weight <= 0 or done < 0 or len(states) != FLSQ_STATES:
         raise ValueError("batch_rows and block_rows must be at least 1, mean_weight > 0")
-    if batch_rows < n and (first_row % batch_rows != 0 or first_row >= n or steps > (n - first_row - 1)//batch_rows + 1):
+    if batch_rows < n and (first_row % batch_rows != 0 or first_row >= n
+                           or steps > (n - first_row - 1)//batch_rows + 1):
         raise ValueError("more steps than the order has batches")
     state.b = parameters_of(b, d)
     for s in range(FLSQ_STATES):
@@ -158,7 +159,8 @@ def order_rows(int64_t block_rows, bint shuffled, uint64_t key, int64_t[::1] row
         flsq_order_rows(&order, &rows[0])
 
 
-def column_moments(x, weights, const double[::1] shift, int n_threads, double[::1] sums, double[::1] squares, kernel=None):
+def column_moments(x, weights, const double[::1] shift, int n_threads, double[::1] sums, double[::1] squares,
+                   kernel=None):
     """sums[j] = sum w (x_j - shift_j), squares[j] = sum w (x_j - shift_j)**2."""
     cdef const flsq_kernels *kernels = select(kernel)
     cdef Matrix matrix = Matrix(x)

@@ -89,7 +89,7 @@ def clustered_scores(x, y, weights, scale, offset, bint unit, const double[::1] 
 
 def windowed_scores(x, y, weights, scale, offset, bint unit, const double[::1] b, const double[:, ::1] transform,
                     int64_t window, int n_threads, double[:, ::1] moments, kernel=None):
-    """moments := sum_t m_t m_tᵀ with the sums m_t of the scores w*e*z of `window` rows of weight above 0, up to row t."""
+    """moments := sum_t m_t m_tᵀ, m_t the sum of the scores w*e*z of `window` rows of weight above 0, up to row t."""
     cdef const flsq_kernels *kernels = select(kernel)
     cdef Rows rows = Rows(x, y, weights, scale, offset, unit)
     cdef flsq_score_frame frame = plain_frame(rows, b, transform, moments)
