@@ -88,9 +88,9 @@ cdef double *parameters_of(double[::1] values, int64_t length) except? NULL:
 
 def descent_run(Descent problem not None, Settings optimizer not None, const double[::1] rates, double[::1] b,
                 list states, int64_t done, *, int64_t batch_rows, int64_t first_row=0, bint shuffled=False,
-                int64_t block_rows=1, uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0, double clip_norm=0.0,
-                bint intercept=True, double[::1] average=None, int64_t averaged=0, int64_t average_from=0,
-                int n_threads=1, saga=None, kernel=None):
+                int64_t block_rows=1, uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0,
+                double clip_norm=0.0, bint intercept=True, double[::1] average=None, int64_t averaged=0,
+                int64_t average_from=0, int n_threads=1, saga=None, kernel=None):
     """A step for each of the rates, in place on b, states and average, where `done` were made before.
 
     saga: the last slope of every row and their mean, in place.
