@@ -42,6 +42,7 @@
 #define FLSQ_LANES_BYTES 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_SLAB_CHUNKS 2
+#define FLSQ_ROW_CHUNKS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_CHOLESKY_STEPS 2
 #define FLSQ_WINDOW_BYTES 2048
@@ -72,6 +73,9 @@
 /* Chunks packed at a time where the threads share the moments, which go through the caches once for each slab.
  * 2026-11, Zen 3, two threads, p = 2048, us a row: 1 62.4, 2 60.5, 4 60.1, 8 68.5. */
 #define FLSQ_SLAB_CHUNKS 2
+#ifndef FLSQ_ROW_CHUNKS
+#define FLSQ_ROW_CHUNKS 1
+#endif
 /* Blocks of rows that windows are cut at: the running sums of one fill half of a small L2, up to a length at which the rest of
  * the work on a block no longer counts; and no shorter than a few rows, which are summed one by one instead. */
 #define FLSQ_WINDOW_BYTES (128 * 1024)

@@ -120,7 +120,7 @@ static void factor_diagonal(factorization *f, int64_t K, int64_t last)
         for (int64_t L = I + 1; L < last; L++) {
             kernels->gram_diagonal(nr, tile(f, I, L), tile(f, I, L), nr, nr, tile(f, L, L), NULL, &nothing);
             for (int64_t J = L + 1; J < last; J++)
-                kernels->gram_block(nr, tile(f, I, L), tile(f, I, J), nr, nr, tile(f, L, J), &nothing);
+                kernels->gram_block(nr, tile(f, I, L), tile(f, I, J), nr, NULL, nr, tile(f, L, J), &nothing);
         }
     }
     for (int64_t J = K; J < last; J++)
@@ -144,7 +144,7 @@ static void update_tiles(const factorization *f, const update *u, int64_t first,
     for (int64_t K = u->from; K < u->to; K += NB / nr) {
         const double *const right = tile(f, K, J);
         for (int64_t I = first; I < FLSQ_MIN(end, J); I++)
-            f->kernels->gram_block(NB, tile(f, K, I), right, nr, nr, tile(f, I, J), &nothing);
+            f->kernels->gram_block(NB, tile(f, K, I), right, nr, NULL, nr, tile(f, I, J), &nothing);
         if (J < end)
             f->kernels->gram_diagonal(NB, right, right, nr, nr, tile(f, J, J), NULL, &nothing);
     }

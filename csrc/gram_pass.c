@@ -32,11 +32,13 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
     for (int64_t row = begin, count; row < end; row += count) {
         const int64_t in_place = flsq_rows_in_place(pass, row, end);
-        count = in_place > 0 ? in_place : FLSQ_MIN(pass->kc, end - row);
+        count = in_place > 0 ? in_place : FLSQ_MIN(pass->chunk, end - row);
         flsq_ahead ahead = flsq_chunk_ahead(pass, row, count);
         flsq_operands z;
         if (in_place > 0) {
             z = flsq_operands_in_place(pass, &c, row, count);
+        } else if (pass->by_rows) {
+            z = flsq_operands_by_rows(pass, &c, row, count);
         } else if (!pass->half) {
             flsq_chunk_pack(pass, &c, row, 0, count);
             z = flsq_operands_packed(pass, &c, row, 0, count);
@@ -277,10 +279,13 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
             return status;
         }
     }
-    pass.in_place = !shared && flsq_gram_is_in_place(&pass);
+    pass.by_rows = !shared && flsq_gram_is_by_rows(&pass);
+    pass.step = flsq_gram_row_step(&pass);
+    pass.in_place = flsq_gram_is_in_place(&pass);
     pass.half = flsq_gram_is_half_packed(&pass);
     const int dealt = shared && flsq_columns_are_dealt(&pass, n_threads);
-    pass.chunk = FLSQ_MIN(shared && !dealt ? FLSQ_SLAB_CHUNKS * kc : kc, n);
+    const int64_t chunks = shared && !dealt ? FLSQ_SLAB_CHUNKS : pass.by_rows && packed == 1 ? FLSQ_ROW_CHUNKS : 1;
+    pass.chunk = FLSQ_MIN(chunks * kc, n);
     flsq_status status;
     if (dealt)
         status = flsq_columns_dealt(gram, &pass, n_threads);

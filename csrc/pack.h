@@ -14,6 +14,7 @@ typedef struct flsq_panels {
     double *base;
     int64_t stride; /* doubles between panels */
     int64_t count;
+    int64_t step; /* doubles between rows: NR, or what kernels that read rows where they lie can be told */
 } flsq_panels;
 
 int64_t flsq_panels_stride(const flsq_kernels *kernels, int64_t rows);

@@ -53,6 +53,14 @@ INLINE vec load(const double *p) { return *(const loose_vec *)p; }
 INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
 INLINE vec broadcast(double x) { return x - (vec){0}; }
 
+/* w*x, rounded before it is used: what it enters must not take it for a term of a multiply-add of its own. */
+INLINE vec weighed(vec x, vec w)
+{
+    vec product = x * w;
+    IN_REGISTER(product);
+    return product;
+}
+
 /* Sum of the lanes, halves first: (l0 + l2) + (l1 + l3) for four lanes. */
 typedef double pair_vec __attribute__((vector_size(16)));
 #if FLSQ_VL == 8

@@ -41,7 +41,7 @@ static void try_pack(const flsq_kernels *kernels, flsq_dtype dtype, layout form,
     double *const base = oracle_doubles(panel_count * stride);
     for (int64_t i = 0; i < panel_count * stride; i++)
         base[i] = HELD;
-    const flsq_panels panels = {.base = base, .stride = stride, .count = panel_count};
+    const flsq_panels panels = {.base = base, .stride = stride, .count = panel_count, .step = nr};
     flsq_pack_matrix(kernels, &a.view, row, count, &panels, first);
     CHECK(panels_hold(kernels, &panels, &a, row, count, first));
     free(base);
@@ -84,7 +84,7 @@ static void try_shape(const flsq_kernels *kernels, flsq_dtype dtype, layout form
     double *const w = oracle_integers(count, 0, 5);
     for (int64_t i = 0; i < panel_count * stride; i++)
         right[i] = left[i] = HELD;
-    const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count};
+    const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count, .step = nr};
     const flsq_shaping shaping = {.scale = affine ? scale : NULL, .offset = affine ? offset : NULL,
                                   .w = weighted ? w : NULL, .weighted = weighted ? left : right};
     flsq_shape_matrix(kernels, &a.view, 0, count, &panels, &shaping);

@@ -47,7 +47,7 @@ static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
             kernels->gram_diagonal(rows, exact_a, exact_b, nr, columns, c, NULL, &nothing);
             CHECK(same_upper(nr, columns, c, expected));
         } else {
-            kernels->gram_block(rows, exact_a, exact_b, nr, columns, c, &nothing);
+            kernels->gram_block(rows, exact_a, exact_b, nr, NULL, columns, c, &nothing);
             CHECK(first_difference(nr * nr, c, expected) == -1);
         }
         CHECK(nothing.next == NULL);
@@ -97,7 +97,7 @@ static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t g
                                   .dots = got_sums + nr};
         for (int64_t j = 0; rows > 0 && j < columns; j++)
             panel[(rows - 1) * nr + j] = last[nr + j];
-        kernels->gram_block(rows, z, z + nr, step, columns, got_block, &nothing);
+        kernels->gram_block(rows, z, z + nr, step, NULL, columns, got_block, &nothing);
         kernels->gram_half_block(rows, z, step, panel, columns, got_half, &nothing);
         kernels->gram_diagonal(rows, z + nr, z + nr, step, columns, got_triangle, &sides, &nothing);
         CASE("%lld rows, %lld columns, gap %lld", (long long)rows, (long long)columns, (long long)gap);
@@ -133,18 +133,18 @@ void test_ahead(const flsq_kernels *kernels)
         flsq_ahead ahead = start;
         const int64_t narrow = kernels->block_sweeps[FLSQ_CEIL_DIV(columns, kernels->lanes)];
         CASE("%lld columns", (long long)columns);
-        kernels->gram_block(rows, panel, panel, nr, columns, c, &ahead);
+        kernels->gram_block(rows, panel, panel, nr, NULL, columns, c, &ahead);
         CHECK(ahead.next - start.next == narrow * jump && ahead.sweeps == 99 - narrow);
     }
     flsq_ahead ahead = start;
-    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    kernels->gram_block(rows, panel, panel, nr, NULL, nr, c, &ahead);
     kernels->gram_diagonal(rows, panel, panel, nr, nr, c, NULL, &ahead);
     CHECK(ahead.sweeps == 99 - block - diagonal);
     kernels->gram_diagonal(rows, panel, panel, nr, nr, c, &sides, &ahead);
     CHECK(ahead.sweeps == 99 - block - 2 * diagonal);
     ahead.sweeps = 1;
     ahead.next = start.next;
-    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    kernels->gram_block(rows, panel, panel, nr, NULL, nr, c, &ahead);
     CHECK(ahead.sweeps == 0 && ahead.next - start.next == jump);
     free(panel), free(c), free(memory), free(y), free(sums), free(dots);
 }
