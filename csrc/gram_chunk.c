@@ -129,20 +129,15 @@ static int weights_in_place(const flsq_gram_pass *pass)
 
 static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == NULL && flsq_is_plain_column(&pass->rows->y); }
 
-/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
+/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied.  Shaped from where it lies: 5 - 9 % of
+ * a pass of few columns, where a copy would wait for memory. */
 static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
 {
-    double *const target = c->target + at;
     if (target_in_place(pass))
         return;
-    /* shaped from where it lies: 5 - 9 % of a pass of few columns, where a copy would wait for memory */
-    const double *const from = flsq_find_column(&pass->rows->y, 0, row, count, target);
-    if (pass->scale != NULL) {
-        const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
-        const double scale = pass->scale[column], offset = pass->offset[column];
-        for (int64_t k = 0; k < count; k++)
-            target[k] = from[k] * scale - offset;
-    }
+    const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
+    const double scale = pass->scale != NULL ? pass->scale[column] : 1, offset = pass->scale != NULL ? pass->offset[column] : 0;
+    flsq_shape_column(pass->gram->kernels, &pass->rows->y, 0, row, count, scale, offset, c->target + at);
 }
 
 static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at)

@@ -86,6 +86,9 @@ struct flsq_kernels {
      * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
     flsq_pack_fn *pack_rows_f64, *pack_rows_f32, *pack_columns_f64, *pack_columns_f32;
     flsq_shape_fn *shape_rows_f64, *shape_rows_f32;
+    /* target[k] := source[k]*scale - offset for elements side by side */
+    void (*shape_column_f64)(const char *source, int64_t count, double scale, double offset, double *target);
+    void (*shape_column_f32)(const char *source, int64_t count, double scale, double offset, double *target);
     /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector; its rows are `step` doubles apart */
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel, int64_t step);
     /* target[k][j] := w[k]*source[k][j], likewise; target may be source */

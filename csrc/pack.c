@@ -156,6 +156,19 @@ void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t
         runs[a->dtype](element(a, row, column), a->row_stride, count, out, 1);
 }
 
+void flsq_shape_column(const flsq_kernels *kernels, const flsq_matrix *a, int64_t column, int64_t row, int64_t count,
+                       double scale, double offset, double *out)
+{
+    const char *source = element(a, row, column);
+    const int is_f64 = a->dtype == FLSQ_F64;
+    if ((is_f64 || a->dtype == FLSQ_F32) && a->row_stride == itemsize[a->dtype]) {
+        (is_f64 ? kernels->shape_column_f64 : kernels->shape_column_f32)(source, count, scale, offset, out);
+        return;
+    }
+    runs[a->dtype](source, a->row_stride, count, out, 1);
+    kernels->shape_column_f64((const char *)out, count, scale, offset, out);
+}
+
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)
 {
     if (flsq_is_plain_column(a))

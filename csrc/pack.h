@@ -36,6 +36,9 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
 void flsq_pad_affine(const flsq_rows *rows, int64_t length, int64_t targets, double *scale, double *offset);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
+/* out[i] := a[row + i, column]*scale - offset */
+void flsq_shape_column(const flsq_kernels *kernels, const flsq_matrix *a, int64_t column, int64_t row, int64_t count,
+                       double scale, double offset, double *out);
 /* The same numbers where they lie, if the column is plain, else copied to memory. */
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory);
 /* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */

@@ -85,22 +85,33 @@ INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const cha
         factor[v] = load(s->scale + (v < nv - 1 ? v * FLSQ_VL : last));
         term[v] = load(s->offset + (v < nv - 1 ? v * FLSQ_VL : last));
     }
-    for (int64_t k = 0; k < rows; k++) {
-        const vec weight = weighted ? broadcast(w[k]) : (vec){0};
-        UNROLL
-        for (int v = 0; v < nv; v++) {
-            const int64_t at = v < nv - 1 ? v * FLSQ_VL : last;
-            vec value = LOAD_SOURCE((const FLSQ_SOURCE *)source + at);
-            if (affine)
-                value = value * factor[v] - term[v];
-            store(plain + at, value);
-            if (weighted)
-                store(weighed + at, weight * value);
-        }
-        source += stride;
-        plain += step;
-        weighed += step;
+#define SHAPE_ROWS(some)                                                                                           \
+    {                                                                                                              \
+        UNROLL                                                                                                     \
+        for (int u = 0; u < (some); u++) {                                                                         \
+            const FLSQ_SOURCE *const row = (const FLSQ_SOURCE *)(source + u * stride);                             \
+            const vec weight = weighted ? broadcast(w[u]) : (vec){0};                                              \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < nv; v++) {                                                                         \
+                const int64_t at = v < nv - 1 ? v * FLSQ_VL : last;                                                \
+                vec value = LOAD_SOURCE(row + at);                                                                 \
+                if (affine)                                                                                        \
+                    value = value * factor[v] - term[v];                                                           \
+                store(plain + u * step + at, value);                                                               \
+                if (weighted)                                                                                      \
+                    store(weighed + u * step + at, weight * value);                                                \
+            }                                                                                                      \
+        }                                                                                                          \
+        source += (some) * stride;                                                                                 \
+        w += weighted ? (some) : 0;                                                                                \
+        plain += (some) * step;                                                                                    \
+        weighed += (some) * step;                                                                                  \
     }
+    for (; rows >= 4; rows -= 4)
+        SHAPE_ROWS(4)
+    for (; rows > 0; rows--)
+        SHAPE_ROWS(1)
+#undef SHAPE_ROWS
 }
 
 /* Less than a vector, element by element. */
@@ -150,7 +161,11 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
                 some = vectors;
             }
 #define SHAPE(nv)                                                                                                  \
-    if (s.scale == NULL && s.w == NULL)                                                                            \
+    if (s.scale == NULL && s.w == NULL && step == (nv) * FLSQ_VL) /* known, so that rows need one addition */      \
+        PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL);         \
+    else if (s.w == NULL && step == (nv) * FLSQ_VL)                                                                \
+        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL);         \
+    else if (s.scale == NULL && s.w == NULL)                                                                       \
         PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, step);                   \
     else if (s.scale == NULL)                                                                                      \
         PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, plain, weighed, step);                   \
@@ -161,6 +176,20 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
             SWITCH_VECTORS(VECTORS(width), SHAPE)
 #undef SHAPE
         }
+}
+
+/* target[k] := source[k]*scale - offset for elements side by side */
+static void PACK_NAME(shape_column)(const char *source, int64_t count, double scale, double offset, double *target)
+{
+    const FLSQ_SOURCE *const from = (const FLSQ_SOURCE *)source;
+    int64_t k = 0;
+    for (; k + FLSQ_VL <= count; k += FLSQ_VL)
+        store(target + k, LOAD_SOURCE(from + k) * scale - offset);
+    for (; k < count; k++) {
+        FLSQ_SOURCE element;
+        memcpy(&element, source + k * (int64_t)sizeof element, sizeof element);
+        target[k] = element * scale - offset;
+    }
 }
 
 /* Lanes 0..VL-1 of `rows` rows from VL columns: VL x VL blocks are turned in registers by log2(VL) rounds of
