@@ -208,11 +208,12 @@ flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chun
                            .target = target_of(pass, c, row, 0), .weights = w, .weigh = w};
 }
 
-flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
+flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count,
+                                    flsq_ahead *ahead)
 {
     const flsq_gram *const gram = pass->gram;
     const flsq_panels target = {.base = c->left.base, .stride = gram->kernels->nr, .count = gram->x_panels, .step = pass->step};
-    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = target.base};
+    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = target.base, .ahead = ahead};
     const double *const w = find_weights(pass, c, row, count);
     flsq_shape_matrix(gram->kernels, &pass->rows->x, row, count, &target, &shaping);
     copy_target(pass, c, row, 0, count);
@@ -307,9 +308,17 @@ int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J)
     return FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] + kernels->diagonal_sweeps[vectors];
 }
 
+int64_t flsq_copy_sweeps(const flsq_gram_pass *pass)
+{
+    return pass->by_rows && !pass->in_place && flsq_is_shaped_by_rows(&pass->rows->x);
+}
+
 /* So much is on its way at a time that memory stays busy while a chunk of few columns, which takes less than its latency, is
  * multiplied. */
-enum { FAR = 16 * 1024 };
+#ifndef FARR
+#define FARR 16384
+#endif
+enum { FAR = FARR };
 
 void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps)
 {

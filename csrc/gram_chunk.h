@@ -71,8 +71,9 @@ int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
 flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
                                    int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
-/* Copies those rows, shaped. */
-flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+/* Copies those rows, shaped; this may be one of the sweeps that ask. */
+flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count,
+                                    flsq_ahead *ahead);
 /* Packs panel J of those rows. */
 flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t J, int64_t row,
                                         int64_t count);
@@ -82,6 +83,7 @@ int flsq_gram_is_half_packed(const flsq_gram_pass *pass);
  * multiplied.  The first tells how often the products with panel J on the right walk down the rows of a chunk and ask, the
  * second prepares the pass for so many sweeps a chunk. */
 int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J);
+int64_t flsq_copy_sweeps(const flsq_gram_pass *pass);
 void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps);
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
 /* `count` rows of X from `row` on, to be asked for by as few sweeps over packed rows as may ask without delay. */

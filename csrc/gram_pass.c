@@ -38,7 +38,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         if (in_place > 0) {
             z = flsq_operands_in_place(pass, &c, row, count);
         } else if (pass->by_rows) {
-            z = flsq_operands_by_rows(pass, &c, row, count);
+            z = flsq_operands_by_rows(pass, &c, row, count, &ahead);
         } else if (!pass->half) {
             flsq_chunk_pack(pass, &c, row, 0, count);
             z = flsq_operands_packed(pass, &c, row, 0, count);
@@ -56,7 +56,7 @@ static flsq_status row_parallel(flsq_gram *gram, flsq_gram_pass *pass, int n_thr
     int64_t sweeps = 0;
     for (int64_t J = 0; J < pass->panels; J++)
         sweeps += flsq_column_sweeps(pass, J);
-    flsq_pass_look_ahead(pass, sweeps);
+    flsq_pass_look_ahead(pass, sweeps + flsq_copy_sweeps(pass));
     flsq_leaves leaves = {.job = pass, .leaf = sum_leaf, .prepare = prepare_leaf,
                           .count = FLSQ_CEIL_DIV(pass->rows->x.rows, gram->block_rows)};
     const flsq_status status = flsq_chunk_add_bytes(pass, &leaves.scratch_bytes);

@@ -25,11 +25,22 @@
 #include "internal.h"
 #include "optimizers.h"
 
+/* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
+ * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
+ * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
+ * column, jump the distance to the first that was not asked for.  All zero: nothing. */
+typedef struct flsq_ahead {
+    const char *next;
+    int64_t pace, pairs, apart, jump, sweeps;
+} flsq_ahead;
+
 /* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
- * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Not both are. */
+ * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Unless ahead is NULL this is a
+ * sweep that asks for rows in one piece. */
 typedef struct flsq_shaping {
     const double *scale, *offset, *w;
     double *weighted;
+    flsq_ahead *ahead;
 } flsq_shaping;
 
 /* Copies rows x columns of source, starting at packed column `first`, into the panels, whose rows are `step` doubles apart.
@@ -39,15 +50,6 @@ typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int6
 /* The same for shaped values, from packed column 0 on; a vector may run past the last column of X. */
 typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
                            int64_t panel_stride, int64_t step, const flsq_shaping *shaping);
-
-/* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
- * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
- * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
- * column, jump the distance to the first that was not asked for.  All zero: nothing. */
-typedef struct flsq_ahead {
-    const char *next;
-    int64_t pace, pairs, apart, jump, sweeps;
-} flsq_ahead;
 
 /* sums[j] += sum_k b[k][j] (unless sums is NULL) and dots[j] += sum_k b[k][j]*y[k], j < columns rounded up to a
  * vector. */

@@ -133,12 +133,17 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
         kernels->weigh(count, columns, shaping->w, plain, weighed);
 }
 
+int flsq_is_shaped_by_rows(const flsq_matrix *a)
+{
+    return (a->dtype == FLSQ_F64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && a->columns > 0;
+}
+
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping)
 {
     const int64_t nr = kernels->nr;
     const int is_f64 = a->dtype == FLSQ_F64;
-    if ((is_f64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && count > 0 && a->columns > 0) {
+    if (flsq_is_shaped_by_rows(a) && count > 0) {
         (is_f64 ? kernels->shape_rows_f64 : kernels->shape_rows_f32)(element(a, row, 0), a->row_stride, count, a->columns,
                                                                      panels->base, panels->stride, panels->step, shaping);
         return;

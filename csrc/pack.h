@@ -28,6 +28,8 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
  * behind the last column may receive anything, NaN too. */
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping);
+/* Whether it does so in one go, row by row. */
+int flsq_is_shaped_by_rows(const flsq_matrix *a);
 /* `count` rows of the first `columns` columns of panel J, packed before, shaped where they are. */
 void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int64_t columns, const flsq_panels *panels,
                       const flsq_shaping *shaping);

@@ -73,9 +73,18 @@ static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t row
     }
 }
 
+#ifndef ASKING
+#define ASKING
+typedef struct asking { /* the memory that the next rows ask for, and how far they move on */
+    const char *next;
+    int64_t pace;
+} asking;
+#endif
+
 /* Shaped rows of a panel, nv vectors that overlap as above. */
 INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const char *source, int64_t stride, int64_t rows,
-                                     int64_t width, const flsq_shaping *s, double *plain, double *weighed, int64_t step)
+                                     int64_t width, const flsq_shaping *s, double *plain, double *weighed, int64_t step,
+                                     asking *ask)
 {
     vec factor[FLSQ_NV], term[FLSQ_NV];
     const double *w = s->w;
@@ -107,8 +116,12 @@ INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const cha
         plain += (some) * step;                                                                                    \
         weighed += (some) * step;                                                                                  \
     }
-    for (; rows >= 4; rows -= 4)
+    for (; rows >= 4; rows -= 4) {
+        for (const char *line = ask->next, *const end = line + 4 * ask->pace; line < end; line += 64)
+            __builtin_prefetch(line, 0, FLSQ_NEAR);
+        ask->next += 4 * ask->pace;
         SHAPE_ROWS(4)
+    }
     for (; rows > 0; rows--)
         SHAPE_ROWS(1)
 #undef SHAPE_ROWS
@@ -141,6 +154,14 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
                                   int64_t panel_stride, int64_t step, const flsq_shaping *shaping)
 {
     const int64_t group = columns <= NR ? rows : ROW_GROUP;
+    flsq_ahead *const ahead = shaping->ahead;
+    asking ask = {0};
+    if (ahead != NULL && ahead->sweeps > 0) {
+        const int64_t sweeps = FLSQ_MIN(FLSQ_CEIL_DIV(rows * ahead->pace, ahead->jump), ahead->sweeps);
+        ask = (asking){.next = ahead->next, .pace = ahead->pace};
+        ahead->next += sweeps * ahead->jump;
+        ahead->sweeps -= sweeps;
+    }
     for (int64_t k = 0; k < rows; k += group)
         for (int64_t c = 0; c < columns; c += NR) {
             const int64_t width = FLSQ_MIN(NR, columns - c), place = c / NR * panel_stride + k * step;
@@ -162,17 +183,17 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
             }
 #define SHAPE(nv)                                                                                                  \
     if (s.scale == NULL && s.w == NULL && step == (nv) * FLSQ_VL) /* known, so that rows need one addition */      \
-        PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL);         \
+        PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL, &ask);   \
     else if (s.w == NULL && step == (nv) * FLSQ_VL)                                                                \
-        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL);         \
+        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed, (nv) * FLSQ_VL, &ask);   \
     else if (s.scale == NULL && s.w == NULL)                                                                       \
-        PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, step);                   \
+        PACK_NAME(shape_segment)(nv, 0, 0, from, stride, some, width, &s, plain, weighed, step, &ask);             \
     else if (s.scale == NULL)                                                                                      \
-        PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, plain, weighed, step);                   \
+        PACK_NAME(shape_segment)(nv, 0, 1, from, stride, some, width, &s, plain, weighed, step, &ask);             \
     else if (s.w == NULL)                                                                                          \
-        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed, step);                   \
+        PACK_NAME(shape_segment)(nv, 1, 0, from, stride, some, width, &s, plain, weighed, step, &ask);             \
     else                                                                                                           \
-        PACK_NAME(shape_segment)(nv, 1, 1, from, stride, some, width, &s, plain, weighed, step)
+        PACK_NAME(shape_segment)(nv, 1, 1, from, stride, some, width, &s, plain, weighed, step, &ask)
             SWITCH_VECTORS(VECTORS(width), SHAPE)
 #undef SHAPE
         }
