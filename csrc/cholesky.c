@@ -241,7 +241,7 @@ static int64_t unblocked(const flsq_kernels *kernels, const flsq_symmetric *a, d
         row_sums[i] = 0;
     for (int64_t I = 0; I * nr < n; I++)
         for (int64_t J = I; J * nr < n; J++) {
-            flsq_symmetric_tile(a, nr, I, J, 1.0, tile);
+            flsq_symmetric_part(a, nr, I, J, 1.0, tile);
             for (int64_t i = I * nr; i < FLSQ_MIN((I + 1) * nr, n); i++)
                 for (int64_t j = FLSQ_MAX(i, J * nr); j < FLSQ_MIN((J + 1) * nr, n); j++) {
                     const double value = r[i * ldr + j] = tile[(i - I * nr) * nr + j - J * nr];

@@ -227,6 +227,9 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         status = flsq_size_add(&size, tree.node_length, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * (length + targets), sizeof(double));
+    const int64_t near = leaves.count == 1 && status == FLSQ_OK ? flsq_tree_node_doubles(&tree) : 0; /* of the only leaf */
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, near, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
@@ -234,6 +237,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     double *const packed = flsq_arena_take(&arena, coefficients, sizeof(double));
     double *const total = flsq_arena_take(&arena, tree.node_length, sizeof(double));
     double *const scale = flsq_arena_take(&arena, 2 * (length + targets), sizeof(double));
+    tree.near = near > 0 ? flsq_arena_take(&arena, near, sizeof(double)) : NULL;
     pack_coefficients(&pass, b, packed);
     pass.b = packed;
     if (affine) {
