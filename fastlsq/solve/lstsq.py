@@ -52,8 +52,8 @@ class LstsqResult:
     __slots__ = ("_info", "_s", "rank", "residues", "rss", "x")
 
     def __init__(self, x: NDArray[Any], residues: Any, rank: Any, s: Any, rss: Any, info: Any) -> None:
-        """`s` and `info` may be functions that make them, or what `_in_one_call` kept for them: to make them costs as much
-        as a tiny problem."""
+        """`s` and `info` may be functions that make them, or what `_in_one_call` kept for that: to make them costs as
+        much as a tiny problem."""
         self.x, self.residues, self.rank, self.rss = x, residues, rank, rss
         self._s, self._info = s, info
 
