@@ -42,7 +42,6 @@
 #define FLSQ_LANES_BYTES(lanes, p) 2048
 #define FLSQ_GROUP_PANELS 2
 #define FLSQ_SLAB_CHUNKS 2
-#define FLSQ_ROW_CHUNKS 2
 #define FLSQ_CHOLESKY_NB 24
 #define FLSQ_CHOLESKY_STEPS 2
 #define FLSQ_WINDOW_BYTES 2048
@@ -75,9 +74,6 @@
 /* Chunks packed at a time where the threads share the moments, which go through the caches once for each slab.
  * 2026-11, Zen 3, two threads, p = 2048, us a row: 1 62.4, 2 60.5, 4 60.1, 8 68.5. */
 #define FLSQ_SLAB_CHUNKS 2
-#ifndef FLSQ_ROW_CHUNKS
-#define FLSQ_ROW_CHUNKS 1
-#endif
 /* Blocks of rows that windows are cut at: the running sums of one fill half of a small L2, up to a length at which the rest of
  * the work on a block no longer counts; and no shorter than a few rows, which are summed one by one instead. */
 #define FLSQ_WINDOW_BYTES (128 * 1024)
@@ -140,7 +136,7 @@
  * whole thread busy with one lane. */
 #define FLSQ_LANES_ROWS 4096
 
-/* Plain float64 rows of few columns are multiplied where they lie; how few, each kernel set says.  2026-11, Zen 3, two threads,
+/* Rows of few columns are multiplied as rows, plain float64 where they lie; how few, each kernel set says.  2026-11, Zen 3, two threads,
  * ns a row in place / packed, rows that start 16 bytes off a cache line: p = 20 11.5 / 13.2, p = 24 14.0 / 15.5, p = 32
  * 21.4 / 24.3, p = 40 35.0 / 35.5, p = 48 60 / 45: half of the vectors of a row cross two lines, and each is read in many
  * sweeps.  2026-12, Emerald Rapids with AVX-512, whose tiles load less: p = 40 34 / 46, p = 64 69 / 80, p = 97 160 / 171,

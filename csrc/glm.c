@@ -49,7 +49,8 @@ static flsq_status lay_out(const glm_pass *pass, char *memory, glm_chunk *c, int
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (glm_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr}, .weighted = {pieces[1], stride, pass->panels, pass->kernels->nr},
+    *c = (glm_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr},
+                     .weighted = {pieces[1], stride, pass->panels, pass->kernels->nr},
                      .eta = pieces[2], .r = pieces[3], .h = pieces[4], .y = pieces[5], .weights = pieces[6]};
     *bytes = total;
     return FLSQ_OK;

@@ -136,7 +136,8 @@ static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t
     if (target_in_place(pass))
         return;
     const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
-    const double scale = pass->scale != NULL ? pass->scale[column] : 1, offset = pass->scale != NULL ? pass->offset[column] : 0;
+    const double scale = pass->scale != NULL ? pass->scale[column] : 1;
+    const double offset = pass->scale != NULL ? pass->offset[column] : 0;
     flsq_shape_column(pass->gram->kernels, &pass->rows->y, 0, row, count, scale, offset, c->target + at);
 }
 
@@ -315,10 +316,7 @@ int64_t flsq_copy_sweeps(const flsq_gram_pass *pass)
 
 /* So much is on its way at a time that memory stays busy while a chunk of few columns, which takes less than its latency, is
  * multiplied. */
-#ifndef FARR
-#define FARR 16384
-#endif
-enum { FAR = FARR };
+enum { FAR = 16 * 1024 };
 
 void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps)
 {

@@ -32,7 +32,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
     const int64_t end = FLSQ_MIN(begin + gram->block_rows, pass->rows->x.rows);
     for (int64_t row = begin, count; row < end; row += count) {
         const int64_t in_place = flsq_rows_in_place(pass, row, end);
-        count = in_place > 0 ? in_place : FLSQ_MIN(pass->chunk, end - row);
+        count = in_place > 0 ? in_place : FLSQ_MIN(pass->kc, end - row);
         flsq_ahead ahead = flsq_chunk_ahead(pass, row, count);
         flsq_operands z;
         if (in_place > 0) {
@@ -284,8 +284,7 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
     pass.in_place = flsq_gram_is_in_place(&pass);
     pass.half = flsq_gram_is_half_packed(&pass);
     const int dealt = shared && flsq_columns_are_dealt(&pass, n_threads);
-    const int64_t chunks = shared && !dealt ? FLSQ_SLAB_CHUNKS : pass.by_rows && packed == 1 ? FLSQ_ROW_CHUNKS : 1;
-    pass.chunk = FLSQ_MIN(chunks * kc, n);
+    pass.chunk = FLSQ_MIN(shared && !dealt ? FLSQ_SLAB_CHUNKS * kc : kc, n);
     flsq_status status;
     if (dealt)
         status = flsq_columns_dealt(gram, &pass, n_threads);

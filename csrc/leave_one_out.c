@@ -60,7 +60,8 @@ static flsq_status lay_out(const loo_pass *pass, char *memory, loo_chunk *c, int
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (loo_chunk){.left = {pieces[0], stride, pass->left, pass->kernels->nr}, .modes = {pieces[1], stride, pass->modes, pass->kernels->nr},
+    *c = (loo_chunk){.left = {pieces[0], stride, pass->left, pass->kernels->nr},
+                     .modes = {pieces[1], stride, pass->modes, pass->kernels->nr},
                      .leverage = pieces[2], .error = pieces[3], .target = pieces[4], .weights = pieces[5]};
     *bytes = total;
     return FLSQ_OK;

@@ -56,7 +56,8 @@ static flsq_status lay_out(const score_pass *pass, char *memory, score_chunk *c,
     }
     *c = (score_chunk){.left = {pieces[0], stride, pass->left_panels, pass->kernels->nr},
                        .scores = {pieces[1], stride, pass->score_panels, pass->kernels->nr},
-                       .z = {pieces[transformed], stride, pass->score_panels, pass->kernels->nr}, .e = pieces[2], .h = pieces[3], .factor = pieces[4], .weights = pieces[5]};
+                       .z = {pieces[transformed], stride, pass->score_panels, pass->kernels->nr},
+                       .e = pieces[2], .h = pieces[3], .factor = pieces[4], .weights = pieces[5]};
     *bytes = total;
     return FLSQ_OK;
 }
@@ -176,8 +177,8 @@ static void add_products(const score_pass *pass, const score_chunk *c, int64_t n
     for (int64_t J = 0; J < pass->score_panels; J++) {
         const double *const right = c->scores.base + J * c->scores.stride;
         for (int64_t I = 0; I < J; I++)
-            kernels->gram_block(count, c->scores.base + I * c->scores.stride, right, kernels->nr, NULL, score_columns(pass, J),
-                                block(pass, node, I, J), &ahead);
+            kernels->gram_block(count, c->scores.base + I * c->scores.stride, right, kernels->nr, NULL,
+                                score_columns(pass, J), block(pass, node, I, J), &ahead);
         kernels->gram_diagonal(count, right, right, kernels->nr, score_columns(pass, J), block(pass, node, J, J), NULL,
                                &ahead);
     }

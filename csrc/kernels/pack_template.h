@@ -75,6 +75,7 @@ static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t row
 
 #ifndef ASKING
 #define ASKING
+enum { LINE = 64 };
 typedef struct asking { /* the memory that the next rows ask for, and how far they move on */
     const char *next;
     int64_t pace;
@@ -117,7 +118,7 @@ INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const cha
         weighed += (some) * step;                                                                                  \
     }
     for (; rows >= 4; rows -= 4) {
-        for (const char *line = ask->next, *const end = line + 4 * ask->pace; line < end; line += 64)
+        for (const char *line = ask->next, *const end = line + 4 * ask->pace; line < end; line += LINE)
             __builtin_prefetch(line, 0, FLSQ_NEAR);
         ask->next += 4 * ask->pace;
         SHAPE_ROWS(4)
