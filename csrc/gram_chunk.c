@@ -373,7 +373,11 @@ flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
 int flsq_gram_is_by_rows(const flsq_gram_pass *pass)
 {
     const flsq_gram *const gram = pass->gram;
-    return gram->sides && gram->p <= gram->kernels->in_place_columns && pass->transform == NULL;
+    /* several panels are no emptier than such copies, and turned columns go into them faster: F order, p = 32 20.5 / 16.1 ms, 97
+     * 23.3 / 19.0 */
+    const int worth = gram->x_panels == 1 || pass->rows->weights.data != NULL ||
+                      (pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x));
+    return worth && gram->sides && gram->p <= gram->kernels->in_place_columns && pass->transform == NULL;
 }
 
 int flsq_gram_is_in_place(const flsq_gram_pass *pass)
