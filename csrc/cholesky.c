@@ -120,7 +120,7 @@ static void factor_diagonal(factorization *f, int64_t K, int64_t last)
         for (int64_t L = I + 1; L < last; L++) {
             kernels->gram_diagonal(nr, tile(f, I, L), tile(f, I, L), nr, nr, tile(f, L, L), NULL, &nothing);
             for (int64_t J = L + 1; J < last; J++)
-                kernels->gram_block(nr, tile(f, I, L), tile(f, I, J), nr, nr, tile(f, L, J), &nothing);
+                kernels->gram_block(nr, tile(f, I, L), tile(f, I, J), nr, NULL, nr, tile(f, L, J), &nothing);
         }
     }
     for (int64_t J = K; J < last; J++)
@@ -144,7 +144,7 @@ static void update_tiles(const factorization *f, const update *u, int64_t first,
     for (int64_t K = u->from; K < u->to; K += NB / nr) {
         const double *const right = tile(f, K, J);
         for (int64_t I = first; I < FLSQ_MIN(end, J); I++)
-            f->kernels->gram_block(NB, tile(f, K, I), right, nr, nr, tile(f, I, J), &nothing);
+            f->kernels->gram_block(NB, tile(f, K, I), right, nr, NULL, nr, tile(f, I, J), &nothing);
         if (J < end)
             f->kernels->gram_diagonal(NB, right, right, nr, nr, tile(f, J, J), NULL, &nothing);
     }
@@ -241,7 +241,7 @@ static int64_t unblocked(const flsq_kernels *kernels, const flsq_symmetric *a, d
         row_sums[i] = 0;
     for (int64_t I = 0; I * nr < n; I++)
         for (int64_t J = I; J * nr < n; J++) {
-            flsq_symmetric_tile(a, nr, I, J, 1.0, tile);
+            flsq_symmetric_part(a, nr, I, J, 1.0, tile);
             for (int64_t i = I * nr; i < FLSQ_MIN((I + 1) * nr, n); i++)
                 for (int64_t j = FLSQ_MAX(i, J * nr); j < FLSQ_MIN((J + 1) * nr, n); j++) {
                     const double value = r[i * ldr + j] = tile[(i - I * nr) * nr + j - J * nr];

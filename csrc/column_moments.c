@@ -36,7 +36,7 @@ static flsq_status lay_out(const column_pass *pass, char *memory, column_chunk *
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (column_chunk){.z = {pieces[0], stride, pass->panels}, .weighted = pieces[1], .ones = pieces[2]};
+    *c = (column_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr}, .weighted = pieces[1], .ones = pieces[2]};
     *bytes = total;
     return FLSQ_OK;
 }
@@ -68,7 +68,7 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         for (int64_t J = 0; J < pass->panels; J++) {
             const int64_t columns = FLSQ_MIN(nr, p - J * nr);
             double *const z = c.z.base + J * c.z.stride;
-            kernels->affine(count, columns, pass->scale + J * nr, pass->shift + J * nr, z);
+            kernels->affine(count, columns, pass->scale + J * nr, pass->shift + J * nr, z, nr);
             kernels->gradient(count, z, columns, w, node + J * nr);
             if (pass->weights != NULL)
                 kernels->weigh(count, columns, w, z, c.weighted);

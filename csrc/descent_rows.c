@@ -62,7 +62,7 @@ flsq_status flsq_descent_place(const flsq_descent_layout *l, char *memory, flsq_
         if (status != FLSQ_OK)
             return status;
     }
-    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->packed}, .copies = (char *)pieces[1],
+    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->packed, l->kernels->nr}, .copies = (char *)pieces[1],
                                .eta = pieces[2], .r = pieces[3], .y = pieces[4], .w = pieces[5], .ones = pieces[6]};
     *bytes = total;
     return FLSQ_OK;

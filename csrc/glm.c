@@ -49,7 +49,8 @@ static flsq_status lay_out(const glm_pass *pass, char *memory, glm_chunk *c, int
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (glm_chunk){.z = {pieces[0], stride, pass->panels}, .weighted = {pieces[1], stride, pass->panels},
+    *c = (glm_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr},
+                     .weighted = {pieces[1], stride, pass->panels, pass->kernels->nr},
                      .eta = pieces[2], .r = pieces[3], .h = pieces[4], .y = pieces[5], .weights = pieces[6]};
     *bytes = total;
     return FLSQ_OK;
@@ -82,7 +83,7 @@ static void pack_rows(const glm_pass *pass, const glm_chunk *c, int64_t row, int
     flsq_pack_matrix(pass->kernels, &pass->rows->x, row, count, &c->z, 0);
     for (int64_t J = 0; pass->scale != NULL && J < pass->panels; J++)
         pass->kernels->affine(count, panel_columns(pass, J), pass->scale + J * nr, pass->offset + J * nr,
-                              c->z.base + J * c->z.stride);
+                              c->z.base + J * c->z.stride, nr);
 }
 
 static void find_predictors(const glm_pass *pass, const glm_chunk *c, int64_t row, int64_t count)
@@ -124,7 +125,7 @@ static void add_hessian(const glm_pass *pass, const glm_chunk *c, int64_t next, 
                 double *const own = c->weighted.base + J * c->weighted.stride;
                 kernels->weigh(count, panel_columns(pass, J), h, right, own);
                 for (int64_t I = 0; I < J; I++)
-                    kernels->gram_block(count, c->weighted.base + I * c->weighted.stride, right, kernels->nr,
+                    kernels->gram_block(count, c->weighted.base + I * c->weighted.stride, right, kernels->nr, NULL,
                                         panel_columns(pass, J), block(pass, node, first, d, I, J), &ahead);
                 kernels->gram_diagonal(count, own, right, kernels->nr, panel_columns(pass, J),
                                        block(pass, node, first, d, J, J), NULL, &ahead);

@@ -13,6 +13,9 @@
 int64_t flsq_gram_block_rows(int64_t p) { return FLSQ_BLOCK_ROWS(p); }
 int flsq_gram_carries(int64_t p) { return p <= FLSQ_SAMPLED_COLUMNS; } /* elsewhere nothing uses the errors */
 
+/* Bytes of a node up to which the first lies behind the state: a tiny problem has no other, and each malloc is 3 % of it. */
+enum { NEAR_NODE = 4096 };
+
 static flsq_status create(const flsq_kernels *kernels, int64_t p, int64_t k, int unit, int single, flsq_gram **out)
 {
     const int64_t nr = kernels->nr;
@@ -38,10 +41,13 @@ static flsq_status create(const flsq_kernels *kernels, int64_t p, int64_t k, int
         shape.tree.node_length = shape.sides_begin + (x_panels + 1) * shape.sides_length;
     }
     shape.tree.carries = flsq_gram_carries(p) && !single;
-    flsq_gram *const gram = flsq_allocate(sizeof *gram);
+    const int64_t own = FLSQ_CEIL_DIV((int64_t)sizeof shape, FLSQ_ALIGNMENT) * FLSQ_ALIGNMENT;
+    const int64_t node = flsq_tree_node_doubles(&shape.tree) * (int64_t)sizeof(double);
+    flsq_gram *const gram = flsq_allocate(node <= NEAR_NODE ? own + node : own);
     if (gram == NULL)
         return FLSQ_NO_MEMORY;
     *gram = shape;
+    gram->tree.near = node <= NEAR_NODE ? (double *)((char *)gram + own) : NULL;
     *out = gram;
     return FLSQ_OK;
 }
@@ -176,7 +182,8 @@ void flsq_gram_cross(const flsq_gram *gram, double *c)
         for (int64_t I = 0; I < gram->x_panels; I++) {
             const int64_t row = I * nr, column = first_column(gram, J) - gram->p - gram->unit;
             const int turned = is_turned(gram, row, gram->p);
-            flsq_tree_total(&gram->tree, place_of_block(gram, I, J), block_length(gram, I, J), sums, NULL);
+            flsq_tree_total(&gram->tree, place_of_block(gram, I, J),
+                            turned ? gram->unit * nr + panel_columns(gram, I) : block_length(gram, I, J), sums, NULL);
             for (int64_t i = 0; i < panel_columns(gram, I); i++)
                 for (int64_t j = FLSQ_MAX(0, -column); j < panel_columns(gram, J); j++)
                     c[(row + i) * gram->k + column + j] = sums[turned ? j * nr + i : i * nr + j];

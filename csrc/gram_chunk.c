@@ -12,12 +12,18 @@
 
 /* ---- packing --------------------------------------------------------------------------------------------------- */
 
-static int64_t panel_bytes(const flsq_gram_pass *pass)
+/* Rows that are multiplied as rows are one panel as wide as they are. */
+static int64_t panel_stride(const flsq_gram_pass *pass)
 {
-    return flsq_panels_stride(pass->gram->kernels, pass->chunk) * (int64_t)sizeof(double);
+    return pass->by_rows ? pass->chunk * pass->step : flsq_panels_stride(pass->gram->kernels, pass->chunk);
 }
 
-static int64_t panels_held(const flsq_gram_pass *pass) { return pass->half ? 1 : pass->panels; }
+static int64_t panel_bytes(const flsq_gram_pass *pass) { return panel_stride(pass) * (int64_t)sizeof(double); }
+
+static int64_t panels_held(const flsq_gram_pass *pass) { return pass->half || pass->by_rows ? 1 : pass->panels; }
+
+/* Rows that are multiplied as rows are weighed on the way. */
+static int has_weighed_panels(const flsq_gram_pass *pass) { return pass->rows->weights.data != NULL && !pass->by_rows; }
 
 /* Weights and target of a chunk, so that the next begins on a cache line. */
 static int64_t column_bytes(const flsq_gram_pass *pass)
@@ -27,7 +33,7 @@ static int64_t column_bytes(const flsq_gram_pass *pass)
 
 flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 {
-    for (int sets = 1 + (pass->rows->weights.data != NULL) + (pass->transform != NULL); sets > 0; sets--) {
+    for (int sets = 1 + has_weighed_panels(pass) + (pass->transform != NULL); sets > 0; sets--) {
         const flsq_status status = flsq_size_add(total, panels_held(pass), panel_bytes(pass));
         if (status != FLSQ_OK)
             return status;
@@ -38,11 +44,11 @@ flsq_status flsq_chunk_add_bytes(const flsq_gram_pass *pass, int64_t *total)
 void flsq_chunk_lay_out(const flsq_gram_pass *pass, char *memory, flsq_chunk *c)
 {
     const int64_t bytes = panels_held(pass) * panel_bytes(pass); /* cannot overflow: flsq_chunk_add_bytes did not */
-    c->left = (flsq_panels){.base = (double *)memory, .count = panels_held(pass),
-                             .stride = flsq_panels_stride(pass->gram->kernels, pass->chunk)};
+    c->left = (flsq_panels){.base = (double *)memory, .count = panels_held(pass), .stride = panel_stride(pass),
+                            .step = pass->by_rows ? pass->step : pass->gram->kernels->nr};
     c->right = c->left;
     memory += bytes;
-    if (pass->rows->weights.data != NULL) {
+    if (has_weighed_panels(pass)) {
         c->right.base = (double *)memory;
         memory += bytes;
     }
@@ -96,8 +102,10 @@ static void pack_transformed(const flsq_gram_pass *pass, const flsq_chunk *c, in
     const flsq_gram *const gram = pass->gram;
     const flsq_kernels *const kernels = gram->kernels;
     const int64_t nr = kernels->nr, padded = FLSQ_CEIL_DIV(count, FLSQ_ROW_PADDING) * FLSQ_ROW_PADDING;
-    const flsq_panels raw = {.base = c->raw.base + at * nr, .stride = c->raw.stride, .count = c->raw.count};
-    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = gram->x_panels};
+    const flsq_panels raw = {.base = c->raw.base + at * nr, .stride = c->raw.stride, .count = c->raw.count,
+                             .step = nr};
+    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = gram->x_panels,
+                                .step = nr};
     const flsq_shaping affine = {.scale = shaping->scale, .offset = shaping->offset, .weighted = raw.base};
     const flsq_shaping weigh = {.w = shaping->w, .weighted = shaping->weighted};
     flsq_pack_matrix(kernels, &pass->rows->x, row, count, &raw, 0); /* lanes past the last column stay zero */
@@ -114,22 +122,23 @@ static void pack_transformed(const flsq_gram_pass *pass, const flsq_chunk *c, in
     }
 }
 
+static int weights_in_place(const flsq_gram_pass *pass)
+{
+    return pass->rows->weights.data == NULL || flsq_is_plain_column(&pass->rows->weights);
+}
+
 static int target_in_place(const flsq_gram_pass *pass) { return pass->scale == NULL && flsq_is_plain_column(&pass->rows->y); }
 
-/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied. */
+/* The single target of rows [row, row + count), at chunk row `at` when it has to be copied.  Shaped from where it lies: 5 - 9 % of
+ * a pass of few columns, where a copy would wait for memory. */
 static void copy_target(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
 {
-    double *const target = c->target + at;
     if (target_in_place(pass))
         return;
-    /* shaped from where it lies: 5 - 9 % of a pass of few columns, where a copy would wait for memory */
-    const double *const from = flsq_find_column(&pass->rows->y, 0, row, count, target);
-    if (pass->scale != NULL) {
-        const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
-        const double scale = pass->scale[column], offset = pass->offset[column];
-        for (int64_t k = 0; k < count; k++)
-            target[k] = from[k] * scale - offset;
-    }
+    const int64_t column = packed_column(pass->gram, pass->gram->p + pass->gram->unit);
+    const double scale = pass->scale != NULL ? pass->scale[column] : 1;
+    const double offset = pass->scale != NULL ? pass->offset[column] : 0;
+    flsq_shape_column(pass->gram->kernels, &pass->rows->y, 0, row, count, scale, offset, c->target + at);
 }
 
 static const double *target_of(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at)
@@ -144,6 +153,13 @@ static const double *weights_of(const flsq_gram_pass *pass, const flsq_chunk *c,
     return w->data == NULL ? NULL : flsq_is_plain_column(w) ? (const double *)w->data + row : c->weights + at;
 }
 
+/* The same, copied if they have to be. */
+static const double *find_weights(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
+{
+    const flsq_matrix *const w = &pass->rows->weights;
+    return w->data == NULL ? NULL : flsq_find_column(w, 0, row, count, c->weights);
+}
+
 void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count)
 {
     const flsq_gram *const gram = pass->gram;
@@ -153,7 +169,8 @@ void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t ro
         flsq_single_pack(pass, c, row, at, count);
         return;
     }
-    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = pass->panels};
+    const flsq_panels target = {.base = c->left.base + at * nr, .stride = c->left.stride, .count = pass->panels,
+                                .step = nr};
     flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = c->right.base + at * nr};
     if (pass->rows->weights.data != NULL)
         shaping.w = flsq_find_column(&pass->rows->weights, 0, row, count, c->weights + at);
@@ -185,10 +202,24 @@ flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk 
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count)
 {
     const flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
+    const double *const w = find_weights(pass, c, row, count);
     copy_target(pass, c, row, 0, count);
     return (flsq_operands){.left = x.data, .right = x.data, .panel_stride = pass->gram->kernels->nr,
                            .step = x.row_stride / (int64_t)sizeof(double), .count = count,
-                           .target = target_of(pass, c, row, 0)};
+                           .target = target_of(pass, c, row, 0), .weights = w, .weigh = w};
+}
+
+flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count,
+                                    flsq_ahead *ahead)
+{
+    const flsq_gram *const gram = pass->gram;
+    const flsq_panels target = {.base = c->left.base, .stride = gram->kernels->nr, .count = gram->x_panels, .step = pass->step};
+    const flsq_shaping shaping = {.scale = pass->scale, .offset = pass->offset, .weighted = target.base, .ahead = ahead};
+    const double *const w = find_weights(pass, c, row, count);
+    flsq_shape_matrix(gram->kernels, &pass->rows->x, row, count, &target, &shaping);
+    copy_target(pass, c, row, 0, count);
+    return (flsq_operands){.left = target.base, .right = target.base, .panel_stride = target.stride, .step = target.step,
+                           .count = count, .target = target_of(pass, c, row, 0), .weights = w, .weigh = w};
 }
 
 flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t J, int64_t row,
@@ -197,9 +228,7 @@ flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_c
     const int64_t nr = pass->gram->kernels->nr;
     flsq_matrix x = flsq_matrix_rows(&pass->rows->x, row, count);
     const double *const rows = x.data;
-    const double *const w = pass->rows->weights.data == NULL
-                                ? NULL
-                                : flsq_find_column(&pass->rows->weights, 0, row, count, c->weights);
+    const double *const w = find_weights(pass, c, row, count);
     const flsq_shaping shaping = {.w = w, .weighted = c->right.base};
     x.data = rows + J * nr;
     x.columns = panel_columns(pass->gram, J);
@@ -218,7 +247,7 @@ static void add_diagonal_and_sides(const flsq_gram_pass *pass, const flsq_operan
     double *const beside = block(gram, node, J, gram->x_panels);
     const flsq_sides sides = {.y = z->target, .chunk = pass->kc, .farther = J == 0 && target_in_place(pass) ? pass->farther : 0,
                               .sums = gram->unit ? beside : NULL,
-                              .dots = beside + gram->unit * kernels->nr};
+                              .dots = beside + gram->unit * kernels->nr, .w = z->weigh};
     kernels->gram_diagonal(z->count, z->left + J * z->panel_stride, z->right + J * z->panel_stride, z->step,
                            panel_columns(gram, J), block(gram, node, J, J), &sides, ahead);
 }
@@ -257,7 +286,7 @@ void flsq_chunk_add_blocks(const flsq_gram_pass *pass, const flsq_operands *z, i
             kernels->gram_half_block(z->count, z->rows + I * kernels->nr, z->row_step, z->right, columns,
                                      block(gram, node, I, J), ahead);
         else
-            kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, columns,
+            kernels->gram_block(z->count, z->left + I * z->panel_stride, right, z->step, z->weigh, columns,
                                 block(gram, node, I, J), ahead);
     if (J < first || J >= last)
         return;
@@ -280,6 +309,11 @@ int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J)
     return FLSQ_MIN(J, pass->gram->left_panels) * kernels->block_sweeps[vectors] + kernels->diagonal_sweeps[vectors];
 }
 
+int64_t flsq_copy_sweeps(const flsq_gram_pass *pass)
+{
+    return pass->by_rows && !pass->in_place && flsq_is_shaped_by_rows(&pass->rows->x);
+}
+
 /* So much is on its way at a time that memory stays busy while a chunk of few columns, which takes less than its latency, is
  * multiplied.  Rows that one sweep reads, once, are asked for from L2 to L1, too, NEAR bytes before they are read; so much need
  * not be on its way then.  2026-12, Emerald Rapids, two threads, p = 16, % of the reading bandwidth: FAR = 16 KiB 78, with NEAR
@@ -291,7 +325,8 @@ void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps)
 {
     const flsq_matrix *const x = &pass->rows->x;
     const int64_t chunk = pass->kc * x->columns * (int64_t)sizeof(double);
-    const int packed = !pass->in_place || x->row_stride == pass->gram->kernels->nr * (int64_t)sizeof(double);
+    const int64_t step = pass->in_place ? x->row_stride / (int64_t)sizeof(double) : pass->step;
+    const int packed = !pass->by_rows || (step == pass->gram->kernels->nr && pass->rows->weights.data == NULL);
     pass->ahead = (flsq_ahead){0};
     if (x->columns == 0 || sweeps == 0)
         return;
@@ -341,20 +376,34 @@ flsq_ahead flsq_piece_ahead(const flsq_gram_pass *pass, int64_t row, int64_t cou
                         .sweeps = FLSQ_CEIL_DIV(count * x->row_stride, jump)};
 }
 
-int flsq_gram_is_in_place(const flsq_gram_pass *pass)
+int flsq_gram_is_by_rows(const flsq_gram_pass *pass)
 {
     const flsq_gram *const gram = pass->gram;
+    /* several panels are no emptier than such copies, and turned columns go into them faster: F order, p = 32 20.5 / 16.1 ms, 97
+     * 23.3 / 19.0 */
+    const int worth = gram->x_panels == 1 || pass->rows->weights.data != NULL ||
+                      (pass->scale == NULL && flsq_is_plain_f64(&pass->rows->x));
+    return worth && gram->sides && gram->p <= gram->kernels->in_place_columns && pass->transform == NULL;
+}
+
+int flsq_gram_is_in_place(const flsq_gram_pass *pass)
+{
     const flsq_matrix *const x = &pass->rows->x;
-    return gram->sides && gram->p <= gram->kernels->in_place_columns && pass->rows->weights.data == NULL &&
-           pass->scale == NULL && pass->transform == NULL && flsq_is_plain_f64(x) &&
-           (gram->x_panels == 1 || x->row_stride % FLSQ_SET_STRIDE != 0);
+    return pass->by_rows && pass->scale == NULL && flsq_is_plain_f64(x) &&
+           (pass->gram->x_panels == 1 || x->row_stride % FLSQ_SET_STRIDE != 0);
+}
+
+int64_t flsq_gram_row_step(const flsq_gram_pass *pass)
+{
+    const int64_t lanes = pass->gram->kernels->lanes, step = FLSQ_CEIL_DIV(pass->gram->p, lanes) * lanes;
+    return step * (int64_t)sizeof(double) % FLSQ_SET_STRIDE == 0 ? step + lanes : step;
 }
 
 int flsq_gram_is_half_packed(const flsq_gram_pass *pass)
 {
     const flsq_gram *const gram = pass->gram;
     return gram->sides && gram->x_panels > 1 && gram->p <= gram->kernels->half_columns && pass->scale == NULL &&
-           pass->transform == NULL && !pass->in_place && target_in_place(pass) && flsq_is_plain_f64(&pass->rows->x);
+           pass->transform == NULL && !pass->by_rows && target_in_place(pass) && flsq_is_plain_f64(&pass->rows->x);
 }
 
 int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
@@ -363,7 +412,7 @@ int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
     const flsq_matrix *const x = &pass->rows->x;
     if (!pass->in_place)
         return 0;
-    int64_t count = pass->panels == 1 && target_in_place(pass) ? end - row : FLSQ_MIN(pass->kc, end - row);
+    int64_t count = pass->panels == 1 && target_in_place(pass) && weights_in_place(pass) ? end - row : FLSQ_MIN(pass->kc, end - row);
     while (count > 0 && (x->rows - row - count) * x->row_stride < FLSQ_READ_PAST)
         count = (count - 1) / pass->kc * pass->kc;
     return count;

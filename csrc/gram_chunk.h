@@ -18,7 +18,9 @@ typedef struct flsq_gram_pass {
     int64_t kc;     /* rows multiplied at a time: FLSQ_KC */
     int64_t chunk;  /* rows a chunk has memory for: kc or a slab, or all of them when there are fewer */
     int64_t panels; /* packed: those of X, and of [1 | Y] unless they are summed beside X; in single precision pairs of them */
-    int in_place;   /* float64 rows of up to kernels->in_place_columns, unweighted: X is multiplied where it lies */
+    int by_rows;    /* up to kernels->in_place_columns: rows are multiplied and weighed as rows, copied so that they lie `step` */
+    int64_t step;   /* doubles apart, */
+    int in_place;   /* or, plain float64 rows of up to kernels->in_place_columns: X is multiplied where it lies */
     int half;       /* of more: a panel is packed when it is on the right, the left operand is read where it lies */
     flsq_ahead ahead; /* the first rows, to be asked for by the sweeps over a chunk */
     int64_t farther;  /* rows between the one that is multiplied and the one that is asked for */
@@ -37,6 +39,7 @@ typedef struct flsq_operands {
     const double *left, *right, *rows;
     int64_t panel_stride, step, row_step, count;
     const double *target, *weights; /* of the rows, when [1 | y] is summed beside X; weights NULL for none */
+    const double *weigh;            /* the same where the right operand has not been weighed yet, else NULL */
 } flsq_operands;
 
 /* Bytes of one chunk; then its layout in memory of that size, and the zeros and ones no packing writes. */
@@ -55,7 +58,10 @@ void flsq_count_lengths(const flsq_gram_pass *pass, const flsq_panels *raw, int6
  * weights.  With a transform `at` is a multiple of FLSQ_ROW_PADDING, up to the next of which rows are written. */
 void flsq_chunk_pack(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at, int64_t count);
 
-/* Whether the pass may multiply X where it lies: worth it for few columns. */
+/* Whether the pass multiplies rows as rows: worth it for few columns, whose panels would be mostly empty; how far apart it copies
+ * them; and whether it may read them where they lie. */
+int flsq_gram_is_by_rows(const flsq_gram_pass *pass);
+int64_t flsq_gram_row_step(const flsq_gram_pass *pass);
 int flsq_gram_is_in_place(const flsq_gram_pass *pass);
 /* How many rows from `row` on, of a leaf that ends at `end`, may be multiplied where they lie in one go: none, a chunk, or of
  * one panel several. */
@@ -65,6 +71,9 @@ int64_t flsq_rows_in_place(const flsq_gram_pass *pass, int64_t row, int64_t end)
 flsq_operands flsq_operands_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t at,
                                    int64_t count);
 flsq_operands flsq_operands_in_place(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count);
+/* Copies those rows, shaped; this may be one of the sweeps that ask. */
+flsq_operands flsq_operands_by_rows(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t row, int64_t count,
+                                    flsq_ahead *ahead);
 /* Packs panel J of those rows. */
 flsq_operands flsq_operands_half_packed(const flsq_gram_pass *pass, const flsq_chunk *c, int64_t J, int64_t row,
                                         int64_t count);
@@ -74,6 +83,7 @@ int flsq_gram_is_half_packed(const flsq_gram_pass *pass);
  * multiplied.  The first tells how often the products with panel J on the right walk down the rows of a chunk and ask, the
  * second prepares the pass for so many sweeps a chunk. */
 int64_t flsq_column_sweeps(const flsq_gram_pass *pass, int64_t J);
+int64_t flsq_copy_sweeps(const flsq_gram_pass *pass);
 void flsq_pass_look_ahead(flsq_gram_pass *pass, int64_t sweeps);
 flsq_ahead flsq_chunk_ahead(const flsq_gram_pass *pass, int64_t row, int64_t count);
 /* `count` rows of X from `row` on, to be asked for by as few sweeps over packed rows as may ask without delay. */

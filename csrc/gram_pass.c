@@ -37,6 +37,8 @@ static void sum_leaf(const void *job, void *scratch, int64_t leaf, double *node)
         flsq_operands z;
         if (in_place > 0) {
             z = flsq_operands_in_place(pass, &c, row, count);
+        } else if (pass->by_rows) {
+            z = flsq_operands_by_rows(pass, &c, row, count, &ahead);
         } else if (!pass->half) {
             flsq_chunk_pack(pass, &c, row, 0, count);
             z = flsq_operands_packed(pass, &c, row, 0, count);
@@ -54,7 +56,7 @@ static flsq_status row_parallel(flsq_gram *gram, flsq_gram_pass *pass, int n_thr
     int64_t sweeps = 0;
     for (int64_t J = 0; J < pass->panels; J++)
         sweeps += flsq_column_sweeps(pass, J);
-    flsq_pass_look_ahead(pass, sweeps);
+    flsq_pass_look_ahead(pass, sweeps + flsq_copy_sweeps(pass));
     flsq_leaves leaves = {.job = pass, .leaf = sum_leaf, .prepare = prepare_leaf,
                           .count = FLSQ_CEIL_DIV(pass->rows->x.rows, gram->block_rows)};
     const flsq_status status = flsq_chunk_add_bytes(pass, &leaves.scratch_bytes);
@@ -277,7 +279,9 @@ flsq_status flsq_gram_update(flsq_gram *gram, const flsq_rows *rows, int n_threa
             return status;
         }
     }
-    pass.in_place = !shared && flsq_gram_is_in_place(&pass);
+    pass.by_rows = !shared && flsq_gram_is_by_rows(&pass);
+    pass.step = flsq_gram_row_step(&pass);
+    pass.in_place = flsq_gram_is_in_place(&pass);
     pass.half = flsq_gram_is_half_packed(&pass);
     const int dealt = shared && flsq_columns_are_dealt(&pass, n_threads);
     pass.chunk = FLSQ_MIN(shared && !dealt ? FLSQ_SLAB_CHUNKS * kc : kc, n);

@@ -33,7 +33,7 @@ static void pack(const flsq_gram_pass *pass, const flsq_chunk *c, const flsq_mat
         return;
     }
     double copy[COPY_ROWS * FLSQ_MAX_NR];
-    const flsq_panels panel = {.base = copy, .stride = COPY_ROWS * nr, .count = 1};
+    const flsq_panels panel = {.base = copy, .stride = COPY_ROWS * nr, .count = 1, .step = nr};
     for (int64_t j = 0; j < a->columns; j += nr) {
         flsq_matrix part = *a;
         part.data = (const char *)a->data + j * a->col_stride;

@@ -25,21 +25,6 @@
 #include "internal.h"
 #include "optimizers.h"
 
-/* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
- * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Not both are. */
-typedef struct flsq_shaping {
-    const double *scale, *offset, *w;
-    double *weighted;
-} flsq_shaping;
-
-/* Copies rows x columns of source, starting at packed column `first`, into the panels.  Lanes outside
- * [first, first + columns) keep what they held. */
-typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
-                          int64_t panel_stride, int64_t first);
-/* The same for shaped values, from packed column 0 on; a vector may run past the last column of X. */
-typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
-                           int64_t panel_stride, const flsq_shaping *shaping);
-
 /* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
  * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
  * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
@@ -50,6 +35,23 @@ typedef struct flsq_ahead {
     int64_t pace, pairs, apart, jump, sweeps, nearer;
 } flsq_ahead;
 
+/* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
+ * and w[k] times that in the panels at `weighted`, which lie as the others do, unless w is NULL.  Unless ahead is NULL this is a
+ * sweep that asks for rows in one piece. */
+typedef struct flsq_shaping {
+    const double *scale, *offset, *w;
+    double *weighted;
+    flsq_ahead *ahead;
+} flsq_shaping;
+
+/* Copies rows x columns of source, starting at packed column `first`, into the panels, whose rows are `step` doubles apart.
+ * Lanes outside [first, first + columns) keep what they held. */
+typedef void flsq_pack_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                          int64_t panel_stride, int64_t step, int64_t first);
+/* The same for shaped values, from packed column 0 on; a vector may run past the last column of X. */
+typedef void flsq_shape_fn(const char *source, int64_t stride, int64_t rows, int64_t columns, double *panels,
+                           int64_t panel_stride, int64_t step, const flsq_shaping *shaping);
+
 /* sums[j] += sum_k b[k][j] (unless sums is NULL) and dots[j] += sum_k b[k][j]*y[k], j < columns rounded up to a
  * vector. */
 typedef struct flsq_sides {
@@ -57,6 +59,7 @@ typedef struct flsq_sides {
     int64_t chunk;   /* rows that are summed in registers before all their sums, C too, are added to what is there */
     int64_t farther; /* rows behind those at hand that are asked for, of y alone; 0 for none */
     double *sums, *dots;
+    const double *w; /* weights of the rows, where they are not in the right operand already; NULL for none */
 } flsq_sides;
 
 /* Groups of eight rows where they lie.  Vectors are read past the last column, whatever lies there. */
@@ -110,8 +113,11 @@ struct flsq_kernels {
      * ..._columns: elements of a column lie side by side, stride = bytes between columns. */
     flsq_pack_fn *pack_rows_f64, *pack_rows_f32, *pack_columns_f64, *pack_columns_f32;
     flsq_shape_fn *shape_rows_f64, *shape_rows_f32;
-    /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector */
-    void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel);
+    /* target[k] := source[k]*scale - offset for elements side by side */
+    void (*shape_column_f64)(const char *source, int64_t count, double scale, double offset, double *target);
+    void (*shape_column_f32)(const char *source, int64_t count, double scale, double offset, double *target);
+    /* panel[k][j] := panel[k][j]*scale[j] - offset[j], j < columns rounded up to a vector; its rows are `step` doubles apart */
+    void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel, int64_t step);
     /* target[k][j] := w[k]*source[k][j], likewise; target may be source */
     void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
     /* panel[k] := the sum of the last `window` rows up to factor[k]*panel[k], likewise, for rows that begin `at` rows into a block
@@ -121,13 +127,14 @@ struct flsq_kernels {
                         double *until, double *panel);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
-     * `step` doubles apart: NR for packed panels. */
-    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
-                       flsq_ahead *ahead);
+     * `step` doubles apart: NR for packed panels.  Unless w is NULL the rows of b are weighed with it first. */
+    void (*gram_block)(int64_t rows, const double *a, const double *b, int64_t step, const double *w, int64_t columns,
+                       double *c, flsq_ahead *ahead);
     /* the same for a packed panel b alone; the rows of a lie `step` doubles apart */
     void (*gram_half_block)(int64_t rows, const double *a, int64_t step, const double *b, int64_t columns, double *c,
                             flsq_ahead *ahead);
-    /* gram_block for a and b of one panel: only i <= j is promised.  Unless sides is NULL, also what stands beside it. */
+    /* gram_block for a and b of one panel: only i <= j is promised.  Unless sides is NULL, also what stands beside it.  With
+     * sides->w, or where step is not NR, a and b are the same rows. */
     void (*gram_diagonal)(int64_t rows, const double *a, const double *b, int64_t step, int64_t columns, double *c,
                           const flsq_sides *sides, flsq_ahead *ahead);
     /* sums := {sum_k w[k], sum_k w[k]*y[k], sum_k w[k]*y[k]²}, with w = 1 where it is NULL */

@@ -21,7 +21,8 @@ enum { NORM, INVERSE_NORM, SMALLEST_PIVOT, HALF, RSS, LANE_NUMBERS };
 static int64_t chunk_rows(const flsq_kernels *kernels, int64_t columns, int64_t rows)
 {
     const int64_t row_bytes = (columns + 1) * kernels->lanes * (int64_t)sizeof(double);
-    return FLSQ_MIN(FLSQ_MAX(FLSQ_LANES_BYTES / row_bytes / FLSQ_LANE_CHAINS * FLSQ_LANE_CHAINS, 16), FLSQ_MAX(rows, 1));
+    const int64_t most = FLSQ_LANES_BYTES(kernels->lanes, columns) / row_bytes / FLSQ_LANE_CHAINS * FLSQ_LANE_CHAINS;
+    return FLSQ_MIN(FLSQ_MAX(most, 16), FLSQ_MAX(rows, 1));
 }
 
 enum { PIECES = 5 };

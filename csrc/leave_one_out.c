@@ -60,7 +60,8 @@ static flsq_status lay_out(const loo_pass *pass, char *memory, loo_chunk *c, int
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (loo_chunk){.left = {pieces[0], stride, pass->left}, .modes = {pieces[1], stride, pass->modes},
+    *c = (loo_chunk){.left = {pieces[0], stride, pass->left, pass->kernels->nr},
+                     .modes = {pieces[1], stride, pass->modes, pass->kernels->nr},
                      .leverage = pieces[2], .error = pieces[3], .target = pieces[4], .weights = pieces[5]};
     *bytes = total;
     return FLSQ_OK;
@@ -123,7 +124,7 @@ static void sum_chunk(const loo_pass *pass, const loo_chunk *c, int64_t row, int
     flsq_pack_matrix(kernels, &rows->x, row, count, &c->left, 0);
     for (int64_t J = 0; pass->scale != NULL && J < pass->left; J++)
         kernels->affine(count, FLSQ_MIN(nr, pass->p - J * nr), pass->scale + J * nr, pass->offset + J * nr,
-                        c->left.base + J * c->left.stride);
+                        c->left.base + J * c->left.stride, nr);
     find_leverages(pass, c, count);
     for (int64_t t = 0; t < pass->k; t++) {
         flsq_read_column(&rows->y, t, row, count, c->target);

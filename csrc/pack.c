@@ -134,15 +134,16 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
     const int is_f64 = a->dtype == FLSQ_F64, is_float = is_f64 || a->dtype == FLSQ_F32;
     if (is_float && a->col_stride == item && a->columns > 1) {
         (is_f64 ? kernels->pack_rows_f64 : kernels->pack_rows_f32)(source, a->row_stride, count, a->columns,
-                                                                   panels->base, panels->stride, first);
+                                                                   panels->base, panels->stride, panels->step, first);
     } else if (is_float && a->row_stride == item) {
         (is_f64 ? kernels->pack_columns_f64 : kernels->pack_columns_f32)(source, a->col_stride, count, a->columns,
-                                                                         panels->base, panels->stride, first);
+                                                                         panels->base, panels->stride, panels->step,
+                                                                         first);
     } else {
         for (int64_t j = 0; j < a->columns; j++) {
             const int64_t c = first + j;
             runs[a->dtype](source + j * a->col_stride, a->row_stride, count,
-                           panels->base + c / nr * panels->stride + c % nr, nr);
+                           panels->base + c / nr * panels->stride + c % nr, panels->step);
         }
     }
 }
@@ -152,19 +153,26 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
 {
     double *const plain = panels->base + J * panels->stride, *const weighed = shaping->weighted + J * panels->stride;
     if (shaping->scale != NULL)
-        kernels->affine(count, columns, shaping->scale + J * kernels->nr, shaping->offset + J * kernels->nr, plain);
+        kernels->affine(count, columns, shaping->scale + J * kernels->nr, shaping->offset + J * kernels->nr, plain,
+                        panels->step);
+    FLSQ_ASSERT(shaping->w == NULL || panels->step == kernels->nr);
     if (shaping->w != NULL)
         kernels->weigh(count, columns, shaping->w, plain, weighed);
+}
+
+int flsq_is_shaped_by_rows(const flsq_matrix *a)
+{
+    return (a->dtype == FLSQ_F64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && a->columns > 0;
 }
 
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping)
 {
     const int64_t nr = kernels->nr;
-    const int is_f64 = a->dtype == FLSQ_F64, shaped = shaping->scale != NULL || shaping->w != NULL;
-    if (shaped && (is_f64 || a->dtype == FLSQ_F32) && a->col_stride == itemsize[a->dtype] && count > 0 && a->columns > 0) {
+    const int is_f64 = a->dtype == FLSQ_F64;
+    if (flsq_is_shaped_by_rows(a) && count > 0) {
         (is_f64 ? kernels->shape_rows_f64 : kernels->shape_rows_f32)(element(a, row, 0), a->row_stride, count, a->columns,
-                                                                     panels->base, panels->stride, shaping);
+                                                                     panels->base, panels->stride, panels->step, shaping);
         return;
     }
     flsq_pack_matrix(kernels, a, row, count, panels, 0);
@@ -183,6 +191,19 @@ void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t
 void flsq_read_row(const flsq_matrix *a, int64_t row, double *out)
 {
     runs[a->dtype](element(a, row, 0), a->col_stride, a->columns, out, 1);
+}
+
+void flsq_shape_column(const flsq_kernels *kernels, const flsq_matrix *a, int64_t column, int64_t row, int64_t count,
+                       double scale, double offset, double *out)
+{
+    const char *source = element(a, row, column);
+    const int is_f64 = a->dtype == FLSQ_F64;
+    if ((is_f64 || a->dtype == FLSQ_F32) && a->row_stride == itemsize[a->dtype]) {
+        (is_f64 ? kernels->shape_column_f64 : kernels->shape_column_f32)(source, count, scale, offset, out);
+        return;
+    }
+    runs[a->dtype](source, a->row_stride, count, out, 1);
+    kernels->shape_column_f64((const char *)out, count, scale, offset, out);
 }
 
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)

@@ -14,6 +14,7 @@ typedef struct flsq_panels {
     double *base;
     int64_t stride; /* doubles between panels */
     int64_t count;
+    int64_t step; /* doubles between rows: NR, or what kernels that read rows where they lie can be told */
 } flsq_panels;
 
 int64_t flsq_panels_stride(const flsq_kernels *kernels, int64_t rows);
@@ -27,6 +28,8 @@ void flsq_pack_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t
  * behind the last column may receive anything, NaN too. */
 void flsq_shape_matrix(const flsq_kernels *kernels, const flsq_matrix *a, int64_t row, int64_t count,
                        const flsq_panels *panels, const flsq_shaping *shaping);
+/* Whether it does so in one go, row by row. */
+int flsq_is_shaped_by_rows(const flsq_matrix *a);
 /* `count` rows of the first `columns` columns of panel J, packed before, shaped where they are. */
 void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int64_t columns, const flsq_panels *panels,
                       const flsq_shaping *shaping);
@@ -37,6 +40,9 @@ void flsq_pad_affine(const flsq_rows *rows, int64_t length, int64_t targets, dou
 void flsq_read_row(const flsq_matrix *a, int64_t row, double *out);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
+/* out[i] := a[row + i, column]*scale - offset */
+void flsq_shape_column(const flsq_kernels *kernels, const flsq_matrix *a, int64_t column, int64_t row, int64_t count,
+                       double scale, double offset, double *out);
 /* The same numbers where they lie, if the column is plain, else copied to memory. */
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory);
 /* float64 rows that are contiguous and aligned, so that kernels can read them where they lie. */

@@ -59,8 +59,8 @@ static flsq_status lay_out(const residual_pass *pass, char *memory, residual_chu
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (residual_chunk){.left = {pieces[0], stride, pass->left_panels},
-                          .targets = {pieces[1], stride, pass->target_panels},
+    *c = (residual_chunk){.left = {pieces[0], stride, pass->left_panels, pass->kernels->nr},
+                          .targets = {pieces[1], stride, pass->target_panels, pass->kernels->nr},
                           .weighted = pieces[2], .r = pieces[3], .weights = pieces[4]};
     *bytes = total;
     return FLSQ_OK;
@@ -84,7 +84,7 @@ static void apply_affine(const residual_pass *pass, const flsq_panels *panels, i
     if (pass->scale != NULL)
         for (int64_t J = 0; J < panels->count; J++)
             pass->kernels->affine(count, FLSQ_MIN(nr, columns - J * nr), pass->scale + first + J * nr,
-                                  pass->offset + first + J * nr, panels->base + J * panels->stride);
+                                  pass->offset + first + J * nr, panels->base + J * panels->stride, nr);
 }
 
 /* Rows [row, row + count), packed or, when `x` is not NULL, where they lie. */
@@ -145,7 +145,7 @@ static void wide_chunk(const residual_pass *pass, const residual_chunk *c, int64
             wr = c->weighted;
         }
         for (int64_t I = 0; I < left; I++)
-            kernels->gram_block(count, c->left.base + I * c->left.stride, wr, nr, columns,
+            kernels->gram_block(count, c->left.base + I * c->left.stride, wr, nr, NULL, columns,
                                 node + (J * left + I) * nr * nr, &nothing);
         kernels->dot_columns(count, wr, r, rss + J * nr);
     }
@@ -227,6 +227,9 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
         status = flsq_size_add(&size, tree.node_length, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_size_add(&size, 2 * (length + targets), sizeof(double));
+    const int64_t near = leaves.count == 1 && status == FLSQ_OK ? flsq_tree_node_doubles(&tree) : 0; /* of the only leaf */
+    if (status == FLSQ_OK)
+        status = flsq_size_add(&size, near, sizeof(double));
     if (status == FLSQ_OK)
         status = flsq_arena_open(&arena, size);
     if (status != FLSQ_OK)
@@ -234,6 +237,7 @@ flsq_status flsq_residual(const flsq_kernels *kernels, const flsq_rows *rows, co
     double *const packed = flsq_arena_take(&arena, coefficients, sizeof(double));
     double *const total = flsq_arena_take(&arena, tree.node_length, sizeof(double));
     double *const scale = flsq_arena_take(&arena, 2 * (length + targets), sizeof(double));
+    tree.near = near > 0 ? flsq_arena_take(&arena, near, sizeof(double)) : NULL;
     pack_coefficients(&pass, b, packed);
     pass.b = packed;
     if (affine) {

@@ -25,8 +25,8 @@ flsq_status flsq_score_lay_out(const flsq_score_pass *pass, char *memory, flsq_s
         if (status != FLSQ_OK)
             return status;
     }
-    *c = (flsq_score_chunk){.left = {pieces[0], stride, pass->left_panels},
-                       .scores = {pieces[transformed], stride, pass->score_panels},
+    *c = (flsq_score_chunk){.left = {pieces[0], stride, pass->left_panels, pass->kernels->nr},
+                       .scores = {pieces[transformed], stride, pass->score_panels, pass->kernels->nr},
                        .e = pieces[2], .h = pieces[3], .factor = pieces[4], .weights = pieces[5]};
     *bytes = total;
     return FLSQ_OK;
@@ -152,7 +152,7 @@ void flsq_score_products(const flsq_score_pass *pass, const flsq_panels *scores,
         const int64_t columns = flsq_score_columns(pass, J);
         const flsq_sides sides = {.y = units, .chunk = count, .dots = beside + J * kernels->nr};
         for (int64_t I = 0; I < J; I++)
-            kernels->gram_block(count, scores->base + I * scores->stride, right, kernels->nr, columns,
+            kernels->gram_block(count, scores->base + I * scores->stride, right, kernels->nr, NULL, columns,
                                 block(pass, node, I, J), &ahead);
         kernels->gram_diagonal(count, right, right, kernels->nr, columns, block(pass, node, J, J),
                                pass->aside ? &sides : NULL, &ahead);

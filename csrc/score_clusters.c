@@ -45,7 +45,7 @@ static flsq_status lay_out(const cluster_pass *job, char *memory, cluster_chunk 
     }
     if (status != FLSQ_OK)
         return status;
-    c->sums = (flsq_panels){(double *)pieces[0], stride, pass->score_panels};
+    c->sums = (flsq_panels){(double *)pieces[0], stride, pass->score_panels, pass->kernels->nr};
     c->x = pieces[1], c->y = pieces[2], c->weights = pieces[3];
     c->filled = 0;
     *bytes = total;

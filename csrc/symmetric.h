@@ -21,6 +21,9 @@ void flsq_symmetric_diagonal(const flsq_symmetric *a, double *diagonal);
 /* tile (nr x nr) := sign * (D M D)[I*nr.., J*nr..], I <= J; zero below the diagonal; beyond n, sign * identity. */
 void flsq_symmetric_tile(const flsq_symmetric *a, int64_t nr, int64_t I, int64_t J, double sign, double *tile);
 
+/* The same up to row and column n, on both sides of the diagonal, and nothing beyond. */
+void flsq_symmetric_part(const flsq_symmetric *a, int64_t nr, int64_t I, int64_t J, double sign, double *tile);
+
 /* r (leading dimension ldr, may be M itself): the upper triangle of R with RᵀR = D M D; below it nothing is written.
  * row_sums, unless NULL: n, sum_j |(D M D)_ij|.  *pivot: the first failing row, or -1. */
 flsq_status flsq_cholesky_of(const flsq_kernels *kernels, const flsq_symmetric *a, int n_threads, double *r, int64_t ldr,

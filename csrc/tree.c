@@ -26,7 +26,7 @@ flsq_status flsq_tree_reserve(flsq_tree *tree, int64_t leaves)
         return FLSQ_TOO_LARGE;
     for (int l = 0; total >> l; l++) {
         if (tree->level[l] == NULL)
-            tree->level[l] = flsq_allocate((int64_t)node_bytes(tree));
+            tree->level[l] = l == 0 && tree->near != NULL ? tree->near : flsq_allocate((int64_t)node_bytes(tree));
         if (tree->level[l] == NULL)
             return FLSQ_NO_MEMORY;
     }
@@ -147,7 +147,8 @@ flsq_status flsq_tree_copy(const flsq_tree *tree, flsq_tree *copy)
 void flsq_tree_release(flsq_tree *tree)
 {
     for (int l = 0; l < FLSQ_TREE_LEVELS && tree->level[l] != NULL; l++) /* made from 0 on, without gaps */
-        flsq_release(tree->level[l]);
+        if (tree->level[l] != tree->near)
+            flsq_release(tree->level[l]);
     memset(tree, 0, sizeof *tree);
 }
 

@@ -25,7 +25,8 @@ typedef struct flsq_tree {
     int64_t node_length;              /* sums in a node, of at most INT64_MAX / 32 */
     int carries;                      /* whether errors follow them */
     int64_t leaves;                   /* merged so far: bit l is set where level[l] is in use */
-    double *level[FLSQ_TREE_LEVELS];  /* allocated when first needed */
+    double *level[FLSQ_TREE_LEVELS];  /* allocated when first needed, */
+    double *near;                     /* but the first is this memory of the caller's, unless it is NULL */
 } flsq_tree;
 
 /* Doubles of a node with its errors. */

@@ -38,7 +38,7 @@ static flsq_status lay_out(const twofold_pass *pass, char *memory, twofold_chunk
         status = flsq_size_add(bytes, pass->chunk, sizeof(double));
     }
     if (status == FLSQ_OK)
-        *c = (twofold_chunk){.panels = {(double *)memory, stride, pass->panels}, .r = columns[0], .r_low = columns[1],
+        *c = (twofold_chunk){.panels = {(double *)memory, stride, pass->panels, pass->kernels->nr}, .r = columns[0], .r_low = columns[1],
                              .wr = columns[2], .wr_low = columns[3], .weights = columns[4]};
     return status;
 }
@@ -59,7 +59,7 @@ static void apply_scale(const twofold_pass *pass, const flsq_panels *panels, int
     const double zero[FLSQ_MAX_NR] = {0};
     for (int64_t J = 0; pass->rows->scale != NULL && J < panels->count; J++)
         pass->kernels->affine(count, FLSQ_MIN(nr, pass->lead - J * nr), pass->scale + J * nr, zero,
-                              panels->base + J * panels->stride);
+                              panels->base + J * panels->stride, nr);
 }
 
 enum { TOGETHER = 8 }; /* rows, while which as many of the next chunk are asked for */

@@ -66,6 +66,14 @@ INLINE vec load(const double *p) { return *(const loose_vec *)p; }
 INLINE void store(double *p, vec v) { *(loose_vec *)p = v; }
 INLINE vec broadcast(double x) { return x - (vec){0}; }
 
+/* w*x, rounded before it is used: what it enters must not take it for a term of a multiply-add of its own. */
+INLINE vec weighed(vec x, vec w)
+{
+    vec product = x * w;
+    IN_REGISTER(product);
+    return product;
+}
+
 /* Sum of the lanes, halves first: (l0 + l2) + (l1 + l3) for four lanes. */
 typedef double pair_vec __attribute__((vector_size(16)));
 #if FLSQ_VL == 8
@@ -201,6 +209,8 @@ const flsq_kernels NAME(kernels) = {
     .pack_columns_f32 = pack_columns_f32,
     .shape_rows_f64 = shape_rows_f64,
     .shape_rows_f32 = shape_rows_f32,
+    .shape_column_f64 = shape_column_f64,
+    .shape_column_f32 = shape_column_f32,
     .affine = affine,
     .weigh = weigh,
     .moving_sums = moving_sums,

@@ -8,11 +8,12 @@
     for (int64_t k = 0; k < rows; k++)                                                                             \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++) {                                                                           \
-            double *const entry = panel + k * NR + v * FLSQ_VL;                                                    \
+            double *const entry = panel + k * step + v * FLSQ_VL;                                                  \
             store(entry, load(entry) * load(scale + v * FLSQ_VL) - load(offset + v * FLSQ_VL));                    \
         }
 
-static void affine(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel)
+static void affine(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel,
+                   int64_t step)
 {
     SWITCH_VECTORS(VECTORS(columns), AFFINE)
 }

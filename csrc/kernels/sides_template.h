@@ -32,6 +32,7 @@
 /* Vectors of the right operand: in registers already, or from memory. */
 #define REGISTER_OPERAND(v) right_vector[v]
 #define MEMORY_OPERAND(v) load(right + (v) * FLSQ_VL)
+#define WEIGHED_OPERAND(v) weighed(load(right + (v) * FLSQ_VL), weight)
 
 #if defined(FLSQ_SIDE_VECTOR)
 #define SIDE_VECTOR(sum, dot, target, x) FLSQ_SIDE_VECTOR(sum, dot, target, x)
@@ -55,14 +56,18 @@
     }
 
 /* A sweep of their own, too short to ask for anything. */
-#define SIDE_SUMS(nv, QUIET_SWEEP)                                                                                 \
+#define SIDE_WEIGHT                                                                                                \
+    const vec weight = w != NULL ? broadcast(*w_row++) : (vec){0};                                                 \
+    (void)weight;
+#define SIDE_SUMS(nv, QUIET_SWEEP, OPERAND)                                                                        \
     {                                                                                                              \
         ZERO_SIDES(nv);                                                                                            \
-        const double *y_row = y;                                                                                   \
+        const double *y_row = y, *w_row = w;                                                                       \
+        (void)w_row;                                                                                               \
         if (sides->sums != NULL)                                                                                   \
-            QUIET_SWEEP(b, b, SIDES_ROW(nv, MEMORY_OPERAND, *y_row++, 2))                                          \
+            QUIET_SWEEP(b, b, SIDE_WEIGHT SIDES_ROW(nv, OPERAND, *y_row++, 2))                            \
         else                                                                                                       \
-            QUIET_SWEEP(b, b, DOTS_ROW(nv, MEMORY_OPERAND, *y_row++, 2))                                           \
+            QUIET_SWEEP(b, b, SIDE_WEIGHT DOTS_ROW(nv, OPERAND, *y_row++, 2))                             \
         STORE_SIDES(nv)                                                                                            \
     }
 

@@ -200,6 +200,14 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
         IN_REGISTER(right_vector[v]);                                                                              \
     }
 
+/* The same times the weight of the row, which w_row moves on to the next from. */
+#define LOAD_WEIGHED(first, nv)                                                                                    \
+    LOAD_RIGHT(first, nv)                                                                                          \
+    const vec weight = broadcast(*w_row++);                                                                        \
+    UNROLL                                                                                                         \
+    for (int v = (first); v < (nv); v++)                                                                           \
+        right_vector[v] = weighed(right_vector[v], weight);
+
 /* acc[i][v] += left[i*left_lane] * right[v*VL ..], i < mr, v < nv: mr*nv independent chains. */
 #define TILE_ROW(mr, nv, left_lane)                                                                                \
     LOAD_RIGHT(0, nv)                                                                                              \
@@ -208,6 +216,28 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
         const vec factor = broadcast(left[i * (left_lane)]);                                                       \
         UNROLL                                                                                                     \
         for (int v = 0; v < (nv); v++)                                                                             \
+            MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                      \
+    }
+
+/* The same for weighed rows: the weight goes with the operand of the larger column, which is the left one where sides have
+ * been changed. */
+#define WEIGHED_RIGHT_ROW(mr)                                                                                      \
+    LOAD_WEIGHED(0, FLSQ_NV)                                                                                       \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (mr); i++) {                                                                               \
+        const vec factor = broadcast(left[i]);                                                                     \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < FLSQ_NV; v++)                                                                          \
+            MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                      \
+    }
+#define WEIGHED_LEFT_ROW(mr)                                                                                       \
+    LOAD_RIGHT(0, FLSQ_NV)                                                                                         \
+    const vec weight = broadcast(*w_row++);                                                                        \
+    UNROLL                                                                                                         \
+    for (int i = 0; i < (mr); i++) {                                                                               \
+        const vec factor = weighed(broadcast(left[i]), weight);                                                    \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < FLSQ_NV; v++)                                                                          \
             MULTIPLY_ADD(acc[i][v], factor, right_vector[v]);                                                      \
     }
 

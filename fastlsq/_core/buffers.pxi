@@ -4,6 +4,8 @@
 # Python buffers as flsq_matrix, and statuses as exceptions.
 from sys import byteorder
 
+from cython cimport freelist
+
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 
@@ -32,6 +34,7 @@ cdef dict DTYPES = {
 cdef bytes NATIVE = b"@=^" + (b"<" if byteorder == "little" else b">")
 
 
+@freelist(8)
 cdef class Matrix:
     """A user's array held for reading: 2-D as it is, 1-D as one column."""
 
@@ -39,12 +42,13 @@ cdef class Matrix:
     cdef bint held
     cdef flsq_matrix view
 
-    def __cinit__(self, array):
-        PyObject_GetBuffer(array, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
+    def __cinit__(self, array, bint is_f64=False):
+        # to describe the elements of an array costs NumPy as much as all the rest of its buffer
+        PyObject_GetBuffer(array, &self.buffer, PyBUF_STRIDES if is_f64 else PyBUF_STRIDES | PyBUF_FORMAT)
         self.held = True
         if self.buffer.ndim not in (1, 2):
             raise ValueError("expected a 1-D or 2-D array")
-        if self.buffer.format[0] == c"d" and self.buffer.format[1] == 0:
+        if is_f64 or (self.buffer.format[0] == c"d" and self.buffer.format[1] == 0):
             self.view.dtype = FLSQ_F64
         else:
             code = DTYPES.get((self.buffer.format.lstrip(NATIVE), self.buffer.itemsize))
@@ -62,6 +66,7 @@ cdef class Matrix:
             PyBuffer_Release(&self.buffer)
 
 
+@freelist(8)
 cdef class Rows:
     """One block of observations: X, Y, weights and the scale and offset of their columns."""
 
@@ -69,11 +74,11 @@ cdef class Rows:
     cdef const double[::1] scale, offset
     cdef flsq_rows view
 
-    def __cinit__(self, x, y, weights, scale, offset, bint unit):
-        self.x = Matrix(x)
+    def __cinit__(self, x, y, weights, scale, offset, bint unit, bint is_f64=False):
+        self.x = Matrix(x, is_f64)
         self.view.x = self.x.view
         if y is not None:
-            self.y = Matrix(y)
+            self.y = Matrix(y, is_f64)
             self.view.y = self.y.view
             if self.view.y.rows != self.view.x.rows:
                 raise ValueError("x and y differ in rows")

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 _Floats = NDArray[np.float64]
 
 class Matrix:
-    def __new__(cls, array: Any) -> Self: ...
+    def __new__(cls, array: Any, is_f64: bool = False) -> Self: ...
 
 class Rows:
-    def __new__(cls, x: Any, y: Any, weights: Any, scale: Any, offset: Any, unit: bool) -> Self: ...
+    def __new__(
+        cls, x: Any, y: Any, weights: Any, scale: Any, offset: Any, unit: bool, is_f64: bool = False
+    ) -> Self: ...
 
 class Moments:
     p: int
@@ -189,6 +191,7 @@ class Factor:
         self, transform: _Floats, whole: _Floats, scale: _Floats, trace: float, condition: float
     ) -> Factor: ...
     def solve(self, g: _Floats, kernel: str | None = None) -> _Floats: ...
+    def kept(self) -> tuple[_Floats, _Floats, str]: ...
 
 def may_need_one_pass(n: int, p: int, k: int) -> bool: ...
 def pivot_noise(n: int) -> float: ...
@@ -216,7 +219,7 @@ def refine(
 def lstsq(
     a: Any, b: Any, threads: int | None, resolve: Callable[[], int], unrefined: bool = False
 ) -> (
-    tuple[_Floats, _Floats, Factor, int, float, int]
+    tuple[_Floats, _Floats | np.float64, Factor, int, float, int]
     | tuple[_Floats, _Floats, Orthogonal, str, int]
     | tuple[Moments, str, int]
     | None

@@ -7,6 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 cdef object new_array = numpy.empty
+cdef object float64 = numpy.float64
 
 
 cdef dict REASONS = {
@@ -43,18 +44,21 @@ cdef class Factor:
     """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
 
     cdef flsq_factor view
-    cdef readonly object scale, active, transform, whole
+    cdef const flsq_kernels *kernels # that made it in one call, which keeps
+    cdef double *answer              # the answer, k of rss behind it, or NULL
+    cdef int64_t targets
+    cdef readonly object active, transform, whole
     cdef const int64_t[::1] indices
 
     def __cinit__(self, int64_t n, active=None, bint has_r=True):
-        self.scale = new_array(n)
         self.view.pivot = -1
         self.view.n = n
-        self.view.scale = own_data(self.scale)
         # not an array: of those NumPy asks for pages of 2 MiB, and half of the square is never touched
-        self.view.r = <double *> malloc(n * n * sizeof(double)) if has_r and n < MOST_COLUMNS else NULL
-        if self.view.r == NULL and has_r and n > 0:
+        if n < MOST_COLUMNS:
+            self.view.scale = <double *> malloc((1 + (n if has_r else 0)) * n * sizeof(double))
+        if self.view.scale == NULL and n > 0:
             raise MemoryError(f"no memory for a factor of {n} columns")
+        self.view.r = self.view.scale + n if has_r else NULL
         self.active = active
         if active is not None and n > 0:
             self.indices = active
@@ -63,7 +67,36 @@ cdef class Factor:
             self.view.active = &self.indices[0]
 
     def __dealloc__(self):
-        free(self.view.r)
+        free(self.view.scale)
+        free(self.answer)
+
+    cdef int keep(self, const flsq_kernels *kernels, int64_t k, const double *x, const double *rss) except -1:
+        cdef int64_t entries = self.view.n * k
+        if self.answer == NULL:
+            self.answer = <double *> malloc((entries + k) * sizeof(double))
+        if self.answer == NULL:
+            raise MemoryError("no memory for a copy of the answer")
+        memcpy(self.answer, x, entries * sizeof(double))
+        memcpy(self.answer + entries, rss, k * sizeof(double))
+        self.kernels, self.targets = kernels, k
+        return 0
+
+    def kept(self):
+        """(x (p, k), rss (k,), name of the kernels) of one call, whose own arrays are the user's to change."""
+        cdef int64_t n = self.view.n, k = self.targets
+        if self.answer == NULL:
+            raise ValueError("no answer was kept")
+        x, rss = new_array((n, k)), new_array(k)
+        memcpy(own_data(x), self.answer, n * k * sizeof(double))
+        memcpy(own_data(rss), self.answer + n * k, k * sizeof(double))
+        return x, rss, flsq_kernels_name(self.kernels).decode()
+
+    @property
+    def scale(self):
+        """Diagonal of D, a new array."""
+        scale = new_array(self.view.n)
+        memcpy(own_data(scale), self.view.scale, self.view.n * sizeof(double))
+        return scale
 
     @property
     def r(self):
@@ -105,7 +138,7 @@ cdef class Factor:
         ones.
         """
         cdef Factor other = Factor(self.view.n, self.active)
-        cdef int64_t n = self.view.n
+        cdef int64_t n = self.view.n, i
         if transform.shape != (n, n) or whole.shape != (n, n) or scale.shape != (n,):
             raise ValueError("sizes differ")
         memcpy(other.view.r, self.view.r, n * n * sizeof(double))
@@ -113,7 +146,9 @@ cdef class Factor:
         other.view.transform = own_data(other.transform)
         other.whole = numpy.array(whole, order="C")
         other.view.whole = own_data(other.whole)
-        numpy.copyto(other.scale, scale)
+        cdef double[::1] factors = scale
+        for i in range(n):
+            other.view.scale[i] = factors[i]
         other.view.norm1, other.view.trace, other.view.condition = self.view.norm1, trace, condition
         other.view.roundoff, other.view.pivot = self.view.roundoff, -1
         return other
@@ -214,15 +249,16 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 
 
 def lstsq(a, b, threads, resolve, bint unrefined=False):
-    """Rung 1 in one call for float64 a (n, p), b (n,) or (n, k): (x, rss, Factor, passes, backward_error, n_threads).
+    """Rung 1 in one call for arrays a (n, p), b (n,) or (n, k) of native float64, which the caller has seen to: (x, rss, Factor,
+    passes, backward_error, n_threads), where rss of a vector b is a number and the factor keeps x and rss.
 
     Where rung 1 does not certify a small problem, (x, rss, Orthogonal, reason, reads of the rows), of a large one
     (Moments, reason, reads of the rows); None for anything that is not of that kind.
     Where threads is None, resolve() gives their number; it is not asked for a small problem.
     """
-    cdef Rows rows = Rows(a, b, None, None, None, False)
+    cdef Rows rows = Rows(a, b, None, None, None, False, True)
     cdef int64_t n = rows.view.x.rows, p = rows.view.x.columns, k = rows.view.y.columns
-    if rows.view.x.dtype != FLSQ_F64 or rows.view.y.dtype != FLSQ_F64 or n == 0 or p == 0 or k == 0:
+    if n == 0 or p == 0 or k == 0:
         return None
     if n < p and not flsq_is_for_qr(n, p, k):
         return None
@@ -235,13 +271,18 @@ def lstsq(a, b, threads, resolve, bint unrefined=False):
     cdef flsq_report report
     cdef flsq_status status
     cdef flsq_gram *left = NULL
-    rss = new_array(k)
-    if rows.y.buffer.ndim == 2:
-        x = new_array((p, k))
-    else:
+    cdef bint is_vector = rows.y.buffer.ndim == 1
+    cdef double one
+    cdef double *rss_out = &one # an array only where there are several, or QR gives one
+    rss = None
+    if is_vector:
         x = new_array(p)
+    else:
+        x = new_array((p, k))
+    if n < p or not is_vector:
+        rss = new_array(k)
+        rss_out = own_data(rss)
     cdef double *x_out = own_data(x)
-    cdef double *rss_out = own_data(rss)
     if n < p:
         found = Orthogonal(n, p)
         if not (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
@@ -255,11 +296,15 @@ def lstsq(a, b, threads, resolve, bint unrefined=False):
         moments, reason = Moments(p, k, False).take(left), factor.reason(report.verdict, &report)
         reads = report.passes + 1
         if report.verdict != FLSQ_OUT_OF_RANGE and flsq_is_for_qr(n, p, k):
+            if rss is None:
+                rss = new_array(k)
+                rss_out = own_data(rss)
             found = Orthogonal(n, p)
             if (<Orthogonal> found).solve(kernels, &rows.view, x_out, rss_out):
                 return x, rss, found, reason, reads + found.passes
         return moments, reason, reads
-    return x, rss, factor, report.passes, report.backward_error, n_threads
+    factor.keep(kernels, k, x_out, rss_out)
+    return x, float64(one) if is_vector else rss, factor, report.passes, report.backward_error, n_threads
 
 
 def refine_fully(a, b, Factor factor, x, double[::1] rss, int n_threads):
@@ -275,6 +320,7 @@ def refine_fully(a, b, Factor factor, x, double[::1] rss, int n_threads):
     with nogil:
         status = flsq_refine_fully(kernels, &rows.view, &factor.view, n_threads, x_out, &rss[0], &full)
     check(status)
+    factor.keep(kernels, k, x_out, &rss[0])
     return full.passes, full.change, full.last
 
 

@@ -52,21 +52,26 @@ class LstsqResult:
     __slots__ = ("_info", "_s", "rank", "residues", "rss", "x")
 
     def __init__(self, x: NDArray[Any], residues: Any, rank: Any, s: Any, rss: Any, info: Any) -> None:
-        """`s` and `info` may be functions that make them: to make them costs as much as a tiny problem."""
+        """`s` and `info` may be functions that make them, or what `_in_one_call` kept for that: to make them costs as
+        much as a tiny problem."""
         self.x, self.residues, self.rank, self.rss = x, residues, rank, rss
         self._s, self._info = s, info
 
     @property
     def info(self) -> SolveInfo | BatchInfo:
         info = self._info
-        if callable(info):
+        if type(info) is tuple:
+            self._info = info = _info_of_one_call(*info)
+        elif callable(info):
             self._info = info = info()
         return info
 
     @property
     def s(self) -> NDArray[Any] | None:
         s = self._s
-        if callable(s):
+        if type(s) is tuple:
+            self._s = s = _values_of_one_call(*s)
+        elif callable(s):
             self._s = s = s()
         return s
 
@@ -242,21 +247,15 @@ def _in_one_call(a, b, n_threads, accuracy="qr"):
         return found
     if len(found) == 5:
         return _by_qr(a, b, accuracy, *found)
-    x, rss, factor, *counts = found
+    x, rss, factor, passes, backward_error, used = found
     n, p = a.shape
-    steps = lib.refine_fully(a, b, factor, x, rss, counts[-1]) if accuracy == "full" else None
-    if b.ndim == 1:
-        rss = rss[0]
-    residues = rss if n > p else np.empty(0)
-    condition = math.sqrt(factor.condition)
-    if condition > _FACTOR_CONDITION:
-        s = partial(_values_from_rows, a)
-    else:
-        s = partial(_values_from_moments, a, n_threads) if factor.is_single else partial(_values_from_factor, factor, p)
-    path = "gram32" if factor.is_single else "gram"
-    # copies: the result is the user's to change before the bound is asked for
-    info = partial(_info_of_one_call, path, factor, x.copy(), rss.copy(), lib.kernel_name(), unrefined, steps, *counts)
-    return LstsqResult(x, residues, p, s, rss, info)
+    steps = None
+    if accuracy == "full":
+        squares = np.atleast_1d(rss)
+        steps = lib.refine_fully(a, b, factor, x, squares, used)
+        rss = squares if b.ndim == 2 else squares[0]
+    kept = a, n_threads, factor, unrefined, steps, passes, backward_error, used
+    return LstsqResult(x, rss if n > p else np.empty(0), p, kept, rss, kept)
 
 
 def _by_qr(a, b, accuracy, x, rss, qr, reason, passes):
@@ -284,13 +283,15 @@ def _info_by_qr(qr, x, rss, kernel, reason, steps, passes):
     return info if steps is None else refined_info(info, *steps, True)
 
 
-def _info_of_one_call(path, factor, x, rss, kernel, unrefined, steps, passes, backward_error, n_threads):
-    condition = math.sqrt(factor.condition)
-    size = column_norms(x.reshape(x.shape[0], -1) / factor.scale[:, None])
-    error = forward_bound(condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
+def _info_of_one_call(a, _, factor, unrefined, steps, passes, backward_error, n_threads):
+    condition, trace, p = math.sqrt(factor.condition), math.sqrt(factor.trace), a.shape[1]
+    x, rss, kernel = factor.kept()  # the result's own are the user's to change
+    size = column_norms(x / factor.scale[:, None])
+    error = forward_bound(condition, trace, size, rss)
     if unrefined and passes == 0:
-        error = unrefined_bound(x.shape[0], factor.condition, math.sqrt(factor.trace), size, np.atleast_1d(rss))
-    info = SolveInfo(path, "", passes + 1, condition, backward_error, x.shape[0], (), n_threads, kernel, error)
+        error = unrefined_bound(p, factor.condition, trace, size, rss)
+    path = "gram32" if factor.is_single else "gram"
+    info = SolveInfo(path, "", passes + 1, condition, backward_error, p, (), n_threads, kernel, error)
     return info if steps is None else refined_info(info, *steps, True)
 
 
@@ -373,6 +374,12 @@ def _values_of_triangle(r, exponents, p):
 
 def _values_from_factor(factor, p):
     return _values_of_triangle(factor.r, factor.exponents, p)
+
+
+def _values_of_one_call(a, n_threads, factor, *_):
+    if math.sqrt(factor.condition) > _FACTOR_CONDITION:
+        return _values_from_rows(a)
+    return _values_from_moments(a, n_threads) if factor.is_single else _values_from_factor(factor, a.shape[1])
 
 
 def _values_from_moments(a, n_threads):

@@ -152,6 +152,10 @@ void test_gram_bits(const flsq_kernels *kernels)
     for (int flags = 0; flags < 8; flags += 3)
         check_bits(kernels, 7 * block + FLSQ_MAX_KC + 3, p, flags);
     check_bits(kernels, 37 * flsq_gram_block_rows(3) + 1, 3, WEIGHTED | UNIT);
+    const int64_t few[] = {1, 4, 5, kernels->lanes + 1, kernels->nr - 1, kernels->nr, kernels->nr + 1};
+    for (int i = 0; i < COUNT_OF(few); i++) /* rows that are multiplied as rows, where they lie or copied */
+        for (int flags = 1; flags < 8; flags += 2)
+            check_bits_of(kernels, 2 * block + FLSQ_MAX_KC + 3, few[i], 1, flags);
     const int64_t large = large_p(kernels);
     check_bits(kernels, flsq_gram_block_rows(large) + FLSQ_MAX_KC + 3, large, WEIGHTED | UNIT);
     int64_t panels = 1;

@@ -41,7 +41,7 @@ static void try_pack(const flsq_kernels *kernels, flsq_dtype dtype, layout form,
     double *const base = oracle_doubles(panel_count * stride);
     for (int64_t i = 0; i < panel_count * stride; i++)
         base[i] = HELD;
-    const flsq_panels panels = {.base = base, .stride = stride, .count = panel_count};
+    const flsq_panels panels = {.base = base, .stride = stride, .count = panel_count, .step = nr};
     flsq_pack_matrix(kernels, &a.view, row, count, &panels, first);
     CHECK(panels_hold(kernels, &panels, &a, row, count, first));
     free(base);
@@ -84,7 +84,7 @@ static void try_shape(const flsq_kernels *kernels, flsq_dtype dtype, layout form
     double *const w = oracle_integers(count, 0, 5);
     for (int64_t i = 0; i < panel_count * stride; i++)
         right[i] = left[i] = HELD;
-    const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count};
+    const flsq_panels panels = {.base = right, .stride = stride, .count = panel_count, .step = nr};
     const flsq_shaping shaping = {.scale = affine ? scale : NULL, .offset = affine ? offset : NULL,
                                   .w = weighted ? w : NULL, .weighted = weighted ? left : right};
     flsq_shape_matrix(kernels, &a.view, 0, count, &panels, &shaping);
@@ -109,9 +109,40 @@ static void try_shape(const flsq_kernels *kernels, flsq_dtype dtype, layout form
     array_free(&a);
 }
 
+/* The same into rows of whole vectors, one panel beside the other; the memory ends with the last row. */
+static void try_rows(const flsq_kernels *kernels, flsq_dtype dtype, layout form, int64_t count, int64_t columns, int affine)
+{
+    const int64_t nr = kernels->nr, step = FLSQ_CEIL_DIV(columns, kernels->lanes) * kernels->lanes;
+    array a = array_make(dtype, form, count, columns, INTEGERS, 0);
+    double *const rows = oracle_doubles(count * step);
+    double *const scale = oracle_integers(step, 1, 3), *const offset = oracle_integers(step, -3, 3);
+    const flsq_panels panels = {.base = rows, .stride = nr, .count = FLSQ_CEIL_DIV(columns, nr), .step = step};
+    const char memory[64] = {0};
+    flsq_ahead ahead = {.next = memory, .pace = 8, .pairs = 1, .apart = 64, .jump = 8 * count, .sweeps = 3};
+    const flsq_shaping shaping = {.scale = affine ? scale : NULL, .offset = affine ? offset : NULL, .weighted = rows,
+                                  .ahead = &ahead};
+    flsq_shape_matrix(kernels, &a.view, 0, count, &panels, &shaping);
+    int values = 1;
+    for (int64_t k = 0; k < count; k++)
+        for (int64_t j = 0; j < columns; j++)
+            values &= rows[k * step + j] == a.value[k * columns + j] * (affine ? scale[j] : 1) - (affine ? offset[j] : 0);
+    CASE("%s %s, %lld x %lld by rows%s", dtype_name(dtype), layout_name(form), (long long)count, (long long)columns,
+         affine ? ", scale and offset" : "");
+    CHECK(values);
+    CHECK(ahead.sweeps == 3 - flsq_is_shaped_by_rows(&a.view));
+    CHECK(ahead.next - memory == 8 * count * flsq_is_shaped_by_rows(&a.view));
+    free(rows), free(scale), free(offset);
+    array_free(&a);
+}
+
 void test_shape_matrix(const flsq_kernels *kernels)
 {
     const int64_t counts[] = {1, 2, 31, 32, 33, FLSQ_MAX_KC};
+    for (int affine = 0; affine <= 1; affine++)
+        for (int64_t columns = 1; columns <= 2 * kernels->nr + 1; columns++)
+            for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
+                for (layout form = 0; form < LAYOUTS; form++)
+                    try_rows(kernels, dtype, form, counts[(columns + form) % COUNT_OF(counts)], columns, affine);
     for (int what = 0; what < 4; what++) {
         for (flsq_dtype dtype = 0; dtype < FLSQ_DTYPES; dtype++)
             for (layout form = 0; form < LAYOUTS; form++)

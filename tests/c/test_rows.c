@@ -20,7 +20,7 @@ void test_affine(const flsq_kernels *kernels)
         double *const scale = oracle_integers(nr, 1, 3), *const offset = oracle_integers(nr, -3, 3);
         for (int64_t i = 0; i < rows * nr; i++)
             expected[i] = i % nr < used ? panel[i] * scale[i % nr] - offset[i % nr] : panel[i];
-        kernels->affine(rows, columns, scale, offset, panel);
+        kernels->affine(rows, columns, scale, offset, panel, nr);
         CASE("%lld rows of %lld", (long long)rows, (long long)columns);
         CHECK(first_difference(rows * nr, panel, expected) == -1);
         free(panel), free(expected), free(scale), free(offset);

@@ -47,7 +47,7 @@ static void try_gram(const flsq_kernels *kernels, int64_t columns, int diagonal)
             kernels->gram_diagonal(rows, exact_a, exact_b, nr, columns, c, NULL, &nothing);
             CHECK(same_upper(nr, columns, c, expected));
         } else {
-            kernels->gram_block(rows, exact_a, exact_b, nr, columns, c, &nothing);
+            kernels->gram_block(rows, exact_a, exact_b, nr, NULL, columns, c, &nothing);
             CHECK(first_difference(nr * nr, c, expected) == -1);
         }
         CHECK(nothing.next == NULL);
@@ -68,14 +68,14 @@ void test_gram_diagonal(const flsq_kernels *kernels)
         try_gram(kernels, columns, 1);
 }
 
-/* Rows where they lie, with what stands beside them: the left panel, the right one, then NaN. */
-static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t gap)
+/* Rows where they lie, with what stands beside them: the left panel, the right one, then NaN; weighed on the way or not. */
+static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t gap, int weighted)
 {
     const int64_t nr = kernels->nr, width = nr + columns, step = width + gap, past = kernels->lanes;
     double *const z = oracle_integers(FLSQ_MAX_KC * step + past, -4, 4), *const y = oracle_integers(FLSQ_MAX_KC, -3, 3);
     double *const block = calloc((size_t)(2 * nr * nr), sizeof *block), *const triangle = block + nr * nr;
     double *const totals = calloc((size_t)(2 * nr), sizeof *totals), *const dots = totals + nr;
-    double *const panel = panel_of(FLSQ_MAX_KC, nr, nr, 0, 0);
+    double *const panel = panel_of(FLSQ_MAX_KC, nr, nr, 0, 0), *const weights = oracle_integers(FLSQ_MAX_KC, 0, 3);
     for (int64_t k = 0; k <= FLSQ_MAX_KC; k++)
         for (int64_t j = width; j < (k < FLSQ_MAX_KC ? step : width + past) && k * step + j < FLSQ_MAX_KC * step + past; j++)
             z[k * step + j] = NAN;
@@ -83,24 +83,26 @@ static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t g
         double *const got_block = calloc((size_t)(2 * nr * nr), sizeof *got_block);
         double *const got_triangle = got_block + nr * nr, *const got_sums = oracle_doubles(2 * nr);
         double *const got_half = calloc((size_t)(nr * nr), sizeof *got_half);
-        const double *const last = z + (rows - 1) * step;
+        const double *const last = z + (rows - 1) * step, *const w = weighted ? weights : NULL;
+        const double own = rows > 0 && weighted ? weights[rows - 1] : 1;
         flsq_ahead nothing = {0};
         for (int64_t j = 0; rows > 0 && j < columns; j++) {
             for (int64_t i = 0; i < nr; i++)
-                block[i * nr + j] += last[i] * last[nr + j];
+                block[i * nr + j] += last[i] * own * last[nr + j];
             for (int64_t i = 0; i <= j; i++)
-                triangle[i * nr + j] += last[nr + i] * last[nr + j];
-            totals[j] += last[nr + j];
-            dots[j] += last[nr + j] * y[rows - 1];
+                triangle[i * nr + j] += last[nr + i] * own * last[nr + j];
+            totals[j] += own * last[nr + j];
+            dots[j] += own * last[nr + j] * y[rows - 1];
         }
         const flsq_sides sides = {.y = y, .chunk = 1 + rows % 11, .farther = rows % 3, .sums = rows % 2 ? got_sums : NULL,
-                                  .dots = got_sums + nr};
+                                  .dots = got_sums + nr, .w = w};
         for (int64_t j = 0; rows > 0 && j < columns; j++)
-            panel[(rows - 1) * nr + j] = last[nr + j];
-        kernels->gram_block(rows, z, z + nr, step, columns, got_block, &nothing);
+            panel[(rows - 1) * nr + j] = own * last[nr + j];
+        kernels->gram_block(rows, z, z + nr, step, w, columns, got_block, &nothing);
         kernels->gram_half_block(rows, z, step, panel, columns, got_half, &nothing);
         kernels->gram_diagonal(rows, z + nr, z + nr, step, columns, got_triangle, &sides, &nothing);
-        CASE("%lld rows, %lld columns, gap %lld", (long long)rows, (long long)columns, (long long)gap);
+        CASE("%lld rows, %lld columns, gap %lld%s", (long long)rows, (long long)columns, (long long)gap,
+             weighted ? ", weighed" : "");
         for (int64_t i = 0; i < nr; i++)
             CHECK(first_difference(columns, got_block + i * nr, block + i * nr) == -1 &&
                   first_difference(columns, got_half + i * nr, block + i * nr) == -1);
@@ -109,14 +111,15 @@ static void try_in_place(const flsq_kernels *kernels, int64_t columns, int64_t g
         CHECK(rows % 2 == 0 || first_difference(columns, got_sums, totals) == -1);
         free(got_block), free(got_sums), free(got_half);
     }
-    free(z), free(y), free(block), free(totals), free(panel);
+    free(z), free(y), free(block), free(totals), free(panel), free(weights);
 }
 
 void test_in_place(const flsq_kernels *kernels)
 {
     for (int64_t columns = 1; columns <= kernels->nr; columns++)
         for (int64_t gap = 0; gap <= 3; gap += 3)
-            try_in_place(kernels, columns, gap);
+            for (int weighted = 0; weighted <= 1; weighted++)
+                try_in_place(kernels, columns, gap, weighted);
 }
 
 /* Every sweep moves the memory asked for on by one jump and counts itself. */
@@ -133,18 +136,18 @@ void test_ahead(const flsq_kernels *kernels)
         flsq_ahead ahead = start;
         const int64_t narrow = kernels->block_sweeps[FLSQ_CEIL_DIV(columns, kernels->lanes)];
         CASE("%lld columns", (long long)columns);
-        kernels->gram_block(rows, panel, panel, nr, columns, c, &ahead);
+        kernels->gram_block(rows, panel, panel, nr, NULL, columns, c, &ahead);
         CHECK(ahead.next - start.next == narrow * jump && ahead.sweeps == 99 - narrow);
     }
     flsq_ahead ahead = start;
-    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    kernels->gram_block(rows, panel, panel, nr, NULL, nr, c, &ahead);
     kernels->gram_diagonal(rows, panel, panel, nr, nr, c, NULL, &ahead);
     CHECK(ahead.sweeps == 99 - block - diagonal);
     kernels->gram_diagonal(rows, panel, panel, nr, nr, c, &sides, &ahead);
     CHECK(ahead.sweeps == 99 - block - 2 * diagonal);
     ahead.sweeps = 1;
     ahead.next = start.next;
-    kernels->gram_block(rows, panel, panel, nr, nr, c, &ahead);
+    kernels->gram_block(rows, panel, panel, nr, NULL, nr, c, &ahead);
     CHECK(ahead.sweeps == 0 && ahead.next - start.next == jump);
     free(panel), free(c), free(memory), free(y), free(sums), free(dots);
 }
