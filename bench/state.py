@@ -78,7 +78,7 @@ class StateSuite(Suite):
         """Gram.update_from of rows of 16 columns on disk, in the page cache: beside a read of the same bytes."""
         n, p = int(self.gigabytes * 1e9 / self.quick) // 128, 16
         beta = np.arange(1.0, p + 1)
-        with tempfile.TemporaryDirectory(dir=".") as folder:
+        with tempfile.TemporaryDirectory() as folder:
             x = np.memmap(Path(folder, "x"), np.float64, "w+", shape=(n, p))
             y = np.empty(n)
             for start in range(0, n, BLOCK):

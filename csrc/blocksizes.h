@@ -38,6 +38,11 @@
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_SCORE_ROWS(p) ((p) <= 8 ? 8 : 4)
 #define FLSQ_GLM_ROWS(p) ((p) <= 8 ? 8 : 4)
+#define FLSQ_CLUSTER_ROWS 20
+#define FLSQ_DESCENT_CHUNK_BYTES 512
+#define FLSQ_DESCENT_PIECE_ROWS 16
+#define FLSQ_DESCENT_LEAF_ROWS(p) 32
+#define FLSQ_DESCENT_STEP_FLOPS 0.0
 #define FLSQ_TILE_PARALLEL_BYTES 2048
 #define FLSQ_LANES_BYTES(lanes, p) 2048
 #define FLSQ_GROUP_PANELS 2
@@ -61,10 +66,20 @@
 #define FLSQ_RESIDUAL_BLOCK_ROWS(p, few) ((few) ? ((p) <= 512 ? 1024 : 512) : FLSQ_MIN(FLSQ_BLOCK_ROWS(p), 8192))
 /* Rows of a chunk of the residual pass: used twice, so they should stay in L2 (32 rows of 2048 columns are 512 KiB). */
 #define FLSQ_RESIDUAL_ROWS(p) ((p) <= 128 ? 128 : 32)
-/* Rows of a chunk of the score pass, two sets of panels and swept like those of the Gram pass. */
+/* Rows of a chunk of the score pass, one or two sets of panels and swept like those of the Gram pass. */
 #define FLSQ_SCORE_ROWS(p) ((p) <= 256 ? 64 : 32)
+/* The leaf of the pass that sums scores by group: two sums are kept for each. */
+#define FLSQ_CLUSTER_ROWS 8192
 /* And of a chunk of the pass of a generalized linear model, likewise. */
 #define FLSQ_GLM_ROWS(p) ((p) <= 256 ? 64 : 32)
+/* A chunk of gradient descent is read twice from L1, as float64, or is eight rows. */
+#define FLSQ_DESCENT_CHUNK_BYTES (16 * 1024)
+/* Rows of a mini-batch that are summed by one thread: longer where there would be more than 16 of them. */
+#define FLSQ_DESCENT_PIECE_ROWS 64
+/* The leaf of a pass over all rows. */
+#define FLSQ_DESCENT_LEAF_ROWS(p) ((p) <= 512 ? 1024 : 512)
+/* A mini-batch with fewer flops runs on one thread. */
+#define FLSQ_DESCENT_STEP_FLOPS 3e4
 /* Above this many bytes of moments the threads share one moment buffer instead of holding one each. */
 #define FLSQ_TILE_PARALLEL_BYTES (320 * 1024)
 /* Rows of a group of small problems that are in memory at a time: L1, less what the factors need.  What has to leave is made

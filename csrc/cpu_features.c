@@ -88,3 +88,12 @@ const char *flsq_cpu_feature(int i, int *present)
     *present = (flsq_cpu_features() & features[i].bit) != 0;
     return features[i].name;
 }
+
+void flsq_cpu_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}

@@ -13,5 +13,7 @@
 
 /* Features that both the CPU has and the operating system saves across context switches. */
 uint32_t flsq_cpu_features(void);
+/* Lets a thread that shares the core go first for a moment. */
+void flsq_cpu_pause(void);
 
 #endif

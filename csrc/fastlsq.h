@@ -87,6 +87,9 @@ void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column);
 void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row);
 /* largest[columns] := max_i |a_ij|; NaN is ignored. */
 void flsq_column_max_abs(const flsq_matrix *a, double *largest);
+/* sums[j] := sum_i w_i (a_ij - shift_j), squares[j] := sum_i w_i (a_ij - shift_j)²; weights NULL for ones. */
+flsq_status flsq_column_moments(const flsq_kernels *kernels, const flsq_matrix *a, const double *weights, const double *shift,
+                                int n_threads, double *sums, double *squares);
 
 /* ---- Gram pass ------------------------------------------------------------------------------------------------ */
 
@@ -169,9 +172,20 @@ typedef struct flsq_score_outputs {
 
 flsq_status flsq_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
                         const flsq_score_outputs *out);
-/* sums[codes[i]] += values[i], row by row in their order; FLSQ_TOO_LARGE for a code outside 0 .. count-1. */
-flsq_status flsq_add_by_code(int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count,
-                             double *sums);
+
+/* Rows by group: those of group g are order[start[g]] .. order[start[g + 1] - 1]. */
+typedef struct flsq_groups {
+    int64_t count;
+    const int64_t *start, *order; /* count + 1, n */
+} flsq_groups;
+
+/* moments := sum_g S_g S_gᵀ, S_g the sum of the scores of group g; the groups have all rows, each once.  Of kind PLAIN or ROOT. */
+flsq_status flsq_clustered_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
+                                  const flsq_groups *groups, int n_threads, double *moments);
+/* moments := sum_t m_t m_tᵀ, m_t the sum of the scores of `window` rows of weight above 0, one behind the other, the last of
+ * them t: 0 before the first and behind the last row.  Of kind PLAIN or ROOT; window > 0. */
+flsq_status flsq_windowed_scores(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame,
+                                 int64_t window, int n_threads, double *moments);
 
 /* ---- generalized linear models --------------------------------------------------------------------------------- */
 
@@ -341,20 +355,15 @@ typedef struct flsq_batch_answers {
 flsq_status flsq_lstsq_batched(const flsq_kernels *kernels, const flsq_batch *batch, int n_threads,
                                const flsq_batch_answers *answers);
 
-/* Rows by group: those of group g are order[start[g]] .. order[start[g + 1] - 1]. */
-typedef struct flsq_groups {
-    int64_t count;
-    const int64_t *start, *order; /* count + 1, n */
-} flsq_groups;
-
 typedef struct flsq_group_answers {
     double *b;                               /* count x (p + unit): slopes, then the intercept */
     double *rss, *condition, *backward_error; /* count */
     int8_t *verdict;                         /* count; where it is not FLSQ_CERTIFIED, b and rss are no answer */
 } flsq_group_answers;
 
-/* Sorts n rows by their codes 0 .. count-1, stable; FLSQ_TOO_LARGE for a code outside. */
-flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order);
+/* Sorts n rows by their codes low .. low + count - 1, stable; FLSQ_TOO_LARGE for a code outside. */
+flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t low, int64_t count, int n_threads, int64_t *start,
+                            int64_t *order);
 /* One fit for every group: rows without scale and offset, one target, finite weights or none. */
 flsq_status flsq_grouped_fit(const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups,
                              int n_threads, const flsq_group_answers *answers);
@@ -549,6 +558,92 @@ void flsq_optimizer_step(const flsq_kernels *kernels, const flsq_optimizer *sett
 /* *norm := Euclidean length of all gradients together, clipped by value at `limit` (0: not); not finite where one of them is not. */
 flsq_status flsq_gradient_norm(const flsq_kernels *kernels, double limit, int64_t count, const flsq_parameter *parameters,
                                int n_threads, double *norm);
+
+/* ---- descent ---------------------------------------------------------------------------------------------------- */
+
+/* Losses of one row: kernels/loss_template.h. */
+typedef enum flsq_loss_kind {
+    FLSQ_LOSS_SQUARED,             /* (eta - y)²/2 */
+    FLSQ_LOSS_HUBER,               /* parameter: where it turns linear */
+    FLSQ_LOSS_QUANTILE,            /* parameter: which, in (0, 1) */
+    FLSQ_LOSS_EPSILON_INSENSITIVE, /* parameter: epsilon */
+    FLSQ_LOSS_LOGISTIC,            /* y 0 or 1, or between */
+    FLSQ_LOSS_HINGE,               /* y 0 or 1 */
+    FLSQ_LOSS_POISSON,             /* e^eta - y eta */
+    FLSQ_LOSS_SOFTMAX              /* y the number of the class, a predictor for each */
+} flsq_loss_kind;
+
+typedef struct flsq_loss {
+    flsq_loss_kind kind;
+    int one_class; /* y holds numbers of classes, and the target is 1 for that of `label`, 0 for others */
+    double parameter, label;
+} flsq_loss;
+
+/* Rows that hold few values (CSR): row i has values value[start[i]] .. of the columns index[start[i]] ..; start and index int64 or
+ * int32, both of one kind, value float64 or float32, n + 1, and as many as start[n] says. */
+typedef struct flsq_sparse {
+    const void *start, *index, *value;
+    flsq_dtype integer, real;
+} flsq_sparse;
+
+/* The data part of an objective: sum_i w_i sum_c l(eta_ic; y_ic), eta_ic = intercept_c + z_i b_c, z_ij = (x_ij - center_j)*factor_j. */
+typedef struct flsq_descent {
+    flsq_matrix x;                 /* n x p; without data where there is */
+    const flsq_sparse *sparse;     /* or NULL; its columns are not centred */
+    const double *y;               /* n x predictors; n numbers of classes for softmax and one_class */
+    const double *weights;         /* n, or NULL for ones */
+    int64_t predictors;
+    flsq_loss loss;                /* label is set for each predictor */
+    const double *center, *factor; /* p; NULL for the columns as they are */
+    int shaped;                    /* centre the rows themselves: where centers are so large that products would cancel */
+} flsq_descent;
+
+/* Rows in some order: blocks of block_rows rows one after the other, the last of which may be shorter; shuffled, as a permutation
+ * that is a function of the key. */
+typedef struct flsq_order {
+    int64_t rows, block_rows;
+    int shuffled;
+    uint64_t key;
+} flsq_order;
+
+/* predictors x p slopes, then as many intercepts: */
+typedef struct flsq_descent_state {
+    double *b, *state[FLSQ_STATES]; /* and what the optimizer keeps of each */
+    double *average;                /* mean of b over `averaged` steps; or NULL */
+    int64_t averaged, steps;        /* steps done so far */
+    double *kept, *mean;            /* SAGA, of batches of one row: the last slope of each of the n rows, and their mean times the
+                                     * rows, p + 1; or NULL */
+} flsq_descent_state;
+
+typedef struct flsq_descent_plan {
+    const flsq_optimizer *optimizer;
+    flsq_order order;
+    int64_t first_row;    /* place in the order where the first batch begins, a multiple of batch_rows */
+    int64_t batch_rows;   /* the last batch of the order may be shorter; from order.rows on: all rows, whatever their order */
+    int64_t steps;        /* how many; the order ends with the last, or later */
+    const double *rates;  /* of each of them */
+    double mean_weight;   /* gradients are over the rows of a batch times this */
+    double l1, l2;        /* l1 ‖b‖₁ + l2 ‖b‖²/2 over slopes is added to the objective */
+    double clip_norm;     /* largest length of a gradient, or 0 */
+    int intercept;        /* whether intercepts move */
+    int64_t average_from; /* the step number behind which averaging begins */
+} flsq_descent_plan;
+
+/* What the steps saw.  A step whose loss or gradient is not finite is not made, and ends the run. */
+typedef struct flsq_descent_report {
+    int64_t steps, rows;
+    double loss, weight;  /* sums of w l and of w over these rows, each at the coefficients it met */
+    double square;        /* squared length of the last gradient, penalties included (l1: the nearest subgradient) */
+    int finite;
+} flsq_descent_report;
+
+flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *problem, const flsq_descent_plan *plan,
+                             flsq_descent_state *state, int n_threads, flsq_descent_report *report);
+/* At b: *loss := sum w l, *weight := sum w; gradient, as b lies, unless NULL. */
+flsq_status flsq_descent_evaluate(const flsq_kernels *kernels, const flsq_descent *problem, const double *b, int n_threads,
+                                  double *loss, double *weight, double *gradient);
+/* rows[i] := the row at place i of the order */
+void flsq_order_rows(const flsq_order *order, int64_t *rows);
 
 /* ---- p x p ---------------------------------------------------------------------------------------------------- */
 

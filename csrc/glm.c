@@ -164,7 +164,7 @@ static const double *find_slopes(const glm_pass *pass, const glm_chunk *c, int64
     }
     for (int64_t t = 0; t < pass->k; t++)
         memset(c->eta + t * pass->step + count, 0, (size_t)(end - count) * sizeof(double));
-    *loss += pass->kernels->softmax_rows(pass->k, end, pass->step, c->eta, c->y, c->weights, c->r);
+    *loss += pass->kernels->softmax_rows(pass->k, 0, end, pass->step, c->eta, c->y, c->weights, c->r);
     return c->r;
 }
 

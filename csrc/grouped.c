@@ -22,26 +22,6 @@ enum {
     ROWS_AHEAD = 12       /* a longer one so many rows before they are read: they lie anywhere */
 };
 
-flsq_status flsq_group_rows(int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order)
-{
-    /* start[g + 1] counts group g, then becomes where the next row of group g goes, and ends as its end */
-    memset(start, 0, (size_t)(count + 1) * sizeof(int64_t));
-    for (int64_t i = 0; i < n; i++) {
-        if (codes[i] < 0 || codes[i] >= count)
-            return FLSQ_TOO_LARGE;
-        start[codes[i] + 1]++;
-    }
-    int64_t before = 0;
-    for (int64_t g = 0; g < count; g++) {
-        const int64_t rows = start[g + 1];
-        start[g + 1] = before;
-        before += rows;
-    }
-    for (int64_t i = 0; i < n; i++)
-        order[start[codes[i] + 1]++] = i;
-    return FLSQ_OK;
-}
-
 typedef struct grouped {
     const flsq_kernels *kernels;
     const flsq_rows *rows;

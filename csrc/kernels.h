@@ -28,10 +28,11 @@
 /* Memory that will be read soon.  Each of the next `sweeps` sweeps that ask does so for 2*pairs lines every few rows, one
  * `apart` bytes behind the other, and moves on by `pace` bytes a row; the next sweep starts `jump` bytes further.  Rows in one
  * piece: the lines cover what a step moves on, jump is all that a sweep covers.  Columns: apart is the distance to the next
- * column, jump the distance to the first that was not asked for.  All zero: nothing. */
+ * column, jump the distance to the first that was not asked for.  All zero: nothing.
+ * What lies `nearer` bytes before a line that goes to L2 is asked for once more, into L1; 0 for not. */
 typedef struct flsq_ahead {
     const char *next;
-    int64_t pace, pairs, apart, jump, sweeps;
+    int64_t pace, pairs, apart, jump, sweeps, nearer;
 } flsq_ahead;
 
 /* What becomes of values on their way into panels: value*scale[j] - offset[j] in packed column j, unless scale is NULL;
@@ -61,6 +62,29 @@ typedef struct flsq_sides {
     const double *w; /* weights of the rows, where they are not in the right operand already; NULL for none */
 } flsq_sides;
 
+/* Groups of eight rows where they lie.  Vectors are read past the last column, whatever lies there. */
+typedef struct flsq_eights {
+    const void *const *at;   /* the first row of each, */
+    const void *const *soon; /* and what is asked for while it is multiplied; or NULL */
+    int64_t count, columns;
+    int64_t step;            /* elements from row to row */
+} flsq_eights;
+
+/* Steps over one row each.  Vectors are read past the last column, whatever lies there. */
+typedef struct flsq_singles {
+    int64_t count, columns;
+    const void *const *row;
+    const double *y, *w, *rates;    /* of each row */
+    double *const *kept;            /* and its last slope, of SAGA; or NULL */
+    const flsq_loss *loss;
+    double l1, l2, share;           /* share: 1/n */
+    int intercept;
+    const double *center, *factor;  /* of the columns, or NULL */
+    double *b, *start, *mean, *mean_start, *average, *average_start; /* vectors and intercepts; average NULL for none */
+    int64_t averaged, done;         /* steps in the average; steps made */
+    double total;                   /* sum of w l */
+} flsq_singles;
+
 enum {
     FLSQ_MAX_NR = 24,
     FLSQ_MAX_NV = 4,
@@ -81,6 +105,7 @@ struct flsq_kernels {
     int64_t in_place_columns;   /* up to which plain rows are multiplied where they lie, */
     int64_t half_columns;       /* and up to which one operand of them is: blocksizes.h */
     int64_t packing_threads;    /* up to so many threads each pack all rows of many columns: gram_columns.c */
+    int8_t asks_for;            /* the cache that sweeps ask for rows to come into: 1 or 2 */
     /* how often gram_block and gram_diagonal walk down the rows and ask, by the vectors that hold their columns */
     int8_t block_sweeps[FLSQ_MAX_NV + 1], diagonal_sweeps[FLSQ_MAX_NV + 1];
 
@@ -95,6 +120,11 @@ struct flsq_kernels {
     void (*affine)(int64_t rows, int64_t columns, const double *scale, const double *offset, double *panel, int64_t step);
     /* target[k][j] := w[k]*source[k][j], likewise; target may be source */
     void (*weigh)(int64_t rows, int64_t columns, const double *w, const double *source, double *target);
+    /* panel[k] := the sum of the last `window` rows up to factor[k]*panel[k], likewise, for rows that begin `at` rows into a block
+     * of so many.  before holds window + 1 rows, the last of zeros: in front of row `at` the block so far, whose sum is `until`, then
+     * for each row what the block before has from there to its end.  Both are carried on. */
+    void (*moving_sums)(int64_t rows, int64_t columns, const double *factor, int64_t window, int64_t at, double *before,
+                        double *until, double *panel);
 
     /* c[i][j] += sum_k a[k][i]*b[k][j], i < NR, j < columns rounded up to a vector; c is NR x NR.  Rows of a and b are
      * `step` doubles apart: NR for packed panels.  Unless w is NULL the rows of b are weighed with it first. */
@@ -205,10 +235,21 @@ struct flsq_kernels {
      * the predictors eta; returns sum w l.  w NULL for ones. */
     double (*family_rows)(flsq_family family, int expected, int64_t rows, const double *eta, const double *y,
                           const double *w, double *r, double *h);
-    /* The same of `classes` predictors and one that is 0; eta and r by predictors, `step` apart, become probabilities and
+    /* The same of `classes` predictors and, unless `all`, one that is 0; eta and r by predictors, `step` apart, become probabilities and
      * slopes.  rows is a multiple of the lanes, w[k] 0 where there is none. */
-    double (*softmax_rows)(int64_t classes, int64_t rows, int64_t step, double *eta, const double *y, const double *w,
-                           double *r);
+    double (*softmax_rows)(int64_t classes, int all, int64_t rows, int64_t step, double *eta, const double *y,
+                           const double *w, double *r);
+    /* Rows of a loss of descent (loss_template.h), a multiple of eight: r := w l' at the predictors eta; returns sum w l. */
+    double (*loss_rows)(const flsq_loss *loss, int64_t rows, const double *eta, const double *y, const double *w, double *r);
+    /* eta[k] := start - sum_j x_kj*b[j] */
+    void (*predict_f64)(const flsq_eights *rows, double start, const double *b, double *eta);
+    void (*predict_f32)(const flsq_eights *rows, double start, const double *b, double *eta);
+    /* g[j] += sum_k r[k]*x_kj */
+    void (*slope_sums_f64)(const flsq_eights *rows, const double *r, double *g);
+    void (*slope_sums_f32)(const flsq_eights *rows, const double *r, double *g);
+    /* A step for each row (singles_template.h), until one of them is not finite. */
+    void (*singles_f64)(flsq_singles *s);
+    void (*singles_f32)(flsq_singles *s);
     /* out[k] := e^x, log(1 + x) for 0 <= x <= 1, log(x) for `which` 0, 1, 2 */
     void (*elementary)(int which, int64_t n, const double *x, double *out);
 

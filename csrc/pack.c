@@ -67,6 +67,33 @@ flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count)
     return part;
 }
 
+int64_t flsq_row_bytes(const flsq_matrix *a) { return a->columns * itemsize[a->dtype]; }
+
+/* Elements of one size: a copy of constant length is an instruction. */
+#define GATHER(bytes)                                                                                              \
+    for (int64_t j = 0; j < a->columns; j++)                                                                       \
+        for (int64_t i = 0; i < count; i++)                                                                        \
+            memcpy(memory + i * part.row_stride + j * (bytes), element(a, order[i], j), bytes)
+
+flsq_matrix flsq_gather_rows(const flsq_matrix *a, const int64_t *order, int64_t count, char *memory)
+{
+    const int64_t item = itemsize[a->dtype];
+    const flsq_matrix part = {.data = memory, .rows = count, .columns = a->columns, .row_stride = a->columns * item,
+                              .col_stride = item, .dtype = a->dtype};
+    if (a->col_stride == item && a->columns > 1) {
+        for (int64_t i = 0; i < count; i++)
+            memcpy(memory + i * part.row_stride, element(a, order[i], 0), (size_t)part.row_stride);
+        return part;
+    }
+    switch (item) {
+    case 1: GATHER(1); break;
+    case 2: GATHER(2); break;
+    case 4: GATHER(4); break;
+    default: GATHER(8);
+    }
+    return part;
+}
+
 int flsq_is_plain_f64(const flsq_matrix *a)
 {
     const int64_t item = sizeof(double);
@@ -172,6 +199,11 @@ void flsq_shape_column(const flsq_kernels *kernels, const flsq_matrix *a, int64_
     }
     runs[a->dtype](source, a->row_stride, count, out, 1);
     kernels->shape_column_f64((const char *)out, count, scale, offset, out);
+}
+
+void flsq_read_row(const flsq_matrix *a, int64_t row, double *out)
+{
+    runs[a->dtype](element(a, row, 0), a->col_stride, a->columns, out, 1);
 }
 
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)

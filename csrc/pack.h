@@ -36,6 +36,8 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
 /* scale and offset of the rows' [X | 1 | Y] for columns packed into `length` lanes, then those of `targets` lanes: 1 and 0 where
  * there is no column, or it is the unit column. */
 void flsq_pad_affine(const flsq_rows *rows, int64_t length, int64_t targets, double *scale, double *offset);
+/* out[j] := a[row, j] */
+void flsq_read_row(const flsq_matrix *a, int64_t row, double *out);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
 /* out[i] := a[row + i, column]*scale - offset */
@@ -47,6 +49,10 @@ const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row
 int flsq_is_plain_f64(const flsq_matrix *a);
 /* Whether each column is contiguous, aligned float64. */
 int flsq_is_plain_column(const flsq_matrix *a);
+/* Bytes of the elements of a row. */
+int64_t flsq_row_bytes(const flsq_matrix *a);
+/* A copy of the rows order[0] ... order[count - 1], one behind the other in memory, of any layout and dtype. */
+flsq_matrix flsq_gather_rows(const flsq_matrix *a, const int64_t *order, int64_t count, char *memory);
 /* Rows [row, row + count) of a. */
 flsq_matrix flsq_matrix_rows(const flsq_matrix *a, int64_t row, int64_t count);
 

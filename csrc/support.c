@@ -16,6 +16,8 @@
 /* Where columns of the support depend on each other: the step is then long where the fit does not change, and ends where the
  * first of them leaves. */
 static const double DAMPING = 0x1p-30;
+/* What rounding leaves of the pivot of a column that depends on others, for each of these. */
+static const double NO_PIVOT = 32 * FLSQ_UNIT_ROUNDOFF;
 
 void flsq_refresh(const flsq_kernels *kernels, flsq_working_set *w)
 {
@@ -79,12 +81,63 @@ static flsq_status factorize(const flsq_kernels *kernels, flsq_working_set *w, i
     return flsq_cholesky(kernels, count, w->r, count, 1, &pivot);
 }
 
+/* A column that any other may take the place of. */
+static int is_free(const flsq_working_set *w, int64_t j, int nonnegative)
+{
+    return !keeps_sign(w, j, nonnegative) && w->l2[j] <= NO_PIVOT * w->diagonal[j];
+}
+
+static int is_dependent(const flsq_working_set *w, int64_t count, int64_t i, double pivot)
+{
+    return pivot <= NO_PIVOT * (double)count * w->diagonal[w->support[i]];
+}
+
+static int has_dependent(const flsq_working_set *w, int64_t count, int nonnegative)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const double root = w->r[i * (count + 1)];
+        if (is_free(w, w->support[i], nonnegative) && is_dependent(w, count, i, root * root))
+            return 1;
+    }
+    return 0;
+}
+
+/* The same without free columns that depend on others before them: their steps come out as 0, for any step of theirs would
+ * be made of rounding, and so would what the others do about it. */
+static flsq_status factorize_independent(const flsq_kernels *kernels, flsq_working_set *w, int64_t count, int nonnegative)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double *const row = w->r + i * count;
+        const int64_t j = w->support[i];
+        for (int64_t l = i; l < count; l++)
+            row[l] = w->m[j * w->ld + w->support[l]];
+        row[i] += w->l2[j];
+        for (int64_t k = 0; k < i; k++)
+            kernels->axpy(count - i, -w->r[k * count + i], w->r + k * count + i, row + i);
+        if (is_free(w, j, nonnegative) && is_dependent(w, count, i, row[i])) {
+            for (int64_t k = 0; k < i; k++)
+                w->r[k * count + i] = 0;
+            memset(row + i, 0, (size_t)(count - i) * sizeof(double));
+            row[i] = INFINITY;
+            continue;
+        }
+        if (!(row[i] > 0))
+            return FLSQ_NOT_POSITIVE_DEFINITE;
+        const double root = sqrt(row[i]);
+        for (int64_t l = i; l < count; l++)
+            row[l] /= root;
+    }
+    return FLSQ_OK;
+}
+
 flsq_status flsq_newton_on_support(const flsq_kernels *kernels, flsq_working_set *w, double yy, int nonnegative,
                                    flsq_move *moved)
 {
     const int64_t count = find_support(w, nonnegative);
     *moved = FLSQ_UNMOVED;
     flsq_status status = factorize(kernels, w, count, 0);
+    if (status == FLSQ_NOT_POSITIVE_DEFINITE || (status == FLSQ_OK && has_dependent(w, count, nonnegative)))
+        status = factorize_independent(kernels, w, count, nonnegative);
     if (status == FLSQ_NOT_POSITIVE_DEFINITE)
         status = factorize(kernels, w, count, DAMPING);
     if (status != FLSQ_OK)

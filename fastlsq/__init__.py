@@ -25,6 +25,7 @@ _HOME = {
     "RidgeResult": "fastlsq.gram.ridge",
     "RobustResult": "fastlsq.descent.robust_regression",
     "RollingOLSResult": "fastlsq.gram.rolling",
+    "SGDResult": "fastlsq.descent.sgd",
     "SeparationWarning": "fastlsq.descent.glm",
     "SolveInfo": "fastlsq.solve.driver",
     "WaldTest": "fastlsq.gram.wald",
@@ -50,6 +51,7 @@ _HOME = {
     "rolling_ols": "fastlsq.gram.rolling",
     "row_chunks": "fastlsq.gram.streams",
     "set_num_threads": "fastlsq._threads",
+    "sgd": "fastlsq.descent.sgd",
     "train_test_split": "fastlsq.descent.split",
     "unpatch": "fastlsq.connect.patch",
 }

@@ -15,6 +15,8 @@ from fastlsq.descent.glm import SeparationWarning as SeparationWarning
 from fastlsq.descent.glm import glm as glm
 from fastlsq.descent.robust_regression import RobustResult as RobustResult
 from fastlsq.descent.robust_regression import robust_regression as robust_regression
+from fastlsq.descent.sgd import SGDResult as SGDResult
+from fastlsq.descent.sgd import sgd as sgd
 from fastlsq.descent.split import train_test_split as train_test_split
 from fastlsq.gram.collinear import Collinearity as Collinearity
 from fastlsq.gram.elastic_net import ElasticNetPath as ElasticNetPath
@@ -59,11 +61,11 @@ __all__ = [
     "BatchInfo", "BoundedInfo", "BoundedResult", "Collinearity", "ElasticNetCVResult", "ElasticNetPath",
     "ElasticNetResult", "EqualityResult", "GLMResult", "Gram", "GroupedOLSResult", "Influence", "LstsqResult",
     "MultinomialResult", "NNLSResult", "OLSResult", "Prediction", "RidgeCVResult", "RidgePath", "RidgeResult",
-    "RobustResult", "RollingOLSResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net", "elastic_net_cv",
-    "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq", "lstsq_equality",
-    "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv", "ridge_path",
-    "robust_regression", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "show_config",
-    "train_test_split", "unpatch",
+    "RobustResult", "RollingOLSResult", "SGDResult", "SeparationWarning", "SolveInfo", "WaldTest", "elastic_net",
+    "elastic_net_cv", "elastic_net_path", "ewm_ols", "expanding_ols", "glm", "grouped_ols", "lsq_linear", "lstsq",
+    "lstsq_equality", "metrics", "nnls", "ols", "optim", "patch", "patched", "polyfit", "ridge", "ridge_cv",
+    "ridge_path", "robust_regression", "rolling_ols", "row_chunks", "schedules", "set_num_threads", "sgd",
+    "show_config", "train_test_split", "unpatch",
 ]
 __version__: str
 

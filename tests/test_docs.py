@@ -22,10 +22,11 @@ def test_docstrings(name):
 
 
 @pytest.mark.parametrize(("page", "examples"), [
-    ("README.md", 10), ("docs/gram.md", 25), ("docs/glm.md", 6),
+    ("README.md", 14), ("docs/gram.md", 25), ("docs/glm.md", 6),
     ("docs/tutorial/1-normal-equation.md", 12),
     ("docs/tutorial/2-learning-rate.md", 10), ("docs/tutorial/3-optimizers.md", 16),
-    ("docs/tutorial/4-corrections.md", 16),
+    ("docs/tutorial/4-corrections.md", 16), ("docs/tutorial/5-descent.md", 30), ("docs/tutorial/6-penalties.md", 15),
+    ("docs/tutorial/7-evaluation.md", 30), ("docs/descent.md", 10),
 ])
 def test_pages(page, examples):
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)

@@ -18,6 +18,14 @@ from fastlsq.gram.elastic_net import path_from_equations
 RNG = np.random.default_rng(29)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_columns():
+    """The ways of wide problems, at widths that a test can afford."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlsq.gram.elastic_net._FEW_COLUMNS", 256)
+        yield
+
+
 # ---- oracles --------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +202,53 @@ def test_the_gap_of_collinear_columns_without_a_penalty(distance, wide, monkeypa
             assert fit.converged or distance > 1e3
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("case", ["twice", "combination", "dummies", "weights"])
+def test_columns_without_a_penalty_that_depend_on_each_other(case, intercept, wide):
+    """They fit what they span, and the gap is that of a problem without the superfluous ones."""
+    rng = np.random.default_rng(3)
+    n, p = 90, 300 if wide else 8
+    x = rng.standard_normal((n, p)) + 2
+    x[:, 2] *= 1e6
+    level = rng.integers(0, 3, n)
+    x[:, 4:7] = level[:, None] == np.arange(3)
+    x[:, 1] = {"combination": 3 * x[:, 0] - 1e-4 * x[:, 2]}.get(case, x[:, 0])
+    y = x[:, 0] + level + rng.standard_normal(n)
+    factor, weights = np.ones(p), None
+    factor[[0, 1, 2]] = 0.0
+    if case == "dummies":
+        factor[[1, 4, 5, 6]] = 1.0, 0.0, 0.0, 0.0
+    if case == "weights":
+        weights = rng.integers(0, 3, n).astype(float)
+        x[weights == 0, 1] = 1e3
+    settings = {"weights": weights, "intercept": intercept, "tol": 1e-9}
+    fit = fastlsq.elastic_net(x, y, 0.2, penalty_factor=factor, **settings)
+    assert fit.converged and 0 <= fit.dual_gap <= 1e-9 * (y @ y)
+    left = factor.copy()
+    left[6 if case == "dummies" else 1] = np.inf
+    if case != "dummies" or intercept:  # without an intercept three dummies are no trap
+        alone = fastlsq.elastic_net(x, y, 0.2, penalty_factor=left, **settings | {"tol": 1e-13})
+        assert abs(fit.objective - alone.objective) <= fit.dual_gap + 1e-12 * alone.objective
+    assert fastlsq.elastic_net_path(x, y, alphas=[0.5, 0.2], penalty_factor=factor, **settings).converged.all()
+    if case == "twice":
+        cv = fastlsq.elastic_net_cv(x, y, penalty_factor=factor, n_alphas=5, cv=3)
+        assert cv.converged and cv.folds_converged
+
+
+def test_columns_without_a_penalty_that_all_but_repeat_are_not_called_repeated():
+    """1e-9 apart the second column has a coefficient of its own, which no moments can tell: nothing is claimed."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((200, 3))
+    x[:, 1] = x[:, 0] + 1e-9 * x[:, 1]
+    y = x[:, 0] + (x[:, 1] - x[:, 0]) * 1e9 + 0.1 * rng.standard_normal(200)
+    fit = fastlsq.elastic_net(x, y, 0.1, penalty_factor=[0, 0, 1])
+    best = fastlsq.ols(x[:, :2], y).rss / 400
+    excess = fit.objective - best - 0.1 * 0.75 * abs(fit.coef[2])
+    assert not fit.converged and excess <= fit.dual_gap
+    assert not fastlsq.Gram().update(x, y).elastic_net(0.1, penalty_factor=[0, 0, 1]).converged
+
+
 def test_an_exact_fit_has_converged_though_its_columns_depend():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((6, 9)), rng.standard_normal(6)
@@ -219,6 +274,18 @@ def test_paths(n, p, correlation, ratio):
     path = fastlsq.elastic_net_path(x, y, l1_ratio=ratio, weights=weights, penalty_factor=factor, intercept=False,
                                     n_alphas=5)
     check_path(path, x, y, weights, False, factor)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.95])
+def test_wide_problems_by_moments_and_by_rows_agree(correlation, monkeypatch):
+    x, y = data(40, 400, correlation)
+    by_rows = fastlsq.elastic_net_path(x, y, n_alphas=12, eps=1e-3)
+    monkeypatch.setattr("fastlsq.gram.elastic_net._FEW_COLUMNS", 1024)
+    by_moments = fastlsq.elastic_net_path(x, y, n_alphas=12, eps=1e-3)
+    assert by_rows.converged.all() and by_moments.converged.all()
+    np.testing.assert_allclose(by_moments.alphas, by_rows.alphas, rtol=1e-12)
+    np.testing.assert_allclose(by_moments.objective, by_rows.objective, rtol=1e-8)
+    check_path(by_moments, x, y)
 
 
 @pytest.mark.parametrize("p", [5, 300])
@@ -390,7 +457,7 @@ def test_ends_of_the_path():
     ridge = fastlsq.elastic_net(x, y, 0.3, l1_ratio=0.0, tol=1e-15)
     centred = x - x.mean(axis=0)
     want = np.linalg.solve(centred.T @ centred / 200 + 0.3 * np.eye(6), centred.T @ (y - y.mean()) / 200)
-    np.testing.assert_allclose(ridge.coef, want, rtol=1e-7)
+    np.testing.assert_allclose(ridge.coef, want, rtol=1e-7, atol=3e-8)  # the root of the gap
     level = fastlsq.elastic_net_path(x, np.full(200, 3.5), n_alphas=4)
     assert not level.coef.any() and level.converged.all() and (level.intercept == 3.5).all()
     assert not fastlsq.elastic_net(np.full((9, 2), 4.0), y[:9], 0.1).coef.any()
@@ -581,4 +648,16 @@ def test_objective_of_scikit_learn(n, p, ratio):
         peer = linear_model.ElasticNet(alpha=alpha, l1_ratio=ratio, tol=1e-11, max_iter=100_000)
         peer.fit(x, y, sample_weight=weights)
         theirs, *_ = measures(x, y, weights, True, peer.coef_, peer.intercept_, alpha, ratio, np.ones(p), False)
+        np.testing.assert_allclose(path.objective[i], float(theirs), rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_objective_of_celer():
+    celer = pytest.importorskip("celer")
+    x, y = data(300, 20, 0.4)
+    x, y = np.asfortranarray(x - x.mean(axis=0)), y - y.mean()
+    path = fastlsq.elastic_net_path(x, y, l1_ratio=0.5, n_alphas=6, eps=0.01, tol=1e-14)
+    _, coef, _ = celer.celer_path(x, y, pb="lasso", alphas=path.alphas, l1_ratio=0.5, tol=1e-13, max_iter=1000)
+    for i, alpha in enumerate(path.alphas):
+        theirs, *_ = measures(x, y, None, True, coef[:, i], 0.0, alpha, 0.5, np.ones(20), False)
         np.testing.assert_allclose(path.objective[i], float(theirs), rtol=1e-10)

@@ -11,6 +11,14 @@ from fastlsq.gram.folds import folds_of
 RNG = np.random.default_rng(31)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_columns():
+    """The ways of wide problems, at widths that a test can afford."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlsq.gram.elastic_net._FEW_COLUMNS", 256)
+        yield
+
+
 def data(n, p):
     x = RNG.standard_normal((n, p)) * RNG.uniform(0.3, 3, p) + RNG.normal(0, 5, p)
     return x, x[:, : min(3, p)].sum(axis=1) + 2 * RNG.standard_normal(n) + 10

@@ -437,6 +437,52 @@ def test_penalized_and_bounded_fits_from_the_sums_are_those_of_the_rows(intercep
     np.testing.assert_allclose(bounded.rnorm, want.rnorm, rtol=1e-10)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_constrained_fits_from_the_sums_are_those_of_the_rows(intercept):
+    x, y, w = rows(mean=0.5)
+    y = np.column_stack([y - 9 * x[:, 1], 3 * y])
+    state = fastlsq.Gram(intercept).update(x, y, w)
+    shift = (np.average(x, axis=0, weights=w), np.average(y, axis=0, weights=w)) if intercept else (0.0, 0.0)
+    centred, target = x - shift[0], y - shift[1]  # the intercept is free
+    bounds = ([-1.0, -2.0, -np.inf, 0.5], [0.25, 0.0, 1.0, 0.5])
+    found, want = state.lsq_linear(bounds), fastlsq.lsq_linear(centred, target, bounds, weights=w)
+    np.testing.assert_allclose(found.x, want.x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.cost, want.cost, rtol=1e-9)
+    np.testing.assert_array_equal(found.active_mask, want.active_mask)
+    assert found.success and found.info.path == "moments"
+    with pytest.raises(AttributeError, match="sums"):
+        found.fun  # noqa: B018
+    for c, d in ((np.array([[1.0, 1, 0, 0], [0, 2, -1, 1e3]]), np.array([1.0, -2.0])), (np.zeros((0, 4)), np.zeros(0)),
+                 (np.eye(4), np.arange(8.0).reshape(4, 2)), (np.array([[1.0, 1, 0, 0]] * 2), np.array([1.0, 1.0]))):
+        found, want = state.lstsq_equality(c, d), fastlsq.lstsq_equality(centred, target, c, d, weights=w)
+        np.testing.assert_allclose(found.x, want.x, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.rss, want.rss, rtol=1e-9)
+        assert (found.rank, found.constraints) == (want.rank, want.constraints)
+        np.testing.assert_allclose(c @ found.x, d if d.ndim == 2 else np.column_stack([d, d]), atol=1e-13)
+    with pytest.raises(np.linalg.LinAlgError, match="contradict"):
+        state.lstsq_equality([[1.0, 0, 0, 0], [2.0, 0, 0, 0]], [1.0, 1.0])
+    for c, d, message in (([[1.0, 0, 0]], [1.0], "C has 3 columns, the state has 4"),
+                          ([[1.0, 0, 0, 0]], [1.0, 2.0], "d has 2 rows"),
+                          ([[np.nan, 0, 0, 0]], [1.0], "C must not contain")):
+        with pytest.raises(ValueError, match=message):
+            state.lstsq_equality(c, d)
+    with pytest.raises(ValueError, match="bounds must be"):
+        state.lsq_linear(([0, 0], [1, 1]))
+
+
+def test_constrained_fits_of_dependent_columns_from_the_sums():
+    x, y, _ = rows()
+    x = np.column_stack([x, x[:, 0], np.full(len(x), 7.0)])
+    state = fastlsq.Gram().update(x, y)
+    found = state.lstsq_equality([[0, 1.0, 0, 0, 0, 0]], [0.5])
+    centred = x[:, :5] - x[:, :5].mean(axis=0)
+    want = fastlsq.lstsq_equality(centred, y - y.mean(), [[0, 1.0, 0, 0, 0]], [0.5])
+    np.testing.assert_allclose(found.x[:5, 0], want.x, rtol=1e-7, atol=1e-9)
+    assert found.x[5, 0] == 0 and found.rank == want.rank == 4 and found.info.condition == np.inf
+    bounded = state.lsq_linear((-1, 1))
+    np.testing.assert_allclose(bounded.cost[0], fastlsq.lsq_linear(centred, y - y.mean(), (-1, 1)).cost, rtol=1e-7)
+
+
 def test_an_elastic_net_has_one_target():
     x, y, _ = rows(k=2)
     state = fastlsq.Gram().update(x, y)

@@ -164,6 +164,19 @@ def test_bad_input():
         fastlsq.grouped_ols(x, y, groups)
 
 
+@pytest.mark.parametrize("count", [1, 7, 60_000])
+@pytest.mark.parametrize("low", [0, -(2**63), 2**63 - 60_000])
+def test_rows_are_sorted_alike_by_any_number_of_threads(count, low):
+    codes = np.random.default_rng(count).integers(0, count, 200_000) + low
+    want = np.argsort(codes, kind="stable")
+    for n_threads in (1, 2, 3, 8):
+        start, order = lib.group_rows(codes, count, low, n_threads)
+        np.testing.assert_array_equal(order, want)
+        np.testing.assert_array_equal(np.diff(start), np.bincount(codes - low, minlength=count))
+        with pytest.raises(ValueError, match="codes must be"):
+            lib.group_rows(codes, max(count - 1, 0), low, n_threads)
+
+
 def test_boundary_checks_its_indices():
     x, y, _ = data(10, 2, 1)
     with pytest.raises(ValueError, match="codes"):

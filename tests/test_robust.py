@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import fastlsq
-from fastlsq.gram import robust
 from fastlsq.gram.ols import OLSResult
 from fastlsq.solve.deficient import solve_moments
 from fastlsq.solve.moments import NormalEquations, Problem, first_units
@@ -208,20 +207,28 @@ def test_brute_force(n, p, kind, intercept):
 
 
 @pytest.mark.parametrize("lags", [0, 1, 2, 5, 63, 64, 65, 299])
-def test_windows_of_any_length_across_blocks(lags, monkeypatch):
+def test_windows_of_any_length(lags):
     x, y, _, _ = data(300, 3)
     want = np.sqrt(np.diagonal(brute(x, y, None, True, "HAC", lags=lags))).astype(float)
-    whole = fastlsq.ols(x, y, cov="HAC", lags=lags)
-    np.testing.assert_allclose(whole.standard_errors, want, rtol=1e-9, atol=1e-12)
-    monkeypatch.setattr(robust, "block_size", lambda columns, megabytes: 64)
-    np.testing.assert_allclose(fastlsq.ols(x, y, cov="HAC", lags=lags).standard_errors, want, rtol=1e-9, atol=1e-12)
+    found = fastlsq.ols(x, y, cov="HAC", lags=lags).standard_errors
+    np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-12)
 
 
-def test_clusters_across_blocks_and_labels(monkeypatch):
+@pytest.mark.parametrize("lags", [3, 700, 1500])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_windows_across_leaves(lags, weighted):
+    x, y, w, _ = data(3000, 2)
+    w[::3] = 0.0
+    weights, kept = (w, w > 0) if weighted else (None, slice(None))
+    want = brute(x[kept], y[kept], w[kept] if weighted else None, True, "HAC", lags=lags)
+    found = fastlsq.ols(x, y, weights=weights, cov="HAC", lags=lags).standard_errors
+    np.testing.assert_allclose(found, np.sqrt(np.diagonal(want)).astype(float), rtol=1e-9)
+
+
+def test_clusters_and_labels():
     x, y, _, groups = data(300, 3)
     want = fastlsq.ols(x, y, cov="cluster", groups=groups)
     assert want.df_inference == 8
-    monkeypatch.setattr(robust, "block_size", lambda columns, megabytes: 7)
     names = np.array([f"village {g}" for g in groups])
     np.testing.assert_array_equal(fastlsq.ols(x, y, cov="cluster", groups=names).covariance, want.covariance)
     by_two = fastlsq.ols(x, y, cov="cluster", groups=(names, groups // 3))
@@ -229,6 +236,27 @@ def test_clusters_across_blocks_and_labels(monkeypatch):
                                rtol=1e-9)  # one is nested in the other
     each = fastlsq.ols(x, y, cov="cluster", groups=np.arange(300))
     np.testing.assert_allclose(each.covariance, fastlsq.ols(x, y, cov="HC1").covariance * 1.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+@pytest.mark.parametrize("count", [2, 5, 700, 19_000])
+def test_clusters_across_leaves(count, order):
+    x, y, w, _ = data(20_000, 2)
+    groups = np.random.default_rng(count).integers(0, count, 20_000)
+    groups[:9000] = 0  # one that has a leaf of its own
+    groups = np.sort(groups) if order == "sorted" else groups
+    w[5::7] = 0.0
+    fit = fastlsq.ols(x, y, weights=w, cov="cluster", groups=groups)
+    z = np.column_stack([np.ones(len(x)), x])
+    sums = np.zeros((count, 3))
+    np.add.at(sums, groups, z * (w * (y - z @ fit.params))[:, None])
+    used = len(np.unique(groups[w > 0]))
+    n = int(np.count_nonzero(w))
+    bread = np.linalg.inv(z.T @ (z * w[:, None]))
+    want = bread @ (sums.T @ sums) @ bread * (used / (used - 1) * (n - 1) / (n - 3))
+    sizes = np.sqrt(np.diagonal(want))
+    np.testing.assert_allclose(fit.covariance / np.outer(sizes, sizes), want / np.outer(sizes, sizes), atol=1e-9)
+    assert fit.df_inference == used - 1
 
 
 @pytest.mark.parametrize("kind", [*ALL[:-1]], ids=lambda kind: kind["cov"])
@@ -332,14 +360,45 @@ def test_score_pass_of_integers_is_exact(kernel):
     np.testing.assert_array_equal(found["moments"], s.T @ s)
 
 
-def test_sums_by_code():
+@pytest.mark.parametrize("p", [1, 11, 25])
+def test_sums_of_scores_of_integers_are_exact(kernel, p):
     from fastlsq._core import lib
 
-    values, codes, sums = np.arange(12.0).reshape(4, 3), np.array([1, 0, 1, 1]), np.ones((2, 3))
-    lib.add_by_code(values, codes, sums)
-    np.testing.assert_array_equal(sums, [[4, 5, 6], [1 + 0 + 6 + 9, 1 + 1 + 7 + 10, 1 + 2 + 8 + 11]])
-    with pytest.raises(ValueError, match="codes must be"):
-        lib.add_by_code(values, codes + 1, sums)
+    rng = np.random.default_rng(p)
+    n = 9000
+    x, y, w = (rng.integers(-2, 3, shape).astype(float) for shape in ((n, p), (n, 1), n))
+    b, w, codes = rng.integers(-1, 2, p + 1).astype(float), np.abs(w), rng.integers(0, 40, n)
+    z = np.column_stack([x, np.ones(n)])
+    s = z * (w * (y[:, 0] - z @ b))[:, None]
+    start, order = lib.group_rows(codes, 40)
+    sums, moments = np.zeros((40, p + 1)), np.empty((p + 1, p + 1))
+    np.add.at(sums, codes, s)
+    lib.clustered_scores(x, y, w, None, None, True, b, None, start, order, 2, moments, kernel=kernel)
+    np.testing.assert_array_equal(moments, sums.T @ sums)
+    kept = np.vstack([s[w > 0], np.zeros((4, p + 1))])
+    moving = sum(np.roll(kept, lag, axis=0) for lag in range(5))
+    lib.windowed_scores(x, y, w, None, None, True, b, None, 5, 2, moments, kernel=kernel)
+    np.testing.assert_array_equal(moments, moving.T @ moving)
+
+
+def test_the_boundary_of_sums_of_scores():
+    from fastlsq._core import lib
+
+    x, y, b, out = np.ones((4, 2)), np.ones((4, 1)), np.zeros(3), np.empty((3, 3))
+    start, order = np.array([0, 2, 4]), np.arange(4)
+    rows = x, y, None, None, None, True
+    with pytest.raises(ValueError, match="a row that does not exist"):
+        lib.clustered_scores(*rows, b, None, start, order + 1, 1, out)
+    with pytest.raises(ValueError, match="must have all rows"):
+        lib.clustered_scores(*rows, b, None, start[:2], order[:2], 1, out)
+    with pytest.raises(ValueError, match="start must rise"):
+        lib.clustered_scores(*rows, b, None, np.array([0, 3, 2, 4]), order, 1, out)
+    with pytest.raises(ValueError, match="window must be at least 1"):
+        lib.windowed_scores(*rows, b, None, 0, 1, out)
+    with pytest.raises(ValueError, match="columns x columns"):
+        lib.windowed_scores(*rows, b, None, 1, 1, out[:2, :2].copy())
+    with pytest.raises(ValueError, match="one entry per column"):
+        lib.windowed_scores(*rows, b[:2], None, 1, 1, out)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind["cov"])
@@ -552,8 +611,7 @@ def test_restrictions_that_repeat_or_contradict_each_other():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("entry", [1.0, 1e160])
 @pytest.mark.parametrize("kind", [*ALL, {"cov": "HAC"}], ids=lambda kind: "-".join(map(str, kind.values())))
-def test_rows_of_weight_0_are_no_rows(kind, entry, monkeypatch):
-    monkeypatch.setattr(robust, "block_size", lambda columns, megabytes=1: 16)
+def test_rows_of_weight_0_are_no_rows(kind, entry):
     x, y, _, groups = data(220, 3)
     x *= [1e-12, 1.0, 1.0]
     w = np.random.default_rng(2).integers(0, 3, 220) / 2.0

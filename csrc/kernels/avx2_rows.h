@@ -10,6 +10,8 @@
  */
 #define FLSQ_MULTIPLY_ADD(acc, a, b) __asm__ volatile("vfmadd231pd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b))
 
+#define FLSQ_WIDEN(wide, half) __asm__("vcvtps2pd %1, %0" : "=x"(wide) : "m"(half))
+
 #if !defined(FLSQ_DEBUG)
 #define RIGHT_VECTOR(v, reg) "vmovupd 32*" #v "+%c[at](%[row]), %%" #reg "\n\t"
 #define LEFT_FACTOR(i, reg) "vbroadcastsd 8*" #i "+%c[at](%[row],%[left]), %%" #reg "\n\t"

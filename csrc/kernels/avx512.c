@@ -31,6 +31,7 @@ FLSQ_PRAGMA(GCC target(FLSQ_TARGET))
 #define FLSQ_IN_PLACE_COLUMNS 127
 #define FLSQ_HALF_COLUMNS 256
 #define FLSQ_PACKING_THREADS 4
+#define FLSQ_WIDEN(wide, half) __asm__("vcvtps2pd %1, %0" : "=v"(wide) : "m"(half))
 #define FLSQ_MR1 24
 #define FLSQ_MR2 12
 #define FLSQ_MR3 8

@@ -186,22 +186,22 @@ static double family_rows(flsq_family family, int expected, int64_t rows, const 
     return lane_sum(total);
 }
 
-/* Softmax over `classes` predictors and one of eta = 0 behind them, y the number of the class.  eta (by predictors, `step`
+/* Softmax over `classes` predictors and, unless `all`, one of eta = 0 behind them, y the number of the class.  eta (by predictors, `step`
  * apart) becomes the probabilities, r the slopes likewise; rows is a multiple of the lanes, w has a 0 where there is no row. */
-static double softmax_rows(int64_t classes, int64_t rows, int64_t step, double *eta, const double *y, const double *w,
-                           double *r)
+static double softmax_rows(int64_t classes, int all, int64_t rows, int64_t step, double *eta, const double *y,
+                           const double *w, double *r)
 {
     vec total = {0};
     for (int64_t k = 0; k < rows; k += FLSQ_VL) {
         const vec weight = load(w + k), label = load(y + k);
         const int_vec none = weight == 0.0;
-        vec largest = {0}, own = {0};
+        vec largest = broadcast(all ? -INFINITY : 0.0), own = {0};
         for (int64_t c = 0; c < classes; c++) {
             const vec value = load(eta + c * step + k);
             largest = choose(value > largest, value, largest);
             own = choose(label == (double)c, value, own);
         }
-        vec sum = exponential(-largest);
+        vec sum = exponential(all ? broadcast(-INFINITY) : -largest);
         for (int64_t c = 0; c < classes; c++) {
             const vec e = exponential(load(eta + c * step + k) - largest);
             store(eta + c * step + k, e);

@@ -37,16 +37,6 @@ static void residual(int64_t rows, int64_t panels, const double *z, int64_t pane
     }
 }
 
-/* The gradient of eight rows, or of the last few: even rows + odd rows. */
-#define ROWS_OF_GRADIENT(count, factor, x_vector)                                                                  \
-    vec even = {0}, odd = {0};                                                                                     \
-    UNROLL                                                                                                         \
-    for (int i = 0; i < (count); i++)                                                                              \
-        if (i % 2 == 0)                                                                                            \
-            even += (factor) * (x_vector);                                                                         \
-        else                                                                                                       \
-            odd += (factor) * (x_vector);
-
 #define GRADIENT(nv)                                                                                               \
     {                                                                                                              \
         vec sum[nv];                                                                                               \
@@ -76,92 +66,11 @@ static void gradient(int64_t rows, const double *z, int64_t columns, const doubl
 
 /* ---- rows where they lie ---------------------------------------------------------------------------------------- */
 
-/* r[k] := y[k] less the sum of the lanes of acc[k], for VL rows, in the order of lane_sum. */
-INLINE void subtract_lane_sums(vec acc[FLSQ_VL], const double *y, double *r)
-{
-    TRANSPOSE(acc);
-    UNROLL
-    for (int half = FLSQ_VL / 2; half >= 1; half /= 2)
-        UNROLL
-        for (int i = 0; i < half; i++)
-            acc[i] += acc[i + half];
-    store(r, load(y) - acc[0]);
-}
-
-/* The vector behind the last whole one of a row: the columns left over, a one for the unit column, zeros. */
-typedef struct last_vector {
-    int_vec keep, one;
-} last_vector;
-
-INLINE last_vector last_of(int64_t columns, int unit)
-{
-    last_vector last;
-    for (int i = 0; i < FLSQ_VL; i++) {
-        last.keep[i] = i < columns % FLSQ_VL ? -1 : 0;
-        last.one[i] = unit && i == columns % FLSQ_VL ? INT64_C(0x3FF0000000000000) : 0; /* 1.0 */
-    }
-    return last;
-}
-
-INLINE vec load_last(const last_vector *last, const double *x)
-{
-    return (vec)(((int_vec)load(x) & last->keep) | last->one);
-}
-
 /* While eight rows are multiplied the eight that lie `far` bytes further are asked for, half of them by each product, so
  * that memory is never idle.  2026-11, Zen 3, two threads, ns a row, eight rows further and at least 4096 bytes / 1024 / 1024
  * more: p = 16 7.2 / 6.1 / 6.4, p = 32 12.9 / 11.6 / 13.7, p = 64 29.6 / 29.7 / 26.8, p = 128 52.3 / 52.6 / 51.0.  Rows with
  * wide gaps are left to the hardware: lines are 0 bytes apart then. */
 INLINE int64_t far(int64_t eight) { return eight <= 1024 ? 1024 : eight <= 2048 ? eight : eight + 1024; }
-enum { ASKS = (FLSQ_VL + 1) / 2 }; /* lines of a vector of eight rows, for each product */
-#define ASK_FOR_ROWS                                                                                               \
-    UNROLL                                                                                                         \
-    for (int line = 0; line < ASKS; line++)                                                                        \
-        __builtin_prefetch(soon + line * apart, 0, 3);                                                             \
-    soon += 2 * ASKS * apart
-
-INLINE void residual_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *b,
-                              const char *soon, int64_t apart, const double *y, double *r)
-{
-    vec acc[8];
-    UNROLL
-    for (int i = 0; i < 8; i++)
-        acc[i] = (vec){0};
-    for (int64_t j = 0; j < whole; j += FLSQ_VL) {
-        const vec coefficients = load(b + j);
-        ASK_FOR_ROWS;
-        UNROLL
-        for (int i = 0; i < 8; i++)
-            acc[i] += load(row + i * step + j) * coefficients;
-    }
-    if (last != NULL) {
-        const vec coefficients = load(b + whole);
-        UNROLL
-        for (int i = 0; i < 8; i++)
-            acc[i] += load_last(last, row + i * step + whole) * coefficients;
-    }
-    UNROLL
-    for (int i = 0; i < 8; i += FLSQ_VL)
-        subtract_lane_sums(acc + i, y + i, r + i);
-}
-
-INLINE void gradient_of_eight(const double *row, int64_t step, int64_t whole, const last_vector *last, const double *r,
-                              const char *soon, int64_t apart, double *g)
-{
-    vec factor[8];
-    UNROLL
-    for (int i = 0; i < 8; i++)
-        factor[i] = broadcast(r[i]);
-    for (int64_t j = 0; j < whole; j += FLSQ_VL) {
-        ASK_FOR_ROWS;
-        ROWS_OF_GRADIENT(8, factor[i], load(row + i * step + j))
-        store(g + j, load(g + j) + (even + odd));
-    }
-    if (last != NULL) {
-        ROWS_OF_GRADIENT(8, factor[i], load_last(last, row + i * step + whole))
-        store(g + whole, load(g + whole) + (even + odd));
-    }
-}
 
 static void residual_rows(int64_t rows, int64_t columns, int unit, const double *x, int64_t step, const double *b,
                           const double *y, const double *w, double *r, double *wr, double *g)
@@ -173,11 +82,12 @@ static void residual_rows(int64_t rows, int64_t columns, int unit, const double 
     int64_t k = 0;
     for (; k + 8 <= rows; k += 8, row += 8 * step) {
         const char *const soon = (const char *)row + (apart > 0 ? far(eight) : 0);
-        residual_of_eight(row, step, whole, last, b, soon, apart, y + k, r + k);
+        asking first = {soon, apart, 1}, second = {soon + EIGHT_LINES * apart, apart, 1};
+        residual_of_eight_f64(row, step, whole, last, b, &first, y + k, r + k);
         UNROLL
         for (int i = 0; i < 8 && w != NULL; i += FLSQ_VL)
             store(wr + k + i, load(w + k + i) * load(r + k + i));
-        gradient_of_eight(row, step, whole, last, wr + k, soon + ASKS * apart, apart, g);
+        gradient_of_eight_f64(row, step, whole, last, wr + k, &second, g);
     }
     if (k == rows)
         return;
@@ -186,7 +96,7 @@ static void residual_rows(int64_t rows, int64_t columns, int unit, const double 
         for (int64_t j = 0; j < whole; j += FLSQ_VL)
             acc += load(row + i * step + j) * load(b + j);
         if (last != NULL)
-            acc += load_last(last, row + i * step + whole) * load(b + whole);
+            acc += of_last(last, load(row + i * step + whole)) * load(b + whole);
         r[k + i] = y[k + i] - lane_sum(acc);
         if (w != NULL)
             wr[k + i] = w[k + i] * r[k + i];
@@ -196,7 +106,7 @@ static void residual_rows(int64_t rows, int64_t columns, int unit, const double 
         store(g + j, load(g + j) + (even + odd));
     }
     if (last != NULL) {
-        ROWS_OF_GRADIENT(rows - k, broadcast(wr[k + i]), load_last(last, row + i * step + whole))
+        ROWS_OF_GRADIENT(rows - k, broadcast(wr[k + i]), of_last(last, load(row + i * step + whole)))
         store(g + whole, load(g + whole) + (even + odd));
     }
 }

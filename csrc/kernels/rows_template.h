@@ -29,6 +29,47 @@ static void weigh(int64_t rows, int64_t columns, const double *w, const double *
     SWITCH_VECTORS(VECTORS(columns), WEIGH)
 }
 
+/* until and what the block before has from the next row on; its row 0 is then this one.  Behind the last row the block's sums
+ * from each row to its end take the place of its rows: what lies behind them, a row of zeros, stays. */
+#define MOVING_SUMS(nv)                                                                                            \
+    {                                                                                                              \
+        vec sum[nv];                                                                                               \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            sum[v] = load(until + v * FLSQ_VL);                                                                    \
+        for (int64_t k = 0; k < rows; k++) {                                                                       \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < (nv); v++) {                                                                       \
+                double *const entry = panel + k * NR + v * FLSQ_VL, *const held = before + at * NR + v * FLSQ_VL;  \
+                const vec own = factor[k] * load(entry);                                                           \
+                sum[v] += own;                                                                                     \
+                store(entry, sum[v] + load(held + NR));                                                            \
+                store(held, own);                                                                                  \
+            }                                                                                                      \
+            if (++at < window)                                                                                     \
+                continue;                                                                                          \
+            at = 0;                                                                                                \
+            UNROLL                                                                                                 \
+            for (int v = 0; v < (nv); v++) {                                                                       \
+                sum[v] = (vec){0};                                                                                 \
+                vec since = {0};                                                                                   \
+                for (int64_t i = window - 1; i >= 0; i--) {                                                        \
+                    since += load(before + i * NR + v * FLSQ_VL);                                                  \
+                    store(before + i * NR + v * FLSQ_VL, since);                                                   \
+                }                                                                                                  \
+            }                                                                                                      \
+        }                                                                                                          \
+        UNROLL                                                                                                     \
+        for (int v = 0; v < (nv); v++)                                                                             \
+            store(until + v * FLSQ_VL, sum[v]);                                                                    \
+    }
+
+static void moving_sums(int64_t rows, int64_t columns, const double *factor, int64_t window, int64_t at, double *before,
+                        double *until, double *panel)
+{
+    SWITCH_VECTORS(VECTORS(columns), MOVING_SUMS)
+}
+
 /* Two rows at a time: two chains of nv adds per panel. */
 static void square_lengths(int64_t rows, int64_t panels, const double *z, int64_t panel_stride, double *out)
 {

@@ -41,7 +41,7 @@ INLINE void add_single(const single_vec *acc, int h, int64_t begin, double *c)
     loose_float lanes[SINGLE_NR];
     memcpy(lanes, acc, sizeof lanes);
     for (int64_t j = begin; j < NR; j += FLSQ_VL)
-        store(c + j, load(c + j) + __builtin_convertvector(*(const loose_half *)(lanes + h * NR + j), vec));
+        store(c + j, load(c + j) + widen((const loose_half *)(lanes + h * NR + j)));
 }
 
 /* One register tile, of the columns a of the left panel and the vectors from `first` on; into[h] is where half h of its first

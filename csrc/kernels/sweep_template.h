@@ -165,16 +165,22 @@ _Static_assert(FLSQ_PACKED_DEEP == 8 && FLSQ_STRIDED_DEEP == 4, "rows of the loo
     const int asks = ahead->sweeps > 0;                                                                            \
     const char *fetch = asks ? ahead->next : (const char *)(into);                                                 \
     const int64_t pace = asks ? ahead->pace : FLSQ_CEIL_DIV(TILE_BYTES / 2, FLSQ_MAX_KC);                          \
-    const int64_t apart = asks ? ahead->apart : TILE_BYTES / 2, more = asks ? ahead->pairs - 1 : 0
+    const int64_t apart = asks ? ahead->apart : TILE_BYTES / 2, more = asks ? ahead->pairs - 1 : 0;                \
+    const int64_t nearer = FLSQ_NEAR == 2 && asks ? ahead->nearer : 0
+#define ASK_FOR_PAIR(line)                                                                                         \
+    __builtin_prefetch(line, 0, FLSQ_NEAR);                                                                        \
+    __builtin_prefetch(line + apart, 0, FLSQ_NEAR);                                                                \
+    if (nearer > 0) {                                                                                              \
+        __builtin_prefetch(line - nearer, 0, 3);                                                                   \
+        __builtin_prefetch(line - nearer + apart, 0, 3);                                                           \
+    }
 #define ASK(deep)                                                                                                  \
     {                                                                                                              \
         const char *line = fetch;                                                                                  \
-        __builtin_prefetch(line, 0, FLSQ_NEAR);                                                                    \
-        __builtin_prefetch(line + apart, 0, FLSQ_NEAR);                                                            \
+        ASK_FOR_PAIR(line)                                                                                         \
         for (int64_t pair = more; pair > 0; pair--) {                                                              \
             line += 2 * apart;                                                                                     \
-            __builtin_prefetch(line, 0, FLSQ_NEAR);                                                                \
-            __builtin_prefetch(line + apart, 0, FLSQ_NEAR);                                                        \
+            ASK_FOR_PAIR(line)                                                                                     \
         }                                                                                                          \
         fetch += (deep) * pace;                                                                                    \
     }

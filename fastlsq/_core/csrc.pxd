@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The C contract (csrc/fastlsq.h), name for name.
-from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 
 
 cdef extern from "fastlsq.h" nogil:
@@ -69,6 +69,8 @@ cdef extern from "fastlsq.h" nogil:
 
     void flsq_find_nonfinite(const flsq_matrix *a, int64_t *row, int64_t *column)
     void flsq_find_bad_weight(const flsq_matrix *w, int64_t *row)
+    flsq_status flsq_column_moments(const flsq_kernels *kernels, const flsq_matrix *a, const double *weights,
+                                    const double *shift, int n_threads, double *sums, double *squares)
     void flsq_column_max_abs(const flsq_matrix *a, double *largest)
 
     double flsq_lengths_spread(const flsq_lengths *lengths)
@@ -105,8 +107,19 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int n_threads,
         const flsq_score_outputs *out
     )
-    flsq_status flsq_add_by_code(
-        int64_t n, int64_t columns, const double *values, const int64_t *codes, int64_t count, double *sums
+
+    ctypedef struct flsq_groups:
+        int64_t count
+        const int64_t *start
+        const int64_t *order
+
+    flsq_status flsq_clustered_scores(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, const flsq_groups *groups,
+        int n_threads, double *moments
+    )
+    flsq_status flsq_windowed_scores(
+        const flsq_kernels *kernels, const flsq_rows *rows, const flsq_score_frame *frame, int64_t window,
+        int n_threads, double *moments
     )
 
     ctypedef enum flsq_family:
@@ -291,11 +304,6 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_batch *batch, int n_threads, const flsq_batch_answers *answers
     )
 
-    ctypedef struct flsq_groups:
-        int64_t count
-        const int64_t *start
-        const int64_t *order
-
     ctypedef struct flsq_group_answers:
         double *b
         double *rss
@@ -304,7 +312,7 @@ cdef extern from "fastlsq.h" nogil:
         int8_t *verdict
 
     flsq_status flsq_group_rows(
-        int64_t n, const int64_t *codes, int64_t count, int64_t *start, int64_t *order
+        int64_t n, const int64_t *codes, int64_t low, int64_t count, int n_threads, int64_t *start, int64_t *order
     )
     flsq_status flsq_grouped_fit(
         const flsq_kernels *kernels, const flsq_rows *rows, const flsq_groups *groups, int n_threads,
@@ -404,6 +412,84 @@ cdef extern from "fastlsq.h" nogil:
         const flsq_kernels *kernels, const flsq_rows *rows, int64_t most, double *x, double *rnorm,
         flsq_nonnegative *out
     )
+
+    ctypedef enum flsq_loss_kind:
+        FLSQ_LOSS_SQUARED
+        FLSQ_LOSS_HUBER
+        FLSQ_LOSS_QUANTILE
+        FLSQ_LOSS_EPSILON_INSENSITIVE
+        FLSQ_LOSS_LOGISTIC
+        FLSQ_LOSS_HINGE
+        FLSQ_LOSS_POISSON
+        FLSQ_LOSS_SOFTMAX
+
+    ctypedef struct flsq_loss:
+        flsq_loss_kind kind
+        int one_class
+        double parameter
+        double label
+
+    ctypedef struct flsq_sparse:
+        const void *start
+        const void *index
+        const void *value
+        flsq_dtype integer
+        flsq_dtype real
+
+    ctypedef struct flsq_descent:
+        flsq_matrix x
+        const flsq_sparse *sparse
+        const double *y
+        const double *weights
+        int64_t predictors
+        flsq_loss loss
+        const double *center
+        const double *factor
+        int shaped
+
+    ctypedef struct flsq_order:
+        int64_t rows
+        int64_t block_rows
+        int shuffled
+        uint64_t key
+
+    ctypedef struct flsq_descent_state:
+        double *b
+        double **state
+        double *average
+        int64_t averaged
+        int64_t steps
+        double *kept
+        double *mean
+
+    ctypedef struct flsq_descent_plan:
+        const flsq_optimizer *optimizer
+        flsq_order order
+        int64_t first_row
+        int64_t batch_rows
+        int64_t steps
+        const double *rates
+        double mean_weight
+        double l1
+        double l2
+        double clip_norm
+        int intercept
+        int64_t average_from
+
+    ctypedef struct flsq_descent_report:
+        int64_t steps
+        int64_t rows
+        double loss
+        double weight
+        double square
+        int finite
+
+    flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *problem,
+                                 const flsq_descent_plan *plan, flsq_descent_state *state, int n_threads,
+                                 flsq_descent_report *report)
+    flsq_status flsq_descent_evaluate(const flsq_kernels *kernels, const flsq_descent *problem, const double *b,
+                                      int n_threads, double *loss, double *weight, double *gradient)
+    void flsq_order_rows(const flsq_order *order, int64_t *rows)
 
     flsq_status flsq_cholesky(
         const flsq_kernels *kernels, int64_t n, double *a, int64_t ld, int n_threads, int64_t *pivot

@@ -6,7 +6,7 @@ One extension module, one included room for each room of csrc/.  Callers hand ov
 checked; shapes that do not fit each other are a programming error here and raise ValueError.
 """
 from fastlsq._core.csrc cimport *
-from libc.stdint cimport int8_t, int64_t
+from libc.stdint cimport int8_t, int64_t, uint64_t
 
 include "buffers.pxi"
 include "machine.pxi"
@@ -21,3 +21,4 @@ include "coordinate.pxi"
 include "active_set.pxi"
 include "rolling.pxi"
 include "optimizers.pxi"
+include "descent.pxi"

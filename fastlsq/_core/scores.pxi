@@ -48,16 +48,55 @@ def scores(x, y, weights, scale, offset, bint unit, const double[::1] b, const d
     check(status)
 
 
-def add_by_code(const double[:, ::1] values, const int64_t[::1] codes, double[:, ::1] sums):
-    """sums[codes[i]] += values[i], in the order of the rows."""
-    if codes.shape[0] != values.shape[0] or sums.shape[1] != values.shape[1]:
-        raise ValueError("codes must be one per row of values, and sums as wide")
-    cdef const double *data = read_dense(values)
-    cdef double *total = write_dense(sums)
-    cdef const int64_t *code = &codes[0] if codes.shape[0] > 0 else NULL
+cdef flsq_score_frame plain_frame(Rows rows, const double[::1] b, const double[:, ::1] transform,
+                                  double[:, ::1] moments) except *:
+    """For scores w*e*z of rows with one target, whose moments are wanted."""
+    cdef flsq_score_frame frame
+    cdef int64_t lead = rows.view.x.columns + rows.view.unit
+    if rows.view.y.columns != 1:
+        raise ValueError("y must be one target")
+    if b is None or b.shape[0] != lead:
+        raise ValueError("b must have one entry per column of [X | 1]")
+    if transform is not None and transform.shape[0] != lead:
+        raise ValueError("transform needs one row per column of [X | 1]")
+    frame.kind = FLSQ_SCORE_PLAIN
+    frame.columns = transform.shape[1] if transform is not None else lead
+    if frame.columns == 0:
+        raise ValueError("scores of no columns")
+    if moments.shape[0] != frame.columns or moments.shape[1] != frame.columns:
+        raise ValueError("moments must be columns x columns")
+    frame.transform = read_dense(transform) if transform is not None else NULL
+    frame.b = &b[0]
+    return frame
+
+
+def clustered_scores(x, y, weights, scale, offset, bint unit, const double[::1] b, const double[:, ::1] transform,
+                     const int64_t[::1] start, const int64_t[::1] order, int n_threads, double[:, ::1] moments,
+                     kernel=None):
+    """moments := sum_g S_g S_gᵀ with the sums S_g of the scores w*e*z of the rows order[start[g]:start[g + 1]]."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, offset, unit)
+    cdef flsq_score_frame frame = plain_frame(rows, b, transform, moments)
+    cdef flsq_groups groups = read_groups(start, order, rows.view.x.rows)
+    cdef double *out = write_dense(moments)
     cdef flsq_status status
+    if groups.count < 1 or start[0] != 0 or order.shape[0] != rows.view.x.rows:
+        raise ValueError("groups must have all rows")
     with nogil:
-        status = flsq_add_by_code(values.shape[0], values.shape[1], data, code, sums.shape[0], total)
-    if status == FLSQ_TOO_LARGE:
-        raise ValueError("codes must be 0 .. rows of sums - 1")
+        status = flsq_clustered_scores(kernels, &rows.view, &frame, &groups, n_threads, out)
+    check(status)
+
+
+def windowed_scores(x, y, weights, scale, offset, bint unit, const double[::1] b, const double[:, ::1] transform,
+                    int64_t window, int n_threads, double[:, ::1] moments, kernel=None):
+    """moments := sum_t m_t m_tᵀ, m_t the sum of the scores w*e*z of `window` rows of weight above 0, up to row t."""
+    cdef const flsq_kernels *kernels = select(kernel)
+    cdef Rows rows = Rows(x, y, weights, scale, offset, unit)
+    cdef flsq_score_frame frame = plain_frame(rows, b, transform, moments)
+    cdef double *out = write_dense(moments)
+    cdef flsq_status status
+    if window < 1:
+        raise ValueError("window must be at least 1")
+    with nogil:
+        status = flsq_windowed_scores(kernels, &rows.view, &frame, window, n_threads, out)
     check(status)

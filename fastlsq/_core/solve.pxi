@@ -354,8 +354,8 @@ def lstsq_batched(a, b, weights, int n_threads, kernel=None):
     return x, rss, condition, backward_error, verdict, passes
 
 
-def group_rows(const int64_t[::1] codes, int64_t count):
-    """(start, order): rows order[start[g]:start[g + 1]] have code g, in their order; codes are 0 .. count-1."""
+def group_rows(const int64_t[::1] codes, int64_t count, int64_t low=0, int n_threads=1):
+    """(start, order): rows order[start[g]:start[g + 1]] have code low + g, in their order; g from 0 to count - 1."""
     if count < 0:
         raise ValueError("count must be >= 0")
     start, order = new_array(count + 1, numpy.int64), new_array(codes.shape[0], numpy.int64)
@@ -364,11 +364,28 @@ def group_rows(const int64_t[::1] codes, int64_t count):
     cdef const int64_t *data = &codes[0] if codes.shape[0] > 0 else NULL
     cdef flsq_status status
     with nogil:
-        status = flsq_group_rows(codes.shape[0], data, count, starts, orders)
+        status = flsq_group_rows(codes.shape[0], data, low, count, n_threads, starts, orders)
     if status == FLSQ_TOO_LARGE:
-        raise ValueError("codes must be 0 .. count - 1")
+        raise ValueError("codes must be low .. low + count - 1")
     check(status)
     return start, order
+
+
+cdef flsq_groups read_groups(const int64_t[::1] start, const int64_t[::1] order, int64_t n) except *:
+    """The groups order[start[g]:start[g + 1]] of n rows."""
+    cdef flsq_groups groups
+    cdef int64_t count = start.shape[0] - 1, i
+    if count < 0 or start[count] != order.shape[0]:
+        raise ValueError("sizes differ")
+    for i in range(order.shape[0]):
+        if order[i] < 0 or order[i] >= n:
+            raise ValueError("order names a row that does not exist")
+    for i in range(count):
+        if start[i] < 0 or start[i + 1] < start[i]:
+            raise ValueError("start must rise")
+    groups.count, groups.start = count, &start[0]
+    groups.order = &order[0] if order.shape[0] > 0 else NULL
+    return groups
 
 
 def grouped_fit(x, y, weights, bint unit, const int64_t[::1] start, const int64_t[::1] order, int n_threads,
@@ -380,19 +397,13 @@ def grouped_fit(x, y, weights, bint unit, const int64_t[::1] start, const int64_
     cdef flsq_groups groups
     cdef flsq_group_answers answers
     cdef flsq_status status
-    cdef int64_t count = start.shape[0] - 1, i
-    if count < 0 or rows.view.y.columns != 1 or start[count] != order.shape[0]:
+    cdef int64_t count
+    if rows.view.y.columns != 1:
         raise ValueError("sizes differ")
-    for i in range(order.shape[0]):
-        if order[i] < 0 or order[i] >= rows.view.x.rows:
-            raise ValueError("order names a row that does not exist")
-    for i in range(count):
-        if start[i] < 0 or start[i + 1] < start[i]:
-            raise ValueError("start must rise")
+    groups = read_groups(start, order, rows.view.x.rows)
+    count = groups.count
     b, rss, condition = new_array((count, rows.view.x.columns + unit)), new_array(count), new_array(count)
     backward_error, verdict = new_array(count), new_array(count, numpy.int8)
-    groups.count, groups.start = count, &start[0]
-    groups.order = &order[0] if order.shape[0] > 0 else NULL
     answers.b, answers.rss, answers.condition = own_data(b), own_data(rss), own_data(condition)
     answers.backward_error, answers.verdict = own_data(backward_error), <int8_t *> own_data(verdict)
     with nogil:

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
+from fastlsq._inference import ParameterTests
 from fastlsq.descent import newton
 
 
@@ -13,7 +14,7 @@ def rows_used(model):
     return model.x.shape[0] if model.weights is None else int(np.count_nonzero(model.weights))
 
 
-class Fitted:
+class Fitted(ParameterTests):
     """What both results share."""
 
     def _take(self, model, progress, names, alpha, inference):
@@ -64,26 +65,6 @@ class Fitted:
     def __getstate__(self):
         derived = ("covariance", "standard_errors", "t_values", "p_values")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
-
-
-def quantile(level, df):
-    from scipy.special import ndtri, stdtrit
-
-    if not _arrays.is_number(level):
-        raise TypeError(f"level must be a number between 0 and 1, got {level!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
-    if df is None:
-        return float(ndtri(0.5 + level / 2))
-    return float(stdtrit(df, 0.5 + level / 2)) if df > 0 else np.nan
-
-
-def two_sided(values, df):
-    from scipy.special import ndtr, stdtr
-
-    if df is None:
-        return 2.0 * ndtr(-np.abs(values))
-    return 2.0 * stdtr(df, -np.abs(values)) if df > 0 else np.full(values.shape, np.nan)
 
 
 def lengths(rows):

@@ -12,7 +12,7 @@ import numpy as np
 from fastlsq import _arrays
 from fastlsq._core import lib
 from fastlsq.descent import newton
-from fastlsq.descent.fitted import Fitted, lengths, null_space, parameter_root, quantile, two_sided
+from fastlsq.descent.fitted import Fitted, lengths, null_space, parameter_root
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -204,22 +204,6 @@ class GLMResult(Fitted):
             return np.full(len(self.param_names), np.nan)
         errors = np.sqrt(self.dispersion) * lengths(self._root)
         return np.where(errors > 0, errors, np.nan)
-
-    @cached_property
-    def t_values(self) -> NDArray[np.float64]:
-        """Coefficients over their standard errors: z for binomial and poisson."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.params / self.standard_errors
-
-    @cached_property
-    def p_values(self) -> NDArray[np.float64]:
-        """Two-sided, of the normal distribution for binomial and poisson, else of t."""
-        return two_sided(self.t_values, self.df_inference)
-
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
-        """Wald intervals, shape (number of parameters, 2)."""
-        half = quantile(level, self.df_inference) * self.standard_errors
-        return np.stack([self.params - half, self.params + half], axis=1)
 
     # ---- the fit as a whole ------------------------------------------------------------------------------------------
 

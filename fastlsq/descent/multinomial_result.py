@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlsq._core import lib
 from fastlsq.descent import newton
-from fastlsq.descent.fitted import Fitted, lengths, null_space, quantile, two_sided
+from fastlsq.descent.fitted import Fitted, lengths, null_space
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,8 @@ class MultinomialResult(Fitted):
     deviance, null_deviance, log_likelihood, aic, bic, converged, gradient_norm, reason, history, separation, aliased
         As in GLMResult.
     """
+
+    _ends_axis = 2
 
     def __init__(self, model, progress, classes, names, shares, alpha, inference):
         self._take(model, progress, names, alpha, inference)
@@ -73,20 +75,6 @@ class MultinomialResult(Fitted):
     def params(self) -> NDArray[np.float64]:
         """Shape (k, number of parameters), the intercept first."""
         return np.column_stack([self.intercept, self.coef]) if self.has_intercept else self.coef
-
-    @property
-    def t_values(self) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.params / self.standard_errors
-
-    @property
-    def p_values(self) -> NDArray[np.float64]:
-        return two_sided(self.t_values, None)
-
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
-        """Wald intervals, shape (k, number of parameters, 2)."""
-        half = quantile(level, None) * self.standard_errors
-        return np.stack([self.params - half, self.params + half], axis=2)
 
     @property
     def log_likelihood(self) -> float:

@@ -13,9 +13,10 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
+from fastlsq._inference import ParameterTests
 from fastlsq.descent import newton
 from fastlsq.descent.families import Family
-from fastlsq.descent.fitted import lengths, null_space, parameter_root, quantile, two_sided
+from fastlsq.descent.fitted import lengths, null_space, parameter_root
 from fastlsq.descent.objective import Model, Point
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class _Reweighted:
                            f"{change:.2g}")
 
 
-class RobustResult:
+class RobustResult(ParameterTests):
     """A robust fit and inference on its parameters.  It holds O(p²) numbers, never the rows.
 
     Attributes
@@ -336,22 +337,6 @@ class RobustResult:
             return np.full(len(self.param_names), np.nan)
         errors = lengths(self._root)
         return np.where(errors > 0, errors, np.nan)
-
-    @cached_property
-    def t_values(self) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.params / self.standard_errors
-
-    @cached_property
-    def p_values(self) -> NDArray[np.float64]:
-        return two_sided(self.t_values, None)
-
-    df_inference = None  # tests take the normal distribution
-
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
-        """Wald intervals, shape (number of parameters, 2)."""
-        half = quantile(level, None) * self.standard_errors
-        return np.stack([self.params - half, self.params + half], axis=1)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Fitted values, shape (n,)."""

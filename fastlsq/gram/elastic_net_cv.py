@@ -93,7 +93,10 @@ def elastic_net_cv(
     max_iter: int = 1000,
     n_threads: int | None = None,
 ) -> ElasticNetCVResult:
-    """Fit `elastic_net` with the alpha (and l1_ratio) whose mean squared error on held-out rows is least.
+    """Fit `elastic_net` with the alpha (and l1_ratio) whose mean squared error on held-out rows is least:
+
+        sum_i w_i (y_i - intercept - x_i coef)² / (2 sum_i w_i)
+            + alpha sum_j factor_j (l1_ratio |coef_j| + (1 - l1_ratio) coef_j² / 2)
 
     The rows are read once: one set of moments for each fold.  A fold trains on the merge of all others, and the error
     on its rows follows from its own moments, with m = mean and M, c, S the moments about the means:
@@ -167,9 +170,9 @@ def _by_moments(rows, penalties, chosen, folds):
     """(alphas, paths of all rows, errors, whether all folds converged, the scaled equations of all rows)"""
     problem, factor = rows.problem, penalties[0].factor
     whole, pairs = moments_of(problem, folds)
-    scaled = Scaled.of(whole, factor)
+    scaled = Scaled.of(whole, factor, problem)
     grids = [chosen(scaled, penalty) for penalty in penalties]
-    parts = [(scaled, None)] + [(Scaled.of(train, factor), test) for train, test in pairs]
+    parts = [(scaled, None)] + [(Scaled.of(train, factor, problem), test) for train, test in pairs]
     # the paths on all rows are as many problems more for the same threads
     tasks = [(own, penalty, alphas, held) for penalty, alphas in zip(penalties, grids, strict=True)
              for own, held in parts]

@@ -104,8 +104,8 @@ class Frame:
         t[p, r] = self.sum_weights**-0.5
         return t
 
-    def scores(self, rows, target, transform, kind="plain", **outputs):
-        """One score pass over `rows` with the coefficients of a `Target`, or None for coordinates alone."""
+    def model(self, rows, target):
+        """x, y, weights, scale, offset, unit, b of a pass over `rows` with the coefficients of a `Target` or None."""
         p = self.root.shape[0]
         own = self.scale_exponents()
         lead = p + self.intercept
@@ -123,8 +123,11 @@ class Frame:
                     b[p] = np.ldexp(level, -exponent)
             scale[lead] = np.ldexp(1.0, -exponent)
             offset[lead] = self.y_shift[target.number] * scale[lead]
-        lib.scores(rows.x, y, rows.weights, scale, offset, self.intercept, b, transform, kind, rows.n_threads,
-                   **outputs)
+        return rows.x, y, rows.weights, scale, offset, self.intercept, b
+
+    def scores(self, rows, target, transform, kind="plain", **outputs):
+        """One score pass."""
+        lib.scores(*self.model(rows, target), transform, kind, rows.n_threads, **outputs)
 
     def polished(self, rows):
         """The same frame with a root that the rows themselves find orthonormal: one more pass.

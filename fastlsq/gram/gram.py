@@ -17,8 +17,9 @@ from fastlsq.gram.ridge import RidgeResult
 from fastlsq.gram.ridge_path import RidgePath, chosen_alphas, path_of
 from fastlsq.gram.state import GramState, index_of
 from fastlsq.solve import combine
-from fastlsq.solve.constrained import NNLSResult, nnls_from_equations
+from fastlsq.solve.constrained import BoundedResult, NNLSResult, lsq_linear_from_equations, nnls_from_equations
 from fastlsq.solve.deficient import solve_moments
+from fastlsq.solve.equality import EqualityResult, equality_from_equations
 from fastlsq.solve.penalized import solve_ridge_moments
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Gram(GramState):
         return self._centred("means").user_mean()[self.n_columns :]
 
     def ols(self) -> OLSResult:
-        """Ordinary (weighted) least squares from the sums alone.
+        """Ordinary (weighted) least squares from the sums alone: minimises sum_i w_i (y_i - intercept - x_i coef)².
 
         Without the rows nothing can be refined: the relative error of the coefficients is about u*condition², columns
         with a condition above some 1e7 cannot be told from dependent ones, and a residual sum of squares below the
@@ -84,7 +85,7 @@ class Gram(GramState):
         return OLSResult(solve_moments(self._with_targets()), self._names, self._n_rows_weighted())
 
     def ridge(self, alpha: float | ArrayLike = 1.0, *, penalty: ArrayLike | None = None) -> RidgeResult:
-        """Least squares with a penalty alpha bᵀP b from the sums alone; objective and parameters as in `fastlsq.ridge`.
+        """Minimises sum_i w_i (y_i - intercept - x_i b)² + alpha bᵀP b from the sums alone; parameters as in `ridge`.
 
         Nothing is refined, as in `ols`; `info.forward_error` bounds the error of the coefficients.
         """
@@ -102,7 +103,11 @@ class Gram(GramState):
         return path_of(equations, alphas, penalty, self._names, self._n_rows_weighted())
 
     def elastic_net(self, alpha: float, *, l1_ratio: float = 0.5, **options: Any) -> ElasticNetResult:
-        """`fastlsq.elastic_net` from the sums alone; `options` as there: penalty_factor, positive, tol, max_iter."""
+        """`fastlsq.elastic_net` from the sums alone; `options` as there: penalty_factor, positive, tol, max_iter.
+
+            sum_i w_i (y_i - intercept - x_i coef)² / (2 sum_i w_i)
+                + alpha sum_j factor_j (l1_ratio |coef_j| + (1 - l1_ratio) coef_j² / 2)
+        """
         path = path_from_equations(self._one_target(), self._names, l1_ratio=l1_ratio, alphas=[alpha], **options)
         return path[0]
 
@@ -117,13 +122,46 @@ class Gram(GramState):
         return self.elastic_net_path(alphas, l1_ratio=1.0, **options)
 
     def nnls(self) -> NNLSResult:
-        """`fastlsq.nnls` from the sums alone, for all targets: x of shape (p, k), rnorm (k,).
+        """`fastlsq.nnls`, min ||A x - b|| with x >= 0, from the sums alone: x of shape (p, k), rnorm (k,).
 
         With an intercept that is not bounded, it is ``state.target_mean - state.mean @ x``.  rnorm is NaN where
         rounding of the sums has taken it.  A large `info.kkt` (1e-12 and more) tells of columns that depend on each
         other as far as the sums know: `fastlsq.nnls` of the rows has the digits that they have lost.
         """
         return nnls_from_equations(self._with_targets())
+
+    def lsq_linear(self, bounds: Any) -> BoundedResult:
+        """`fastlsq.lsq_linear`, min ||A x - b||² / 2 with bounds, from the sums alone: x of shape (p, k), cost (k,).
+
+        bounds are a pair of lower and upper ones, scalars or of shape (p,).  The intercept, rounding and dependent
+        columns are as in `nnls`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastlsq
+        >>> X = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0]])
+        >>> g = fastlsq.Gram(intercept=False).update(X, X @ [3.0, -1.0])
+        >>> g.lsq_linear((0, [2, 5])).x.round(12)[:, 0]
+        array([2., 2.])
+        """
+        return lsq_linear_from_equations(self._with_targets(), bounds)
+
+    def lstsq_equality(self, C: ArrayLike, d: ArrayLike) -> EqualityResult:
+        """`fastlsq.lstsq_equality`, min ||A x - b|| with C x = d, from the sums alone: x of shape (p, k), rss (k,).
+
+        The constraints are on the slopes; an intercept is ``state.target_mean - state.mean @ x``.  rss is NaN where
+        rounding of the sums has taken it; columns that depend on each other as far as the sums tell (`info.condition`
+        is then infinite) give the x of minimum norm.
+
+        Examples
+        --------
+        >>> import fastlsq
+        >>> g = fastlsq.Gram(intercept=False).update([[1, 0], [0, 1], [1, 1]], [1, 2, 6])
+        >>> fit = g.lstsq_equality([[1, -1]], [0])
+        >>> fit.x.round(12)[:, 0].tolist(), round(float(fit.rss[0]), 12)
+        ([2.5, 2.5], 3.5)
+        """
+        return equality_from_equations(self._with_targets(), C, d)
 
     def covariance(self, ddof: float = 1) -> NDArray[np.float64]:
         """Covariance matrix of the columns of X: sum_i w_i (x_i - mean)(x_i - mean)ᵀ / (sum_i w_i - ddof).

@@ -79,9 +79,9 @@ def grouped_ols(
 ) -> GroupedOLSResult:
     """Fit y = intercept_g + X coef_g by (weighted) least squares for every group g of rows.
 
-    The rows may lie in any order.  They are sorted by group through an index, without being copied, and the groups are
-    solved together, one to a vector lane, each with one step of refinement; what that does not certify is solved again
-    by QR of its rows.
+    Minimises sum_i w_i (y_i - intercept_g - x_i coef_g)² over the rows i of the group.  They may lie in any order, and
+    are sorted by group through an index, without being copied; the groups are solved together, one to a vector lane,
+    each with one step of refinement; what that does not certify is solved again by QR of its rows.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def grouped_ols(
     names = _arrays.column_names(X, names, p)
     if p == 0:
         raise ValueError("X has no columns")
-    keys, start, order = rows_by_group(groups, n)
+    keys, start, order = rows_by_group(groups, n, n_threads)
     b, rss, condition, backward, verdict = lib.grouped_fit(x, y, weights, intercept, start, order, n_threads)
     n_rows = np.diff(start)
     if weights is not None:
@@ -177,7 +177,7 @@ def _check_finite(x, y, start, order, groups):
                 _arrays.refuse_nonfinite(name, array, rows[place[0]], place[1])
 
 
-def rows_by_group(groups, n):
+def rows_by_group(groups, n, n_threads=1):
     """(keys, start, order): rows order[start[g]:start[g + 1]] carry keys[g]."""
     if isinstance(groups, np.ma.MaskedArray):
         raise TypeError("groups is a masked array; drop or fill the masked entries first")
@@ -189,10 +189,10 @@ def rows_by_group(groups, n):
     if labels.dtype.kind in "iu" and labels.dtype.itemsize <= 8:
         low, high = int(labels.min()), int(labels.max())
         if high - low < _SPAN * n + 1000:
-            # the difference may leave a narrow type: in 64 bits it wraps back to what it is
+            # the core takes differences in 64 bits, where those of unsigned labels wrap back to what they are
+            codes = np.ascontiguousarray(labels, np.uint64 if labels.dtype.kind == "u" else np.int64).view(np.int64)
             first = np.array(low, labels.dtype).astype(np.uint64)
-            codes = labels.astype(np.uint64) - first
-            start, order = lib.group_rows(codes.view(np.int64), high - low + 1)
+            start, order = lib.group_rows(codes, high - low + 1, int(first.view(np.int64)), n_threads)
             present = np.flatnonzero(np.diff(start))
             keys = (present.astype(np.uint64) + first).astype(labels.dtype)
             return keys, np.append(start[present], n), order
@@ -201,5 +201,5 @@ def rows_by_group(groups, n):
         keys, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:
         raise TypeError(f"groups cannot be sorted: {error}") from None
-    start, order = lib.group_rows(codes.astype(np.int64, copy=False), len(keys))
+    start, order = lib.group_rows(codes.astype(np.int64, copy=False), len(keys), 0, n_threads)
     return keys, start, order

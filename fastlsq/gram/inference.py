@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastlsq import _arrays, _threads
+from fastlsq._inference import ParameterTests
 from fastlsq.gram.frame import Frame
 from fastlsq.gram.prediction import Prediction, predict
 from fastlsq.gram.robust import check_request, checked_rows, polish_if_needed, robust_meat
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fastlsq.gram.influence import Influence
     from fastlsq.gram.summary import Summary
 
-class OLSResult:
+class OLSResult(ParameterTests):
     """A fitted linear model and inference on its parameters.
 
     With several targets an array has one more axis for them at its end, of length k, and what is a float here is an
@@ -175,36 +176,6 @@ class OLSResult:
         errors[int(self.has_intercept) :][silent] = np.nan
         with np.errstate(over="ignore", under="ignore"):
             return self.shown(np.ldexp(errors, exponents[:, None] + own))
-
-    @cached_property
-    def t_values(self) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.params / self.standard_errors
-
-    @cached_property
-    def p_values(self) -> NDArray[np.float64]:
-        """Two-sided, of the t distribution with `df_inference` degrees of freedom."""
-        from scipy.special import stdtr
-
-        if self.df_inference <= 0:
-            return np.full(self.params.shape, np.nan)
-        return 2.0 * stdtr(self.df_inference, -np.abs(self.t_values))
-
-    def quantile_of(self, level):
-        from scipy.special import stdtrit
-
-        if not _arrays.is_number(level):
-            raise TypeError(f"level must be a number between 0 and 1, got {level!r}")
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {level}")
-        return stdtrit(self.df_inference, 0.5 + level / 2) if self.df_inference > 0 else np.nan
-
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
-        """Confidence intervals, shape (number of parameters, 2), for several targets (number of parameters, 2, k)."""
-        quantile = self.quantile_of(level)
-        with np.errstate(over="ignore", invalid="ignore"):  # coefficients that float64 cannot hold are infinite
-            half = quantile * self.standard_errors
-            return np.stack([self.params - half, self.params + half], axis=1)
 
     # ---- the fit as a whole ------------------------------------------------------------------------------------------
 

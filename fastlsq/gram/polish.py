@@ -11,7 +11,7 @@ down.
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.gram.scaled import FreeColumns, exponents_of
+from fastlsq.gram.scaled import exponents_of
 
 # Condition number of the moments above which their rounding shows in the tenth digit of the coefficients.
 _CONDITION = 1e6
@@ -43,7 +43,7 @@ def polish(problem, scaled, penalty, alpha, coef):
         b = b + step
         q, rss = gradient(problem, scaled, b)
     gap = lib.duality_gap(b, q, first, second, np.diagonal(scaled.m).copy(), 1.0, penalty.positive, scaled.yy, rss)
-    gap += FreeColumns().excess(scaled.m, b, q, first, second, scaled.yy, penalty.positive)
+    gap += scaled.free_columns().excess(scaled.m, b, q, first, second, scaled.yy, penalty.positive)
     objective = 0.5 * rss + first @ np.abs(b) + 0.5 * (second @ b**2)
     gap = min(gap, objective)
     return (scaled.coef(b[None, :])[0], float(scaled.intercept(b[None, :])[0]), float(scaled.in_user_units(objective)),

@@ -14,7 +14,7 @@ All are sandwiches A M Aᵀ (frame.py) with M from the scores s_i = w_i r_i z_i 
 
 The last is computed as 1/(L + 1) sum_t m_t m_tᵀ with the moving sums m_t = s_t + ... + s_{t-L}, zero outside of the
 sample, over the rows of weight above 0: lag l is met in L + 1 - |l| of these windows.  So its cost does not depend on
-L, and it cannot be indefinite.
+L, and it cannot be indefinite.  Every M is one pass over the rows for each target.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,10 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target, block_size
+from fastlsq.gram.frame import POLISHED_CONDITION, Rows, Target
 from fastlsq.gram.grouped import rows_by_group
 
 KINDS = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
-#: of the scores of a block of rows: every block wakes the threads twice
-BLOCK_MEGABYTES = 4
 #: condition number up to which the moments of untransformed scores lose few enough digits
 PLAIN_CONDITION = 1e3
 #: rows whose residuals are compared with the fit's at a time, 8 MB: smaller blocks wake the threads too often
@@ -103,41 +101,31 @@ def _plainly(fit):
     return fit.info.condition <= PLAIN_CONDITION and fit.full_rank
 
 
+def _moments(fit, plain, taken):
+    """M by `taken(transform, moments)`, in the columns' own coordinates if scores are `plain` and the fit allows."""
+    frame = fit.frame
+    transform = frame.transform()
+    if plain and _plainly(fit):
+        moments = np.empty((transform.shape[0], transform.shape[0]))
+        taken(None, moments)
+        return transform.T @ moments @ transform
+    moments = np.empty((frame.columns, frame.columns))
+    taken(transform, moments)
+    return moments
+
+
 def _heteroskedastic(cov):
+    kind = cov if cov in ("HC2", "HC3") else "plain"
+
     def meat(fit, rows, target, out):
-        frame = fit.frame
-        transform = frame.transform()
-        if cov in ("HC0", "HC1") and _plainly(fit):
-            moments = np.empty((transform.shape[0], transform.shape[0]))
-            frame.scores(rows, target, None, moments=moments)
-            out[:] = transform.T @ moments @ transform
-        else:
-            frame.scores(rows, target, transform, cov if cov in ("HC2", "HC3") else "plain", moments=out)
+        def taken(transform, moments):
+            fit.frame.scores(rows, target, transform, kind, moments=moments)
+
+        out[:] = _moments(fit, kind == "plain", taken)
         if cov == "HC1":
             out *= fit.n_rows / fit.df_resid
 
     return meat
-
-
-def _score_blocks(fit, rows, target, size):
-    """(start, stop, scores) block by block; the scores are overwritten by the next."""
-    frame = fit.frame
-    transform = frame.transform()
-    memory = np.empty((min(size, rows.x.shape[0]), frame.columns))
-    for start, stop, some in rows.blocks(size):
-        scores = memory[: stop - start]
-        frame.scores(some, target, transform, scores=scores)
-        yield start, stop, scores
-
-
-def _gram(values, moments, n_threads):
-    moments.update(np.ascontiguousarray(values), None, None, None, None, n_threads)
-
-
-def _collected(moments):
-    out = np.empty((moments.p, moments.p))
-    moments.collect(out, np.empty(0))
-    return out
 
 
 # ---- clusters ------------------------------------------------------------------------------------------------------
@@ -145,12 +133,25 @@ def _collected(moments):
 
 @dataclass(slots=True)
 class _Clusters:
-    """Codes 0 .. count-1 of one way of clustering, how many of them have a row of weight, and the sign of its part."""
+    """Rows order[start[g]:start[g + 1]] are group g; how many have a row of weight; the sign of their part."""
 
-    codes: np.ndarray
-    count: int
+    start: np.ndarray
+    order: np.ndarray
     used: int
     sign: float = 1.0
+
+    @classmethod
+    def of(cls, labels, weights, n, n_threads):
+        keys, start, order = rows_by_group(labels, n, n_threads)
+        used = len(keys)
+        if weights is not None and used:
+            used = int(np.count_nonzero(np.add.reduceat((weights > 0)[order], start[:-1], dtype=np.int64)))
+        return cls(start, order, used)
+
+    def codes(self):
+        codes = np.empty(len(self.order), np.int64)
+        codes[self.order] = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        return codes
 
 
 def _labels(groups, rows):
@@ -161,10 +162,11 @@ def _labels(groups, rows):
         raise ValueError("groups has no column of labels")
     if len(ways) > 2:
         raise ValueError(f"groups may have two columns of labels at most, got {len(ways)}")
-    found = [_clusters(*_codes(way, n), rows.weights) for way in ways]
+    found = [_Clusters.of(way, rows.weights, n, rows.n_threads) for way in ways]
     if len(found) == 2:
-        shared = _codes(found[0].codes * found[1].count + found[1].codes, n)
-        found.append(_clusters(*shared, rows.weights))
+        one, two = found
+        both = one.codes() * (len(two.start) - 1) + two.codes()
+        found.append(_Clusters.of(both, rows.weights, n, rows.n_threads))
         found[2].sign = -1.0
     for way in found:
         if way.used < 2:
@@ -172,33 +174,18 @@ def _labels(groups, rows):
     return found
 
 
-def _clusters(codes, count, weights):
-    used = count
-    if weights is not None:
-        used = int(np.count_nonzero(np.bincount(codes[weights > 0], minlength=count)))
-    return _Clusters(codes, count, used)
-
-
-def _codes(labels, n):
-    keys, start, order = rows_by_group(labels, n)
-    codes = np.empty(n, np.int64)
-    codes[order] = np.repeat(np.arange(len(keys)), np.diff(start))
-    return codes, len(keys)
-
-
 def _clustered(ways):
     def meat(fit, rows, target, out):
-        columns = fit.frame.columns
-        sums = [np.zeros((way.count, columns)) for way in ways]
-        for start, stop, scores in _score_blocks(fit, rows, target, block_size(columns, BLOCK_MEGABYTES)):
-            for way, total in zip(ways, sums, strict=True):
-                lib.add_by_code(scores, way.codes[start:stop], total)
-        out[:] = 0.0
-        for way, total in zip(ways, sums, strict=True):
-            moments = lib.Moments(columns, 0, False)
-            _gram(total, moments, rows.n_threads)
+        model = fit.frame.model(rows, target)
+
+        def part(way):
+            def taken(transform, moments):
+                lib.clustered_scores(*model, transform, way.start, way.order, rows.n_threads, moments)
+
             factor = way.used / (way.used - 1) * (fit.n_rows - 1) / fit.df_resid
-            out += way.sign * factor * _collected(moments)
+            return way.sign * factor * _moments(fit, True, taken)
+
+        out[:] = sum(map(part, ways))
 
     counts = [way.used for way in ways[:2]]
     return meat, min(counts) - 1, "cluster, " + " and ".join(map(str, counts)) + " groups"
@@ -219,44 +206,13 @@ def _checked_lags(lags, n):
     return int(lags)
 
 
-def _counted_blocks(blocks, weights, size):
-    """Scores of the rows of weight above 0, as blocks of `size` rows, the last shorter."""
-    held = None
-    for start, stop, scores in blocks:
-        some = scores[weights[start:stop] > 0]
-        held = some if held is None else np.concatenate([held, some])
-        while len(held) >= size:
-            yield held[:size]
-            held = held[size:]
-    if len(held):
-        yield held
-
-
 def _autocorrelated(lags):
-    window = lags + 1
-
     def meat(fit, rows, target, out):
-        columns = fit.frame.columns
-        size = window * max(1, block_size(columns, BLOCK_MEGABYTES) // window)
-        moments = lib.Moments(columns, 0, False)
-        before = np.zeros((window, columns))  # sums from each row of the window before to its end
-        blocks = _score_blocks(fit, rows, target, size)
-        if fit.n_rows < rows.x.shape[0]:
-            blocks = _counted_blocks(blocks, rows.weights, size)
-        else:
-            blocks = (scores for _, _, scores in blocks)
-        for scores in blocks:
-            windows = -(-len(scores) // window)
-            padded = np.zeros((windows, window, columns))
-            padded.reshape(-1, columns)[: len(scores)] = scores
-            until = padded.cumsum(axis=1)
-            since = padded[:, ::-1].cumsum(axis=1)[:, ::-1]
-            until[0, :-1] += before[1:]
-            until[1:, :-1] += since[:-1, 1:]
-            before = since[-1].copy()
-            _gram(until.reshape(-1, columns), moments, rows.n_threads)
-        _gram(before[1:], moments, rows.n_threads)
-        out[:] = _collected(moments) / window
+        def taken(transform, moments):
+            model = fit.frame.model(rows, target)
+            lib.windowed_scores(*model, transform, lags + 1, rows.n_threads, moments)
+
+        out[:] = _moments(fit, True, taken) / (lags + 1)
 
     return meat
 

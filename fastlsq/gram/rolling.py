@@ -207,6 +207,8 @@ def expanding_ols(
 ) -> RollingOLSResult:
     """Fit y = intercept_t + X coef_t by (weighted) least squares over rows 0 .. t, for every t.
 
+    Minimises sum_{i <= t} w_i (y_i - intercept_t - x_i coef_t)².
+
     Parameters, errors and notes are those of `rolling_ols`.
 
     Returns

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlsq._core import lib
-from fastlsq.solve.moments import NormalEquations, root_exponents
+from fastlsq.gram.free_columns import FreeColumns, unpenalised
+from fastlsq.solve.moments import NormalEquations, Problem, root_exponents
 
 #: tolerance of points on the way to the one that is wanted
 COARSE = 1e-3
@@ -23,7 +24,6 @@ COARSE = 1e-3
 EXACT = 1e-15
 # That of an objective, as a share of the terms it is summed from.
 _ROUNDING = 16 * 2.0**-53
-_HEARD = 2.0**-49  # ROUNDING of csrc/duality.c
 # A penalty in scaled units beyond which a coefficient is zero.
 _ENDLESS = 2.0**800
 
@@ -62,16 +62,17 @@ class Scaled:
     m: np.ndarray
     c: np.ndarray
     yy: float
+    problem_of_rows: Problem | None = None  # where there are any
 
     @classmethod
-    def of(cls, equations, factor):
+    def of(cls, equations, factor, problem=None):
         if not equations.sum_weights > 0:
             raise ValueError("weights must not all be zero" if equations.n_rows else "X has no rows")
         diagonal = np.diagonal(equations.m)
         columns = np.flatnonzero((diagonal > 0) & ~equations.constant() & np.isfinite(factor))
         x, y = exponents_of(equations)
         x, y = x[columns] - root_exponents(diagonal[columns]), y - int(root_exponents(equations.yy)[0])
-        return cls(equations, columns, x, y, *moments_at(equations, columns, x, y))
+        return cls(equations, columns, x, y, *moments_at(equations, columns, x, y), problem)
 
     @property
     def weight(self):
@@ -87,7 +88,7 @@ class Scaled:
 
     def gaps(self, problem, penalty, alphas):
         """Duality gaps of a solved path; no more than the objective and its rounding, as no objective is negative."""
-        (first, second), free = self.terms(penalty), FreeColumns()
+        (first, second), free = self.terms(penalty), self.free_columns()
         gaps = problem.gap.copy()
         for i, alpha in enumerate(alphas):
             b, own = problem.b[i], (alpha * first, alpha * second)
@@ -96,6 +97,22 @@ class Scaled:
                 terms = self.yy + np.abs(b) @ np.abs(self.m) @ np.abs(b)
                 gaps[i] = min(gap, problem.objective[i] + _ROUNDING * terms)
         return gaps
+
+    def free_columns(self):
+        return FreeColumns(None if self.problem_of_rows is None else self._rows)
+
+    def _rows(self, columns, entries):
+        """Of some of the columns, in scaled units about their means: see `FreeColumns`."""
+        problem, places = self.problem_of_rows, self.columns[columns]
+        mean = self.equations.user_mean()[places] if self.equations.intercept else np.zeros(places.size)
+        step, n = max(1, entries // places.size), problem.x.shape[0]
+        for start in range(0, n, step):
+            x = problem.x[start : start + step, places].astype(np.float64)
+            weights = None if problem.weights is None else problem.weights[start : start + step].astype(np.float64)
+            if weights is not None:
+                x, weights = x[weights > 0], weights[weights > 0]
+            units = self.x_exponents[columns]
+            yield np.ldexp(x - mean, units), np.ldexp(np.abs(x) + np.abs(mean), units), weights
 
     def held_out(self, held):
         """Moments of the rows held out, `held`, as the core wants them, in these units."""
@@ -168,45 +185,6 @@ def largest_ratio(q, l1, positive):
     """max_j |q_j|/l1_j over the penalised columns, or of the positive q_j alone."""
     sizes = np.maximum(q, 0) if positive else np.abs(q)
     return float(np.max(np.divide(sizes, l1, out=np.zeros(q.size), where=l1 > 0), initial=0.0))
-
-
-def unpenalised(m, first, second, yy):
-    """Columns without a penalty, or with one below the rounding of q, as the core decides."""
-    diagonal = np.diagonal(m)
-    return np.flatnonzero((first <= _HEARD * np.sqrt(yy * diagonal)) & (second <= _HEARD * diagonal))
-
-
-class FreeColumns:
-    """What several columns without any penalty add to the duality gap, where they are correlated.
-
-    The core bounds the coefficient of each by |b_j| + ‖y‖/‖z_j‖, which correlated columns exceed.  Together they obey
-    ‖Z_F b_F‖ <= ‖y‖ + ‖Z_F b_F‖ of the present b, so with v_j = |q_j| or, for coefficients >= 0, max(q_j, 0)
-
-        sum_F q_j b_j <= sqrt(qᵀ M_FF⁻¹ q) (‖y‖ + ‖Z_F b_F‖)
-
-    takes the place of sum_F v_j (|b_j| + ‖y‖/‖z_j‖).  Where M_FF cannot be factorized the moments do not bound it.
-    """
-
-    def __init__(self):
-        self.columns, self.factor = None, None
-
-    def excess(self, m, b, q, first, second, yy, positive):
-        """To be added to the gap; m, b, q, first = alpha l1 and second = alpha l2 are of the same columns."""
-        free = unpenalised(m, first, second, yy)
-        if free.size < 2:
-            return 0.0
-        own = np.ascontiguousarray(m[np.ix_(free, free)])
-        if self.columns is None or not np.array_equal(free, self.columns):
-            self.columns, self.factor = free, lib.factorize(own, None, 1)[0]
-        slopes, b = np.maximum(q[free], 0) if positive else q[free], b[free]
-        if not slopes.any():
-            return 0.0
-        if self.factor is None:
-            return np.inf
-        squares = slopes @ self.factor.solve(np.ascontiguousarray(slopes[:, None]))[:, 0]
-        together = np.sqrt(max(squares, 0.0)) * (np.sqrt(yy) + np.sqrt(max(b @ own @ b, 0.0)))
-        alone = np.abs(slopes) @ (np.abs(b) + np.sqrt(yy / np.diagonal(own)))
-        return float(max(together - alone, 0.0))
 
 
 def grid(largest, eps, n_alphas):

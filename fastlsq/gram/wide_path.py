@@ -14,7 +14,8 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.gram.scaled import COARSE, EXACT, FreeColumns, largest_ratio
+from fastlsq.gram.free_columns import FreeColumns
+from fastlsq.gram.scaled import COARSE, EXACT, largest_ratio
 
 # A centred column no larger than this, times its largest value before, is a constant one.
 _ROUNDING = 8 * 2.0**-53
@@ -144,6 +145,16 @@ class WideProblem:
         self.columns = np.append(self.columns, new)
         self.inside[new] = True
 
+    def _rows(self, columns, entries):
+        """Of some columns of the working set: see `FreeColumns`.  Values are at most 1 before they are centred."""
+        step = max(1, entries // columns.size)
+        played = np.flatnonzero(self.root)
+        for start in range(0, played.size, step):
+            some = played[start : start + step]
+            root = self.root[some]
+            z = self._z[np.ix_(columns, some)].T / root[:, None]
+            yield z, np.abs(z) + 2 * np.abs(self.offset[self.columns[columns]]), root**2
+
     @property
     def m(self):
         """Moments of the working set."""
@@ -171,7 +182,7 @@ class WideProblem:
     def _descend(self, first, second, alpha, penalty, bound):
         """Until the gap over all columns is small or max_iter is reached; columns beyond their bound enter."""
         goal, left, best, stalls = penalty.tol * self.yy, penalty.max_iter, np.inf, 0
-        diagonal, free = np.ones(self.b.size), FreeColumns()
+        diagonal, free = np.ones(self.b.size), FreeColumns(self._rows)
         while True:
             columns = self.columns
             diagonal[columns] = np.diagonal(self.m)

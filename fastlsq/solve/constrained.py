@@ -120,12 +120,12 @@ class BoundedResult:
 
     Notes
     -----
-    A pickled result is without the rows: `fun` of its copy raises AttributeError.
+    A pickled result, and that of `Gram.lsq_linear`, is without the rows: its `fun` raises AttributeError.
     """
 
     __slots__ = ("_rows", "active_mask", "cost", "info", "message", "nit", "optimality", "status", "success", "x")
 
-    def __init__(self, solution: BoundedSolution, is_vector: bool, rows: tuple[Any, Any]) -> None:
+    def __init__(self, solution: BoundedSolution, is_vector: bool, rows: tuple[Any, Any] | None) -> None:
         one = (lambda a: a[0]) if is_vector else (lambda a: a)
         self.x = solution.coef[:, 0] if is_vector else solution.coef
         with np.errstate(over="ignore", under="ignore"):
@@ -144,7 +144,7 @@ class BoundedResult:
     def fun(self) -> NDArray[np.float64]:
         """A x - b, not weighted, of the arrays that were given, as they are when it is asked for."""
         if self._rows is None:
-            raise AttributeError("fun is not known of a pickled result: the rows are not kept with it")
+            raise AttributeError("fun is not known of a result that was pickled, or of sums: the rows are not kept")
         a, b = self._rows
         return a @ self.x - b
 
@@ -325,6 +325,12 @@ def lsq_linear(
     if solution.info.path in ("qr", "mixed"):
         solution = _shortest_within(problem, lower, upper, solution)
     return BoundedResult(solution, is_vector, (problem.x, problem.y[:, 0] if is_vector else problem.y))
+
+
+def lsq_linear_from_equations(equations: NormalEquations, bounds: Any) -> BoundedResult:
+    """`lsq_linear` from sums alone: x (p, k) and costs (k,), these NaN where rounding has taken them."""
+    lower, upper = _arrays.bounds(bounds, equations.p)
+    return BoundedResult(bounded_from_equations(equations, lower, upper), False, None)
 
 
 def _problem(A, b, weights, intercept, n_threads):

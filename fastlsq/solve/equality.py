@@ -19,7 +19,7 @@ import numpy as np
 
 from fastlsq import _arrays, _threads
 from fastlsq._core import lib
-from fastlsq.solve.bounded import Columns, gradient_at, triangle_of
+from fastlsq.solve.bounded import SLACK, Columns, gradient_at, triangle_of
 from fastlsq.solve.deficient import shortest
 from fastlsq.solve.driver import SolveInfo
 from fastlsq.solve.moments import UNIT_ROUNDOFF, Problem, gather
@@ -114,21 +114,65 @@ def lstsq_equality(
     a = _arrays.matrix(A, "A")
     (n, p), (y, is_vector) = a.shape, _arrays.targets(b, "b", a.shape[0], "A")
     weights = _arrays.row_weights(weights, n, "A")
-    c = _arrays.matrix(C, "C")
-    if c.shape[1] != p:
-        raise ValueError(f"C has {c.shape[1]} columns, A has {p}")
-    d, d_is_vector = _arrays.targets(d, "d", c.shape[0], "C")
     k = y.shape[1]
-    if d.shape[1] not in (1, k) or (d.shape[1] != k and not d_is_vector):
-        raise ValueError(f"d has {d.shape[1]} columns, b has {k}")
-    _arrays.check_finite(C=c, d=d)
+    c, d = _checked(C, d, p, k, ("A", "b"))
     if 0 in (p, k, n):
         _arrays.check_finite(A=a, b=y)
     problem = Problem(a, y, weights, False, n_threads, ("A", "b"))
-    d = d.astype(np.float64)
-    d = d if d.shape[1] == k else np.repeat(d, k, axis=1)
-    x, rss, rank, constraints, info = _solve(problem, c.astype(np.float64), d)
+    x, rss, rank, constraints, info = _solve(problem, c, d)
     return EqualityResult(x[:, 0] if is_vector else x, rss[0] if is_vector else rss, rank, constraints, info)
+
+
+def equality_from_equations(equations, C, d, n_threads=1):
+    """`EqualityResult` from normal equations alone, x (p, k) and rss (k,), NaN where rounding has taken it.
+
+    With an intercept the constraints are on the slopes.
+    """
+    p, k = equations.c.shape
+    c, d = _checked(C, d, p, k, ("the state", "the state"))
+    columns = Columns(equations)
+    constraints = _Constraints(
+        np.ldexp(c, columns.x_exponents), np.ldexp(d, -columns.y_exponents), _independent(c, d)
+    )
+    z, m, x = constraints.null, columns.m, constraints.x0
+    info = SolveInfo(path="moments", n_threads=n_threads, kernel=lib.kernel_name())
+    inner = np.ascontiguousarray(z.T @ m @ z)
+    factor = lib.factorize(inner, None, n_threads)[0] if (np.diagonal(inner) > 0).all() else None
+    if factor is not None:
+        info.condition, rank = math.sqrt(factor.condition), inner.shape[0]
+        for _ in range(2):
+            g = columns.c - m @ x
+            x = constraints.moved(x + z @ factor.solve(np.ascontiguousarray(z.T @ g)))
+    else:
+        values, vectors = np.linalg.eigh(inner)
+        kept = values > lib.pivot_noise(max(values.size, 1)) * np.abs(m).max(initial=0.0)
+        rank, info.reason = int(kept.sum()), "columns depend on each other as far as sums can tell"
+        info.condition = math.inf
+        own = z @ vectors[:, kept]
+        for _ in range(2):
+            x = constraints.moved(x + own @ ((own.T @ (columns.c - m @ x)) / values[kept, None]))
+        x = shortest(x, np.ascontiguousarray(z @ vectors[:, ~kept]), columns.x_exponents)
+    g = columns.c - m @ x
+    rss = columns.yy - np.einsum("ij,ij->j", x, columns.c + g)
+    parts = np.einsum("ij,ij->j", np.abs(x), np.abs(columns.c) + np.abs(m) @ np.abs(x))
+    rss = np.where(columns.yy == 0, 0.0, np.where(rss > SLACK * (columns.yy + parts), rss, np.nan))
+    info.rank = constraints.rank + rank
+    with np.errstate(over="ignore", under="ignore"):
+        coef = np.ldexp(x, columns.x_exponents[:, None] + columns.y_exponents)
+        return EqualityResult(coef, np.ldexp(rss, 2 * columns.y_exponents), info.rank, constraints.rank, info)
+
+
+def _checked(C, d, p, k, of):
+    """C (q, p) and d (q, k) in float64."""
+    c = _arrays.matrix(C, "C")
+    if c.shape[1] != p:
+        raise ValueError(f"C has {c.shape[1]} columns, {of[0]} has {p}")
+    d, is_vector = _arrays.targets(d, "d", c.shape[0], "C")
+    if d.shape[1] not in (1, k) or (d.shape[1] != k and not is_vector):
+        raise ValueError(f"d has {d.shape[1]} columns, {of[1]} has {k}" + (" targets" if of[1] != "b" else ""))
+    _arrays.check_finite(C=c, d=d)
+    d = d.astype(np.float64)
+    return c.astype(np.float64), d if d.shape[1] == k else np.repeat(d, k, axis=1)
 
 
 def _solve(problem, c, d):

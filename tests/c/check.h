@@ -28,7 +28,8 @@ group_fn test_cholesky_small, test_triangular_panel;
 group_fn test_gram_exact, test_gram_large, test_gram_bits, test_gram_rounding, test_gram_state, test_gram_errors;
 group_fn test_residual_exact, test_residual_bits, test_residual_rounding;
 group_fn test_glm_exact, test_glm_bits, test_family_rows, test_elementary;
-group_fn test_scores_exact, test_scores_bits, test_score_factors, test_square_lengths, test_add_by_code;
+group_fn test_scores_exact, test_scores_bits, test_score_factors, test_square_lengths;
+group_fn test_clustered_scores, test_windowed_scores, test_score_sums_bits, test_moving_sums;
 group_fn test_cholesky_exact, test_cholesky_rounding, test_cholesky_indefinite, test_symmetric, test_triangular_solves;
 group_fn test_single_products, test_narrow_rows, test_single_state, test_single_bits, test_single_problems;
 group_fn test_gram_transform, test_residual_twofold, test_gradient_twofold, test_weigh_twofold, test_twofold_pass;
@@ -47,6 +48,8 @@ group_fn test_coordinate_sweep, test_elastic_net, test_elastic_net_dependent, te
 
 group_fn test_active_set, test_bounded_rows, test_bounded_dependent, test_bounded_rounds, test_nnls, test_nnls_refuses;
 group_fn test_optimizers, test_optimizer_pages;
+group_fn test_descent_order, test_descent_losses, test_descent_gradient, test_descent_steps, test_descent_refuses;
+group_fn test_column_moments;
 group_fn test_find_nonfinite, test_find_bad_weight, test_column_max_abs, test_sizes, test_dispatch;
 /* The bits of the moments are those of every other kernel set with fused multiply-adds. */
 void test_gram_across(const flsq_kernels *const *sets, int count);

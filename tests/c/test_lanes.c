@@ -244,7 +244,7 @@ static void try_groups(const flsq_kernels *kernels, int64_t count, int64_t p, la
     for (int64_t i = 0; i < n; i++)
         codes[i] = oracle_integer(0, (int)count - 1);
     CASE("%lld groups, p = %lld, flags %d, %s", (long long)count, (long long)p, flags, layout_name(form));
-    CHECK(flsq_group_rows(n, codes, count, start, order) == FLSQ_OK && start[count] == n);
+    CHECK(flsq_group_rows(n, codes, 0, count, 2, start, order) == FLSQ_OK && start[count] == n);
     const flsq_groups groups = {count, start, order};
     double *const b = oracle_doubles(count * a.lead), *const numbers = oracle_doubles(3 * count);
     int8_t *const verdict = malloc((size_t)count);
@@ -265,7 +265,7 @@ static void try_groups(const flsq_kernels *kernels, int64_t count, int64_t p, la
         free(part.z), free(part.weight);
     }
     codes[n / 2] = count;
-    CHECK(flsq_group_rows(n, codes, count, start, order) == FLSQ_TOO_LARGE);
+    CHECK(flsq_group_rows(n, codes, 0, count, 2, start, order) == FLSQ_TOO_LARGE);
     free(codes), free(order), free(start), free(b), free(numbers), free(verdict), problem_free(&a);
 }
 

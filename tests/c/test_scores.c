@@ -28,6 +28,16 @@ static answer scores_of(const flsq_kernels *kernels, const problem *a, const fls
     return s;
 }
 
+/* The moments alone, where the unit column may stand beside the panels. */
+static double *moments_of(const flsq_kernels *kernels, const problem *a, const flsq_score_frame *frame, int n_threads)
+{
+    double *const moments = oracle_doubles(frame->columns * frame->columns);
+    const flsq_rows rows = problem_rows(a, 0, a->n);
+    const flsq_score_outputs out = {.moments = moments};
+    CHECK(flsq_scores(kernels, &rows, frame, n_threads, &out) == FLSQ_OK);
+    return moments;
+}
+
 /* With scores w e z, or of a model without a target z. */
 static answer expected_of(const problem *a, const flsq_score_frame *frame)
 {
@@ -69,7 +79,9 @@ static void check_exact(const flsq_kernels *kernels, const problem *a, int64_t c
         CHECK(first_difference(a->n, s.leverages, expected.leverages) == -1);
         CHECK(first_difference(a->n * frame.columns, s.scores, expected.scores) == -1);
         CHECK(first_difference(frame.columns * frame.columns, s.moments, expected.moments) == -1);
-        answer_free(&s), answer_free(&expected);
+        double *const moments = moments_of(kernels, a, &frame, n_threads);
+        CHECK(first_difference(frame.columns * frame.columns, moments, expected.moments) == -1);
+        answer_free(&s), answer_free(&expected), free(moments);
     }
     free(b), free(t);
 }
@@ -77,7 +89,7 @@ static void check_exact(const flsq_kernels *kernels, const problem *a, int64_t c
 void test_scores_exact(const flsq_kernels *kernels)
 {
     const int64_t nr = kernels->nr, block = flsq_gram_block_rows(1);
-    const int64_t widths[] = {0, 1, nr - 1, nr, nr + 1, 2 * nr};
+    const int64_t widths[] = {0, 1, kernels->lanes, nr - 1, nr, nr + 1, 2 * nr};
     int turn = 0;
     for (int s = 0; s < COUNT_OF(widths); s++) {
         const int64_t chunk = FLSQ_SCORE_ROWS(widths[s]);
@@ -101,7 +113,7 @@ void test_scores_exact(const flsq_kernels *kernels)
 
 void test_scores_bits(const flsq_kernels *kernels)
 {
-    const int64_t n = 7 * flsq_gram_block_rows(1) + FLSQ_SCORE_ROWS(1) + 3, p = 2 * kernels->nr + 1, columns = p - 3;
+    const int64_t n = 7 * flsq_gram_block_rows(1) + FLSQ_SCORE_ROWS(1) + 3, p = 2 * kernels->nr + kernels->lanes, columns = p - 3;
     const int threads[] = {2, 3, 8};
     const layout forms[] = {F_ORDER, PADDED_C, STRIDED, NEGATIVE, BACKWARD_COLUMNS};
     problem a = problem_make(FLSQ_F64, C_ORDER, n, p, 1, UNIT | WEIGHTED | AFFINE, REALS);
@@ -111,6 +123,8 @@ void test_scores_bits(const flsq_kernels *kernels)
             t[i] *= 0x1p-8; /* leverages below 1 */
         const flsq_score_frame frame = {.b = b, .transform = t, .columns = columns, .kind = kind};
         answer reference = scores_of(kernels, &a, &frame, 1);
+        const flsq_score_frame plain = {.b = b, .columns = a.lead, .kind = kind};
+        double *const alone = moments_of(kernels, &a, &plain, 1);
         for (int i = 0; i < COUNT_OF(threads) + COUNT_OF(forms); i++) {
             const int many = i < COUNT_OF(threads);
             CASE("kind %d, case %d", kind, i);
@@ -120,9 +134,11 @@ void test_scores_bits(const flsq_kernels *kernels)
             CHECK(same_bits(n, s.leverages, reference.leverages));
             CHECK(same_bits(n * columns, s.scores, reference.scores));
             CHECK(same_bits(columns * columns, s.moments, reference.moments));
-            answer_free(&s), problem_free(&other);
+            double *const moments = moments_of(kernels, &other, &plain, many ? threads[i] : 2);
+            CHECK(same_bits(a.lead * a.lead, moments, alone));
+            answer_free(&s), problem_free(&other), free(moments);
         }
-        answer_free(&reference);
+        answer_free(&reference), free(alone);
     }
     free(b), free(t), problem_free(&a);
 }
@@ -166,17 +182,4 @@ void test_square_lengths(const flsq_kernels *kernels)
             CHECK(first_difference(rows, out, expected) == -1);
             free(z), free(out), free(expected);
         }
-}
-
-void test_add_by_code(const flsq_kernels *kernels)
-{
-    (void)kernels;
-    const double values[] = {1, 2, 3, 4, 5, 6};
-    const int64_t codes[] = {1, 0, 1}, wrong[] = {0, 2, 1};
-    double sums[] = {10, 10, 10, 10};
-    const double expected[] = {13, 14, 16, 18};
-    CASE("two codes");
-    CHECK(flsq_add_by_code(3, 2, values, codes, 2, sums) == FLSQ_OK);
-    CHECK(first_difference(4, sums, expected) == -1);
-    CHECK(flsq_add_by_code(3, 2, values, wrong, 2, sums) == FLSQ_TOO_LARGE);
 }
