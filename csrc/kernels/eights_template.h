@@ -52,13 +52,13 @@ INLINE last_vector last_of(int64_t columns, int unit)
 INLINE vec of_last(const last_vector *last, vec x) { return (vec)(((int_vec)x & last->keep) | last->one); }
 
 /* What is asked for ahead: lines `apart` bytes apart (0: nothing), every other few of them. */
-typedef struct soon_lines {
+typedef struct asking {
     const char *soon;
     int64_t apart;
     int near; /* into L1, or where the file of the instruction set says */
-} soon_lines;
+} asking;
 
-INLINE void ask(soon_lines *a, int lines)
+INLINE void ask(asking *a, int lines)
 {
     UNROLL
     for (int line = 0; line < lines; line++)
@@ -75,7 +75,7 @@ INLINE void ask(soon_lines *a, int lines)
 
 /* r := y less the products of the rows with b */
 INLINE void EIGHTS_NAME(residual_of_eight)(const FLSQ_SOURCE *row, int64_t step, int64_t whole, const last_vector *last,
-                                           const double *b, soon_lines *ahead, const double *y, double *r)
+                                           const double *b, asking *ahead, const double *y, double *r)
 {
     vec acc[8];
     UNROLL
@@ -102,7 +102,7 @@ INLINE void EIGHTS_NAME(residual_of_eight)(const FLSQ_SOURCE *row, int64_t step,
 
 /* g += the sum of the rows times r */
 INLINE void EIGHTS_NAME(gradient_of_eight)(const FLSQ_SOURCE *row, int64_t step, int64_t whole, const last_vector *last,
-                                           const double *r, soon_lines *ahead, double *g)
+                                           const double *r, asking *ahead, double *g)
 {
     vec factor[8];
     UNROLL
@@ -122,11 +122,11 @@ INLINE void EIGHTS_NAME(gradient_of_eight)(const FLSQ_SOURCE *row, int64_t step,
 
 /* ---- many eights: kernels.h ------------------------------------------------------------------------------------- */
 
-INLINE soon_lines EIGHTS_NAME(ahead_of)(const flsq_eights *rows, int64_t i, int second)
+INLINE asking EIGHTS_NAME(ahead_of)(const flsq_eights *rows, int64_t i, int second)
 {
     if (rows->soon == NULL)
-        return (soon_lines){.soon = rows->at[i]};
-    return (soon_lines){.soon = (const char *)rows->soon[i] + (second ? ASKS * 64 : 0), .apart = 64};
+        return (asking){.soon = rows->at[i]};
+    return (asking){.soon = (const char *)rows->soon[i] + (second ? ASKS * 64 : 0), .apart = 64};
 }
 
 static void EIGHTS_NAME(predict)(const flsq_eights *rows, double start, const double *b, double *eta)
@@ -137,7 +137,7 @@ static void EIGHTS_NAME(predict)(const flsq_eights *rows, double start, const do
     for (int i = 0; i < 8; i++)
         from[i] = start;
     for (int64_t i = 0; i < rows->count; i++) {
-        soon_lines ahead = EIGHTS_NAME(ahead_of)(rows, i, 0);
+        asking ahead = EIGHTS_NAME(ahead_of)(rows, i, 0);
         EIGHTS_NAME(residual_of_eight)(rows->at[i], rows->step, whole, last, b, &ahead, from, eta + 8 * i);
     }
 }
@@ -147,7 +147,7 @@ static void EIGHTS_NAME(slope_sums)(const flsq_eights *rows, const double *r, do
     const int64_t whole = rows->columns / FLSQ_VL * FLSQ_VL;
     const last_vector tail = last_of(rows->columns, 0), *const last = whole < rows->columns ? &tail : NULL;
     for (int64_t i = 0; i < rows->count; i++) {
-        soon_lines ahead = EIGHTS_NAME(ahead_of)(rows, i, 1);
+        asking ahead = EIGHTS_NAME(ahead_of)(rows, i, 1);
         EIGHTS_NAME(gradient_of_eight)(rows->at[i], rows->step, whole, last, r + 8 * i, &ahead, g);
     }
 }

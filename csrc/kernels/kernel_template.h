@@ -120,6 +120,13 @@ INLINE double lane_sum(vec v)
 #include "rows_template.h"
 #include "single_template.h"
 
+/* The memory that a copy of rows asks for, and how far each row moves on. */
+enum { COPY_LINE = 64 };
+typedef struct copy_ahead {
+    const char *next;
+    int64_t pace;
+} copy_ahead;
+
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
 #define LOAD_SOURCE(p) (*(const loose_vec *)(p))

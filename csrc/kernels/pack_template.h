@@ -73,19 +73,10 @@ static void PACK_NAME(pack_rows)(const char *source, int64_t stride, int64_t row
     }
 }
 
-#ifndef ASKING
-#define ASKING
-enum { LINE = 64 };
-typedef struct asking { /* the memory that the next rows ask for, and how far they move on */
-    const char *next;
-    int64_t pace;
-} asking;
-#endif
-
 /* Shaped rows of a panel, nv vectors that overlap as above. */
 INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const char *source, int64_t stride, int64_t rows,
                                      int64_t width, const flsq_shaping *s, double *plain, double *weighed, int64_t step,
-                                     asking *ask)
+                                     copy_ahead *ask)
 {
     vec factor[FLSQ_NV], term[FLSQ_NV];
     const double *w = s->w;
@@ -118,7 +109,7 @@ INLINE void PACK_NAME(shape_segment)(int nv, int affine, int weighted, const cha
         weighed += (some) * step;                                                                                  \
     }
     for (; rows >= 4; rows -= 4) {
-        for (const char *line = ask->next, *const end = line + 4 * ask->pace; line < end; line += LINE)
+        for (const char *line = ask->next, *const end = line + 4 * ask->pace; line < end; line += COPY_LINE)
             __builtin_prefetch(line, 0, FLSQ_NEAR);
         ask->next += 4 * ask->pace;
         SHAPE_ROWS(4)
@@ -156,10 +147,10 @@ static void PACK_NAME(shape_rows)(const char *source, int64_t stride, int64_t ro
 {
     const int64_t group = columns <= NR ? rows : ROW_GROUP;
     flsq_ahead *const ahead = shaping->ahead;
-    asking ask = {0};
+    copy_ahead ask = {0};
     if (ahead != NULL && ahead->sweeps > 0) {
         const int64_t sweeps = FLSQ_MIN(FLSQ_CEIL_DIV(rows * ahead->pace, ahead->jump), ahead->sweeps);
-        ask = (asking){.next = ahead->next, .pace = ahead->pace};
+        ask = (copy_ahead){.next = ahead->next, .pace = ahead->pace};
         ahead->next += sweeps * ahead->jump;
         ahead->sweeps -= sweeps;
     }

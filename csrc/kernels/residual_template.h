@@ -82,7 +82,7 @@ static void residual_rows(int64_t rows, int64_t columns, int unit, const double 
     int64_t k = 0;
     for (; k + 8 <= rows; k += 8, row += 8 * step) {
         const char *const soon = (const char *)row + (apart > 0 ? far(eight) : 0);
-        soon_lines first = {soon, apart, 1}, second = {soon + EIGHT_LINES * apart, apart, 1};
+        asking first = {soon, apart, 1}, second = {soon + EIGHT_LINES * apart, apart, 1};
         residual_of_eight_f64(row, step, whole, last, b, &first, y + k, r + k);
         UNROLL
         for (int i = 0; i < 8 && w != NULL; i += FLSQ_VL)
