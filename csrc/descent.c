@@ -17,6 +17,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { SPARSE_COLUMNS = 4096, SPARSE_PIECE_ROWS = 1024 };
 enum { MOST_PIECES = 16, MOST_NODES = 5 }; /* nodes that wait for their other half, and the last */
 
 typedef struct descent_run {
@@ -57,7 +58,7 @@ static flsq_status place_own(const descent_run *run, char *memory, descent_own *
     *own = (descent_own){.state = {.b = pieces[0], .state = {pieces[1], pieces[2], pieces[3]}, .average = pieces[4]},
                          .gradient = pieces[5], .folded = {pieces[6], pieces[7]}, .total = pieces[8]};
     const flsq_status status = flsq_descent_place(l, memory == NULL ? NULL : memory + total, &own->memory, &rest);
-    *bytes = total + rest;
+    *bytes = FLSQ_CEIL_DIV(total + rest, 2 * FLSQ_ALIGNMENT) * 2 * FLSQ_ALIGNMENT;
     return status;
 }
 
@@ -133,10 +134,18 @@ static double own_rate(const flsq_update *u, double rate, const flsq_descent_sta
     return rate / (u->root_factor * sqrt(v) + u->eps);
 }
 
-/* b := sign(b) max(|b| - rate l1, 0), the proximal step of l1. */
+/* How many times its gradient a parameter moves by where that stays the same: the sum of what momentum repeats. */
+static double gain_of(const flsq_optimizer *o)
+{
+    const int sums = o->rule == FLSQ_RULE_SGD || o->rule == FLSQ_RULE_RMSPROP;
+    return sums && o->momentum < 1 ? (o->rule == FLSQ_RULE_SGD && o->momentum > 0 ? 1 - o->dampening : 1) / (1 - o->momentum) : 1;
+}
+
+/* b := sign(b) max(|b| - rate l1, 0), the proximal step of l1.  At the minimum the gradient is not 0 but what l1 takes off, so l1 has
+ * the gain of a gradient. */
 static void shrink(const descent_run *run, const flsq_update *u, double rate, const flsq_descent_state *state)
 {
-    const double l1 = run->plan->l1;
+    const double l1 = run->plan->l1 * gain_of(run->plan->optimizer);
     const int64_t slopes = run->layout.parameters - run->layout.problem->predictors;
     if (u->kind <= FLSQ_UPDATE_NESTEROV) {
         const double threshold = rate * l1;
@@ -364,9 +373,14 @@ flsq_status flsq_descent_run(const flsq_kernels *kernels, const flsq_descent *pr
     flsq_status status = flsq_descent_lay_out(kernels, problem, &run.layout);
     if (status != FLSQ_OK)
         return status;
+    if (flsq_descent_is_single(plan, problem))
+        return flsq_descent_singles(&run.layout, plan, state, report);
     flsq_ordered_prepare(&plan->order, &run.ordered);
     run.sums_length = flsq_descent_sums_length(&run.layout);
     run.piece_rows = FLSQ_MAX(FLSQ_DESCENT_PIECE_ROWS, FLSQ_CEIL_DIV(FLSQ_CEIL_DIV(batch, MOST_PIECES), 8) * 8);
+    /* sums of many columns cost more than the few values of their rows */
+    if (problem->sparse != NULL && problem->x.columns > SPARSE_COLUMNS)
+        run.piece_rows = FLSQ_MAX(run.piece_rows, SPARSE_PIECE_ROWS);
     run.most_pieces = whole ? 0 : FLSQ_CEIL_DIV(batch, run.piece_rows);
     const double flops = 4.0 * (double)batch * (double)(problem->x.columns + 1) * (double)problem->predictors;
     const int team = whole || flops < FLSQ_DESCENT_STEP_FLOPS ? 1 : (int)FLSQ_MAX(FLSQ_MIN(n_threads, run.most_pieces), 1);

@@ -19,7 +19,7 @@ typedef struct flsq_descent_layout {
     const flsq_kernels *kernels;
     const flsq_descent *problem;
     int64_t chunk;     /* rows, a multiple of eight */
-    int64_t panels;    /* of the packed columns */
+    int64_t packed;    /* panels of columns, where rows are packed */
     int64_t length;    /* doubles of the coefficients of a predictor, in whole vectors and panels */
     int64_t parameters; /* predictors*(p + 1) */
     int64_t item;      /* bytes of an element that is read where it lies, */
@@ -73,5 +73,12 @@ void flsq_descent_add(const flsq_descent_layout *layout, flsq_descent_memory *m,
 /* total := the sums over all rows */
 flsq_status flsq_descent_pass(const flsq_descent_layout *layout, const flsq_descent_folded *folded, int n_threads,
                               double *total);
+
+/* Whether batches are single rows for a plain step: then flsq_descent_singles takes them. */
+int flsq_descent_is_single(const flsq_descent_plan *plan, const flsq_descent *problem);
+flsq_status flsq_descent_singles(const flsq_descent_layout *layout, const flsq_descent_plan *plan, flsq_descent_state *state,
+                                 flsq_descent_report *report);
+/* Rows of float64 or float32 that kernels can read where they lie. */
+int flsq_descent_is_plain(const flsq_matrix *x);
 
 #endif

@@ -20,6 +20,8 @@ static int is_plain_f32(const flsq_matrix *x)
            x->row_stride % item == 0 && (uintptr_t)x->data % sizeof(float) == 0;
 }
 
+int flsq_descent_is_plain(const flsq_matrix *x) { return x->columns > 0 && (flsq_is_plain_f64(x) || is_plain_f32(x)); }
+
 flsq_status flsq_descent_lay_out(const flsq_kernels *kernels, const flsq_descent *problem, flsq_descent_layout *l)
 {
     const flsq_matrix *const x = &problem->x;
@@ -27,11 +29,13 @@ flsq_status flsq_descent_lay_out(const flsq_kernels *kernels, const flsq_descent
     const int is_double = flsq_is_plain_f64(x);
     *l = (flsq_descent_layout){.kernels = kernels, .problem = problem,
                                .chunk = FLSQ_MAX(FLSQ_MIN(rows / 8 * 8, FLSQ_DESCENT_MOST_ROWS), 8),
-                               .panels = FLSQ_CEIL_DIV(FLSQ_MAX(p, 1), kernels->nr),
+                               .packed = FLSQ_CEIL_DIV(FLSQ_MAX(p, 1), kernels->nr),
                                .item = is_double ? sizeof(double) : sizeof(float),
-                               .in_place = p > 0 && !problem->shaped && (is_double || is_plain_f32(x)) &&
+                               .in_place = problem->sparse == NULL && !problem->shaped && flsq_descent_is_plain(x) &&
                                            x->row_stride <= 2 * p * (int64_t)(is_double ? sizeof(double) : sizeof(float))};
-    l->length = l->panels * kernels->nr;
+    l->length = l->packed * kernels->nr;
+    if (l->in_place || problem->sparse != NULL)
+        l->packed = 0;
     /* sums_length and all below are less than this */
     int64_t product;
     flsq_status status = flsq_size_multiply(l->length + 4, 8 * problem->predictors, &product);
@@ -48,7 +52,7 @@ flsq_status flsq_descent_place(const flsq_descent_layout *l, char *memory, flsq_
     const int64_t stride = flsq_panels_stride(l->kernels, l->chunk), k = l->problem->predictors, item = sizeof(double);
     const int64_t copied = l->in_place ? l->chunk * l->problem->x.row_stride + FLSQ_READ_PAST : 0;
     const struct { int64_t count, bytes; } sizes[PIECES] = {
-        {l->in_place ? 0 : l->panels, stride * item}, {1, copied}, {k * l->chunk, item}, {k * l->chunk, item},
+        {l->packed, stride * item}, {1, copied}, {k * l->chunk, item}, {k * l->chunk, item},
         {k * l->chunk, item}, {l->chunk, item}, {l->chunk, item}};
     double *pieces[PIECES];
     int64_t total = 0;
@@ -58,7 +62,7 @@ flsq_status flsq_descent_place(const flsq_descent_layout *l, char *memory, flsq_
         if (status != FLSQ_OK)
             return status;
     }
-    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->in_place ? 0 : l->panels}, .copies = (char *)pieces[1],
+    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->packed}, .copies = (char *)pieces[1],
                                .eta = pieces[2], .r = pieces[3], .y = pieces[4], .w = pieces[5], .ones = pieces[6]};
     *bytes = total;
     return FLSQ_OK;
@@ -73,7 +77,12 @@ void flsq_descent_prepare(const flsq_descent_layout *l, flsq_descent_memory *m)
         m->ones[i] = m->w[i] = 1.0;
 }
 
-int64_t flsq_descent_sums_length(const flsq_descent_layout *l) { return l->problem->predictors * (l->length + 1) + 2; }
+/* Whole pairs of lines: sums that lie side by side may be those of two threads. */
+int64_t flsq_descent_sums_length(const flsq_descent_layout *l)
+{
+    const int64_t pair = 2 * FLSQ_ALIGNMENT / (int64_t)sizeof(double);
+    return FLSQ_CEIL_DIV(l->problem->predictors * (l->length + 1) + 2, pair) * pair;
+}
 
 flsq_descent_sums flsq_descent_sums_at(const flsq_descent_layout *l, double *memory)
 {
@@ -237,7 +246,7 @@ static void pack_chunk(const flsq_descent_layout *l, flsq_descent_memory *m, con
         at += rows->segment[s].count;
     }
     for (int64_t i = at; i < FLSQ_CEIL_DIV(at, 8) * 8; i++)
-        for (int64_t J = 0; J < l->panels; J++)
+        for (int64_t J = 0; J < l->packed; J++)
             memset(m->panels.base + J * m->panels.stride + i * nr, 0, (size_t)nr * sizeof(double));
     for (int64_t j = 0; problem->shaped && j < p; j++) {
         double *const column = m->panels.base + j / nr * m->panels.stride + j % nr;
@@ -245,6 +254,53 @@ static void pack_chunk(const flsq_descent_layout *l, flsq_descent_memory *m, con
             column[i * nr] = (column[i * nr] - problem->center[j]) * problem->factor[j];
     }
 }
+
+/* ---- rows that hold few values ------------------------------------------------------------------------------------ */
+
+/* The first and last place of the values of a row, and those; one body for both kinds of integers and reals. */
+#define SPARSE_ROW(row, body)                                                                                      \
+    if (s->integer == FLSQ_I64 && s->real == FLSQ_F64)                                                             \
+        SPARSE_VALUES(int64_t, double, row, body)                                                                  \
+    else if (s->integer == FLSQ_I64)                                                                               \
+        SPARSE_VALUES(int64_t, float, row, body)                                                                   \
+    else if (s->real == FLSQ_F64)                                                                                  \
+        SPARSE_VALUES(int32_t, double, row, body)                                                                  \
+    else                                                                                                           \
+        SPARSE_VALUES(int32_t, float, row, body)
+#define SPARSE_VALUES(integer, real, row, body)                                                                    \
+    {                                                                                                              \
+        const integer *const start = s->start, *const index = s->index;                                            \
+        const real *const values = s->value;                                                                       \
+        for (int64_t at = start[row]; at < start[(row) + 1]; at++) {                                               \
+            const int64_t j = index[at];                                                                           \
+            const double value = values[at];                                                                       \
+            body;                                                                                                  \
+        }                                                                                                          \
+    }
+
+static void predict_sparse(const flsq_sparse *s, const flsq_descent_rows *rows, double start_at, const double *b, double *eta)
+{
+    int64_t i = 0;
+    for (int64_t segment = 0; segment < rows->segments; segment++)
+        for (int64_t row = rows->segment[segment].row; row < rows->segment[segment].row + rows->segment[segment].count; row++) {
+            double sum = start_at;
+            SPARSE_ROW(row, sum -= value * b[j])
+            eta[i++] = sum;
+        }
+}
+
+static void add_sparse(const flsq_sparse *s, const flsq_descent_rows *rows, const double *r, double *g)
+{
+    int64_t i = 0;
+    for (int64_t segment = 0; segment < rows->segments; segment++)
+        for (int64_t row = rows->segment[segment].row; row < rows->segment[segment].row + rows->segment[segment].count;
+             row++, i++) {
+            const double slope = r[i];
+            SPARSE_ROW(row, g[j] += slope * value)
+        }
+}
+
+/* ---- sums --------------------------------------------------------------------------------------------------------- */
 
 void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, const flsq_descent_folded *folded,
                       const flsq_descent_rows *rows, const flsq_descent_rows *next, const flsq_descent_sums *sums)
@@ -274,7 +330,7 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
                 soon[i] = 8 * i >= next->count || next->at[i] == NULL ? eights.at[i] : next->at[i];
             eights.soon = soon;
         }
-    } else {
+    } else if (problem->sparse == NULL) {
         pack_chunk(l, m, rows);
     }
     for (int64_t c = 0; c < k; c++) {
@@ -282,10 +338,13 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
         const double *const b = folded->b + c * l->length;
         if (l->in_place) {
             (single ? kernels->predict_f32 : kernels->predict_f64)(&eights, folded->start[c], b, eta);
+        } else if (problem->sparse != NULL) {
+            predict_sparse(problem->sparse, rows, folded->start[c], b, eta);
+            memset(eta + rows->count, 0, (size_t)(count - rows->count) * sizeof(double));
         } else {
             for (int64_t i = 0; i < count; i++)
                 eta[i] = folded->start[c];
-            kernels->residual(count, l->panels, m->panels.base, m->panels.stride, b, eta);
+            kernels->residual(count, l->packed, m->panels.base, m->panels.stride, b, eta);
         }
     }
     if (problem->loss.kind == FLSQ_LOSS_SOFTMAX) {
@@ -305,8 +364,10 @@ void flsq_descent_add(const flsq_descent_layout *l, flsq_descent_memory *m, cons
         sums->slopes[c] += kernels->dot(count, r, m->ones);
         if (l->in_place)
             (single ? kernels->slope_sums_f32 : kernels->slope_sums_f64)(&eights, r, g);
+        else if (problem->sparse != NULL)
+            add_sparse(problem->sparse, rows, r, g);
         else
-            for (int64_t J = 0; J < l->panels; J++)
+            for (int64_t J = 0; J < l->packed; J++)
                 kernels->gradient(count, m->panels.base + J * m->panels.stride,
                                   FLSQ_MIN(nr, problem->x.columns - J * nr), r, g + J * nr);
     }

@@ -573,9 +573,17 @@ typedef struct flsq_loss {
     double parameter, label;
 } flsq_loss;
 
+/* Rows that hold few values (CSR): row i has values value[start[i]] .. of the columns index[start[i]] ..; start and index int64 or
+ * int32, both of one kind, value float64 or float32, n + 1, and as many as start[n] says. */
+typedef struct flsq_sparse {
+    const void *start, *index, *value;
+    flsq_dtype integer, real;
+} flsq_sparse;
+
 /* The data part of an objective: sum_i w_i sum_c l(eta_ic; y_ic), eta_ic = intercept_c + z_i b_c, z_ij = (x_ij - center_j)*factor_j. */
 typedef struct flsq_descent {
-    flsq_matrix x;                 /* n x p */
+    flsq_matrix x;                 /* n x p; without data where there is */
+    const flsq_sparse *sparse;     /* or NULL; its columns are not centred */
     const double *y;               /* n x predictors; n numbers of classes for softmax and one_class */
     const double *weights;         /* n, or NULL for ones */
     int64_t predictors;
@@ -597,6 +605,8 @@ typedef struct flsq_descent_state {
     double *b, *state[FLSQ_STATES]; /* and what the optimizer keeps of each */
     double *average;                /* mean of b over `averaged` steps; or NULL */
     int64_t averaged, steps;        /* steps done so far */
+    double *kept, *mean;            /* SAGA, of batches of one row: the last slope of each of the n rows, and their mean times the
+                                     * rows, p + 1; or NULL */
 } flsq_descent_state;
 
 typedef struct flsq_descent_plan {

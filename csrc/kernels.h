@@ -66,6 +66,21 @@ typedef struct flsq_eights {
     int64_t step;            /* elements from row to row */
 } flsq_eights;
 
+/* Steps over one row each.  Vectors are read past the last column, whatever lies there. */
+typedef struct flsq_singles {
+    int64_t count, columns;
+    const void *const *row;
+    const double *y, *w, *rates;    /* of each row */
+    double *const *kept;            /* and its last slope, of SAGA; or NULL */
+    const flsq_loss *loss;
+    double l1, l2, share;           /* share: 1/n */
+    int intercept;
+    const double *center, *factor;  /* of the columns, or NULL */
+    double *b, *start, *mean, *mean_start, *average, *average_start; /* vectors and intercepts; average NULL for none */
+    int64_t averaged, done;         /* steps in the average; steps made */
+    double total;                   /* sum of w l */
+} flsq_singles;
+
 enum {
     FLSQ_MAX_NR = 24,
     FLSQ_MAX_NV = 4,
@@ -218,6 +233,9 @@ struct flsq_kernels {
     /* g[j] += sum_k r[k]*x_kj */
     void (*slope_sums_f64)(const flsq_eights *rows, const double *r, double *g);
     void (*slope_sums_f32)(const flsq_eights *rows, const double *r, double *g);
+    /* A step for each row (singles_template.h), until one of them is not finite. */
+    void (*singles_f64)(flsq_singles *s);
+    void (*singles_f32)(flsq_singles *s);
     /* out[k] := e^x, log(1 + x) for 0 <= x <= 1, log(x) for `which` 0, 1, 2 */
     void (*elementary)(int which, int64_t n, const double *x, double *out);
 

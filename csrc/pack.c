@@ -153,6 +153,11 @@ void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t
         runs[a->dtype](element(a, row, column), a->row_stride, count, out, 1);
 }
 
+void flsq_read_row(const flsq_matrix *a, int64_t row, double *out)
+{
+    runs[a->dtype](element(a, row, 0), a->col_stride, a->columns, out, 1);
+}
+
 const double *flsq_find_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *memory)
 {
     if (flsq_is_plain_column(a))

@@ -33,6 +33,8 @@ void flsq_shape_panel(const flsq_kernels *kernels, int64_t J, int64_t count, int
 /* scale and offset of the rows' [X | 1 | Y] for columns packed into `length` lanes, then those of `targets` lanes: 1 and 0 where
  * there is no column, or it is the unit column. */
 void flsq_pad_affine(const flsq_rows *rows, int64_t length, int64_t targets, double *scale, double *offset);
+/* out[j] := a[row, j] */
+void flsq_read_row(const flsq_matrix *a, int64_t row, double *out);
 /* out[i] := a[row + i, column] */
 void flsq_read_column(const flsq_matrix *a, int64_t column, int64_t row, int64_t count, double *out);
 /* The same numbers where they lie, if the column is plain, else copied to memory. */

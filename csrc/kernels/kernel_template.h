@@ -140,6 +140,21 @@ INLINE double lane_sum(vec v)
 #define FLSQ_SOURCE double
 #define FLSQ_SOURCE_NAME f64
 #define LOAD_SOURCE(p) (*(const loose_vec *)(p))
+#include "singles_template.h"
+#undef FLSQ_SOURCE
+#undef FLSQ_SOURCE_NAME
+#undef LOAD_SOURCE
+#define FLSQ_SOURCE float
+#define FLSQ_SOURCE_NAME f32
+#define LOAD_SOURCE(p) widen((const loose_half *)(p))
+#include "singles_template.h"
+#undef FLSQ_SOURCE
+#undef FLSQ_SOURCE_NAME
+#undef LOAD_SOURCE
+
+#define FLSQ_SOURCE double
+#define FLSQ_SOURCE_NAME f64
+#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
 #include "pack_template.h"
 #undef FLSQ_SOURCE
 #undef FLSQ_SOURCE_NAME
@@ -229,6 +244,8 @@ const flsq_kernels NAME(kernels) = {
     .predict_f32 = predict_f32,
     .slope_sums_f64 = slope_sums_f64,
     .slope_sums_f32 = slope_sums_f32,
+    .singles_f64 = singles_f64,
+    .singles_f32 = singles_f32,
     .elementary = elementary,
     .probe_fma = probe_fma,
     .probe_read = probe_read,

@@ -423,8 +423,16 @@ cdef extern from "fastlsq.h" nogil:
         double parameter
         double label
 
+    ctypedef struct flsq_sparse:
+        const void *start
+        const void *index
+        const void *value
+        flsq_dtype integer
+        flsq_dtype real
+
     ctypedef struct flsq_descent:
         flsq_matrix x
+        const flsq_sparse *sparse
         const double *y
         const double *weights
         int64_t predictors
@@ -445,6 +453,8 @@ cdef extern from "fastlsq.h" nogil:
         double *average
         int64_t averaged
         int64_t steps
+        double *kept
+        double *mean
 
     ctypedef struct flsq_descent_plan:
         const flsq_optimizer *optimizer

@@ -11,18 +11,25 @@ cdef dict LOSSES = {
 
 
 cdef class Descent:
-    """flsq_descent: rows, targets (n x predictors, or n numbers of classes) and a loss, held for reading."""
+    """flsq_descent: rows, targets (n x predictors, or n numbers of classes) and a loss, held for reading.
 
-    cdef Matrix x
+    x is an array, or (start, index, value, columns) of rows that hold few values.
+    """
+
+    cdef Matrix x, start, index
+    cdef flsq_sparse sparse
     cdef const double[:, ::1] y
     cdef const double[::1] weights, center, factor
     cdef flsq_descent view
 
     def __cinit__(self, x, const double[:, ::1] y not None, weights, loss, double parameter, int64_t predictors, bint labels,
                   center=None, factor=None, bint shaped=False):
-        self.x = Matrix(x)
         self.y = y
-        self.view.x = self.x.view
+        if isinstance(x, tuple):
+            self.hold_sparse(x)
+        else:
+            self.x = Matrix(x)
+            self.view.x = self.x.view
         self.view.predictors = predictors
         self.view.loss.kind = LOSSES[loss]
         self.view.loss.parameter = parameter
@@ -33,6 +40,8 @@ cdef class Descent:
         if y.shape[0] != n or y.shape[1] != columns or n == 0 or predictors < 1 or (loss == "softmax") > labels:
             raise ValueError("y must be n x predictors, or n x 1 numbers of classes")
         self.view.y = &self.y[0, 0]
+        if self.view.sparse != NULL and shaped:
+            raise ValueError("rows that hold few values are not shaped")
         if weights is not None:
             self.weights = weights
             if self.weights.shape[0] != n:
@@ -46,9 +55,29 @@ cdef class Descent:
         elif shaped:
             raise ValueError("shaped rows need center and factor")
 
+    cdef int hold_sparse(self, tuple parts) except -1:
+        self.start, self.index, self.x = Matrix(parts[0]), Matrix(parts[1]), Matrix(parts[2])
+        for part in (self.start, self.index, self.x):
+            check_vector(part)
+        self.sparse = flsq_sparse(self.start.view.data, self.index.view.data, self.x.view.data, self.start.view.dtype,
+                                  self.x.view.dtype)
+        if (self.index.view.dtype != self.sparse.integer or self.sparse.integer not in (FLSQ_I32, FLSQ_I64)
+                or self.sparse.real not in (FLSQ_F32, FLSQ_F64) or self.start.view.rows < 1
+                or self.index.view.rows != self.x.view.rows):
+            raise ValueError("start and index must be int32 or int64, value float32 or float64, as many as index")
+        self.view.x.rows, self.view.x.columns = self.start.view.rows - 1, parts[3]
+        self.view.sparse = &self.sparse
+        return 0
+
     @property
     def parameters(self):
         return self.view.predictors*(self.view.x.columns + 1)
+
+
+cdef int check_vector(Matrix a) except -1:
+    if a.buffer.ndim != 1 or (a.buffer.shape[0] > 1 and a.buffer.strides[0] != a.buffer.itemsize):
+        raise ValueError("expected a contiguous vector")
+    return 0
 
 
 cdef double *parameters_of(double[::1] values, int64_t length) except? NULL:
@@ -61,8 +90,10 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
                 int64_t done, *, int64_t batch_rows, int64_t first_row=0, bint shuffled=False, int64_t block_rows=1,
                 uint64_t key=0, double mean_weight=1.0, double l1=0.0, double l2=0.0, double clip_norm=0.0,
                 bint intercept=True, double[::1] average=None, int64_t averaged=0, int64_t average_from=0, int n_threads=1,
-                kernel=None):
+                saga=None, kernel=None):
     """A step for each of the rates, in place on b, states and average, where `done` were made before.
+
+    saga: the last slope of every row and their mean, in place.
 
     Returns {"steps", "rows", "loss", "weight", "square", "finite", "averaged"}.
     """
@@ -84,6 +115,11 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
         state.state[s] = NULL if states[s] is None else parameters_of(states[s], d)
     state.average = NULL if average is None else parameters_of(average, d)
     state.averaged, state.steps = averaged, done
+    state.kept = state.mean = NULL
+    if saga is not None:
+        if batch_rows != 1 or problem.view.predictors != 1 or kept != 0:
+            raise ValueError("SAGA makes plain steps over single rows of one predictor")
+        state.kept, state.mean = parameters_of(saga[0], n), parameters_of(saga[1], d)
     plan.optimizer = &optimizer.view
     plan.order = flsq_order(n, block_rows, shuffled, key)
     plan.first_row, plan.batch_rows, plan.steps = first_row, batch_rows, steps

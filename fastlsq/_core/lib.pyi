@@ -347,3 +347,27 @@ def optimizer_step(
     kernel: str | None = None,
 ) -> None: ...
 def gradient_norm(limit: float, parameters: Parameters, n_threads: int, kernel: str | None = None) -> float: ...
+
+class Descent:
+    def __new__(
+        cls, x: Any, y: _Floats, weights: _Floats | None, loss: str, parameter: float, predictors: int, labels: bool,
+        center: _Floats | None = None, factor: _Floats | None = None, shaped: bool = False,
+    ) -> Self: ...
+    @property
+    def parameters(self) -> int: ...
+
+def descent_run(
+    problem: Descent, optimizer: Settings, rates: _Floats, b: _Floats, states: list[_Floats | None], done: int, *,
+    batch_rows: int, first_row: int = 0, shuffled: bool = False, block_rows: int = 1, key: int = 0,
+    mean_weight: float = 1.0, l1: float = 0.0, l2: float = 0.0, clip_norm: float = 0.0, intercept: bool = True,
+    average: _Floats | None = None, averaged: int = 0, average_from: int = 0, n_threads: int = 1,
+    saga: tuple[_Floats, _Floats] | None = None, kernel: str | None = None,
+) -> dict[str, Any]: ...
+def descent_evaluate(
+    problem: Descent, b: _Floats, gradient: _Floats | None = None, n_threads: int = 1, kernel: str | None = None,
+) -> tuple[float, float]: ...
+def order_rows(block_rows: int, shuffled: bool, key: int, rows: NDArray[np.int64]) -> None: ...
+def column_moments(
+    x: Any, weights: _Floats | None, shift: _Floats, n_threads: int, sums: _Floats, squares: _Floats,
+    kernel: str | None = None,
+) -> None: ...

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from fastlsq import _arrays
-from fastlsq.descent import losses
+from fastlsq.descent import losses, sparse
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Source:
     @classmethod
     def of(cls, X, y, weights, class_weight):
         if y is not None:
-            x = _arrays.matrix(X, "X")
+            x = sparse.rows_of(X, "X")
             if x.shape[0] == 0:
                 raise ValueError("X has no rows")
             one = [Chunk(x, y, _plain(_arrays.row_weights(weights, x.shape[0], "X")))]
@@ -96,7 +96,7 @@ class Source:
             if chunk.x.shape[0] == 0 or not (chunk.weights is None or (chunk.weights > 0).any()):
                 raise ValueError("validation has no rows, or none of positive weight")
             try:
-                _arrays.check_finite(X=chunk.x)
+                sparse.check_finite(chunk.x)
             except ValueError as error:
                 raise ValueError(f"validation: {error}") from None
             loss, targets = coding
@@ -127,7 +127,7 @@ def _plain(weights):
 
 def _chunk(parts, prefix):
     try:
-        x = _arrays.matrix(parts[0], "X")
+        x = sparse.rows_of(parts[0], "X")
         weights = parts[2] if len(parts) > 2 else None
         return Chunk(x, parts[1], _plain(_arrays.row_weights(weights, x.shape[0], "X")))
     except (TypeError, ValueError) as error:

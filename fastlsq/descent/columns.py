@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
+from fastlsq.descent import sparse
 
 #: centers of more lengths than this are taken off the rows: products with the rows as they are would cancel
 _MOST_LENGTHS = 1e4
@@ -41,13 +42,16 @@ class Columns:
 
     def of_sample(self, rows):
         """Rows in these units, as float64."""
+        if sparse.is_sparse(rows):
+            return sparse.scaled(rows, np.ones(rows.shape[1]) if self.center is None else self.factor)
         rows = rows.astype(np.float64)
         return rows if self.center is None else (rows - self.center) * self.factor
 
     def grown(self, x):
         """(Columns that cover x as well, factors of slopes that keep their meaning)."""
         with np.errstate(divide="ignore"):
-            largest = np.maximum(largest_of(x), np.where(self.factor > 0, 1 / self.factor, 0.0))
+            found = sparse.largest_of(x) if sparse.is_sparse(x) else largest_of(x)
+            largest = np.maximum(found, np.where(self.factor > 0, 1 / self.factor, 0.0))
         factor = _reciprocal(largest)
         change = np.where(factor > 0, self.factor / np.where(factor > 0, factor, 1.0), 1.0)
         return Columns(self.center, factor, True), change
@@ -61,6 +65,12 @@ def columns_of(x, weights, scale_to, centred, n_threads):
     p = x.shape[1]
     if scale_to is None or p == 0:
         return Columns(None, None)
+    if sparse.is_sparse(x):
+        if scale_to == "minmax":
+            raise ValueError("scale_to='minmax' centres columns, and a sparse X would have no zeros then: scale_to "
+                             "must be 'zscore' (which only divides), or scale_invariant True")
+        lengths = sparse.largest_of(x) if scale_to == "maxabs" else sparse.deviations(x, weights)
+        return Columns(np.zeros(p), _reciprocal(lengths), scale_to == "maxabs")
     if scale_to == "maxabs":
         return Columns(np.zeros(p), _reciprocal(largest_of(x)), True)
     if scale_to == "minmax" and not centred:

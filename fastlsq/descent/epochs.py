@@ -119,16 +119,16 @@ def first_walk(source, training):
     """(mean loss, its limit, steps of an epoch) from one walk over the rows; the first chunk of what has only one."""
     total = limit = weight = 0.0
     steps = 0
-    zeros = np.zeros_like(training.b) if training.b.any() else None
+    cold = not training.current.any()
     for chunk in [source.first()] if source.is_once else source.chunks():
         rows = training.rows(*chunk.arrays)
         own, size = rows.weight, min(training.batch_size or rows.n, rows.n)
         steps, weight = steps - (-rows.n // size), weight + own
         if own > 0:
-            loss = training.mean_loss(rows)
+            without = training.loss_without_slopes(rows)
+            loss = without if cold else training.mean_loss(rows)
             total += own * loss
-            # a model that is warm may have a loss of 0, or below
-            limit += own * max(abs(loss), 0.0 if zeros is None else training.mean_loss(rows, zeros))
+            limit += own * max(abs(loss), without)  # a model that is warm may have a loss of 0, or below
     if steps == 0:
         raise ValueError(_NO_MORE)
     if not np.isfinite(total):

@@ -75,9 +75,10 @@ def sgd(
     Parameters
     ----------
     X : array_like, shape (n, p), or an iterable of chunks
-        Any real dtype and strides.  float64 and float32 rows are read where they lie.  Chunks are tuples (X, y) or
-        (X, y, weights), trained one after the other; an iterable that can be walked again, or a function that returns
-        a new iterator, is walked once an epoch.
+        Any real dtype and strides.  float64 and float32 rows are read where they lie, and so are those of SciPy's CSR
+        (other sparse formats are converted to it), whose columns are scaled but not centred.  Chunks are tuples
+        (X, y) or (X, y, weights), trained one after the other; an iterable that can be walked again, or a function that
+        returns a new iterator, is walked once an epoch.
     y : array_like, shape (n,) or (n, k)
         Targets; (n, 1) is one target.  Labels of any kind for losses that classify.
     loss : {'squared', 'huber', 'quantile', 'epsilon_insensitive', 'logistic', 'softmax', 'hinge', 'poisson'}
@@ -86,7 +87,9 @@ def sgd(
         more than two; poisson: e^eta - y eta.
     optimizer : str or fl.optim.Optimizer
         'sgd', 'momentum', 'nesterov', 'rmsprop', 'adagrad', 'adam', 'adamw', an optimizer (its rate, unless `lr` is
-        given), or 'auto': 'adam' for batches, 'nesterov' for all rows at once.
+        given), or 'auto': 'adam' for batches, 'nesterov' for all rows at once.  'saga': variance-reduced steps over
+        single rows (`batch_size` is not used), with a memory of one number a row; converges at a constant rate, for
+        the losses squared, huber, logistic and poisson of one predictor and rows in memory.
     lr : float, callable or 'auto'
         Learning rate, or a schedule of the number of steps done.  'auto': 1/L for optimizers whose steps follow the
         size of the gradient, L the smoothness of the objective for that batch size, from a sample of rows (Gower et
@@ -168,7 +171,7 @@ def sgd(
     References
     ----------
     Bottou, Curtis, Nocedal: Optimization methods for large-scale machine learning (2018).  Polyak, Juditsky:
-    Acceleration of stochastic approximation by averaging (1992).
+    Acceleration of stochastic approximation by averaging (1992).  Defazio, Bach, Lacoste-Julien: SAGA (2014).
 
     Examples
     --------
@@ -209,6 +212,10 @@ def sgd(
     scale = ("maxabs" if scale_invariant else scale_to) if standardize or scale_invariant else None
     columns = (warm_start._training.columns if warm_start is not None
                else columns_of(first.x, first.weights, scale, bool(intercept), n_threads))
+    saga = isinstance(optimizer, str) and optimizer == "saga"
+    if saga:
+        _check_saga(kind, targets, source)
+        optimizer, batch_size = "sgd", 1
     chosen, adaptive, own_rate = _optimizer(optimizer, batch_size)
     p = first.x.shape[1]
     mean_weight = 1.0 if first.weights is None else float(first.weights.mean())
@@ -235,7 +242,10 @@ def sgd(
                                         training.intercept, l2, n, min(batch_size or n, n))
         if adaptive and not callable(schedule):  # an eps for gradients of that size
             chosen._numbers["eps"] *= rate / step_size.ADAPTIVE_RATE
-    drawn = found and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
+        rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row
+    if saga:
+        training.remember_slopes(n)
+    drawn = found and not saga and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
     auto = drawn and not source.is_once  # whose length is not known
     training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
     share = _average_share(average, 0.5 if auto else 1.0 if drawn else 0.0)
@@ -295,6 +305,14 @@ def _optimizer(given, batch_size):
                          f"got {given!r}")
     chosen = _BY_NAME[name]()
     return chosen, not isinstance(chosen, optimizers.SGD), None
+
+
+def _check_saga(loss, targets, source):
+    if loss.name not in ("squared", "huber", "logistic", "poisson") or targets.predictors != 1:
+        raise ValueError("optimizer='saga' is for the losses squared, huber, logistic and poisson with one predictor, "
+                         f"not for loss={loss.name!r} with {targets.predictors}")
+    if source.is_chunked:
+        raise ValueError("optimizer='saga' remembers every row: X must be an array, not chunks")
 
 
 def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):

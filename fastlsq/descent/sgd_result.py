@@ -5,8 +5,7 @@
 import numpy as np
 
 from fastlsq import _arrays
-from fastlsq._core import lib
-from fastlsq.descent import losses
+from fastlsq.descent import losses, sparse
 from fastlsq.descent.training import DivergedError, checked_rows
 
 
@@ -111,16 +110,11 @@ class SGDResult:
 
     def _predictors(self, X):
         training = self._training
-        x = _arrays.matrix(X, "X")
+        x = sparse.rows_of(X, "X")
         if x.shape[1] != training.p:
             raise ValueError(f"X has {x.shape[1]} columns, the model was trained with {training.p}")
         slopes, intercepts = training.coefficients()
-        eta = np.empty((x.shape[0], training.targets.predictors))
-        if x.shape[0]:
-            none = np.broadcast_to(np.zeros(1), (x.shape[0], 1))
-            lib.glm_pass(x, none, None, None, None, True, "softmax", np.column_stack([slopes, intercepts]), None,
-                         training.n_threads, eta)
-        return eta
+        return sparse.predictors(x, slopes, intercepts, training.n_threads)
 
     # ---- learning on -------------------------------------------------------------------------------------------------
 
@@ -158,7 +152,7 @@ class SGDResult:
         array([2., 3.])
         """
         training = self._training
-        x = _arrays.matrix(X, "X")
+        x = sparse.rows_of(X, "X")
         n = x.shape[0]
         if x.shape[1] != training.p:
             raise ValueError(f"X has {x.shape[1]} columns, the model was trained with {training.p}")

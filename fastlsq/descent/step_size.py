@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from fastlsq.descent import schedules
+from fastlsq.descent import schedules, sparse
 
 #: rows that the smoothness is estimated from
 SAMPLE_ROWS = 4096
@@ -24,12 +24,12 @@ def sample_of(n, weights):
 
 def smoothness(z, weights, intercept):
     """(largest eigenvalue of the weighted mean of z zᵀ, largest w z·z) for rows [z | 1], w with mean 1."""
-    if intercept:
-        z = np.column_stack([z, np.ones(z.shape[0])])
+    z = sparse.with_ones(z) if intercept else z
     w = np.ones(z.shape[0]) if weights is None else weights / weights.mean()
     if z.shape[1] == 0:
         return 0.0, 0.0
-    v = np.sqrt(np.average(z * z, axis=0, weights=w)) + 1e-3  # no start is orthogonal to all that matters
+    squares = sparse.squared(z)
+    v = np.sqrt(squares.T @ w / w.sum()) + 1e-3  # no start is orthogonal to all that matters
     value = 0.0
     for _ in range(15):  # power iteration
         length = np.linalg.norm(v)
@@ -38,7 +38,7 @@ def smoothness(z, weights, intercept):
         v = v / length
         v = z.T @ (w * (z @ v)) / z.shape[0]
         value = float(np.linalg.norm(v))
-    return _CAUTION * value, _CAUTION * float((w * (z * z).sum(axis=1)).max())
+    return _CAUTION * value, _CAUTION * float((w * np.asarray(squares.sum(axis=1)).reshape(-1)).max())
 
 
 def batch_smoothness(largest, row, n, batch):

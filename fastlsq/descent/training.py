@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq._core import lib
-from fastlsq.descent import step_size
+from fastlsq.descent import sparse, step_size
 
 _MASK = 2**64 - 1
 #: the mean loss may grow to so many times what it was
@@ -72,6 +72,7 @@ class Training:
         self.b = np.zeros(size)
         self.states = [np.full(size, optimizer._first_state) if kept else None for kept in optimizer.settings.states]
         self.average, self.averaged, self.average_from = None, 0, 0
+        self.saga = None
         self.steps = self.epochs = 0
         self.forgotten = 0  # steps that the optimizer knows nothing of
 
@@ -80,13 +81,14 @@ class Training:
     def rows(self, x, y, weights):
         """Rows of checked arrays; y as the core takes it."""
         columns = self.columns
-        problem = lib.Descent(x, y, weights, self.loss.core, self.loss.parameter, self.targets.predictors,
-                              self.targets.labels, columns.center, columns.factor, columns.shaped)
+        problem = lib.Descent(sparse.core_rows(x), y, weights, self.loss.core, self.loss.parameter,
+                              self.targets.predictors, self.targets.labels, columns.center, columns.factor,
+                              columns.shaped)
         return Rows(x, y, weights, problem)
 
     def block_rows(self, x):
         """Rows that a shuffle keeps together."""
-        bytes_of_row = x.itemsize * max(x.shape[1], 1)
+        bytes_of_row = max(x.data.nbytes // x.shape[0] if sparse.is_sparse(x) else x.itemsize * x.shape[1], 1)
         if self.shuffle == "full" or x.shape[0] * bytes_of_row <= _NEAR:
             return 1
         wanted = 8 * -(-_BLOCK_BYTES // (8 * bytes_of_row))
@@ -113,8 +115,8 @@ class Training:
                 batch_rows=batch, first_row=first * batch, shuffled=shuffled, block_rows=block, key=key,
                 mean_weight=self.mean_weight, l1=self.l1, l2=self.l2, clip_norm=self.optimizer.clip_norm or 0.0,
                 intercept=self.intercept, average=self.average, averaged=self.averaged,
-                average_from=self.average_from - self.forgotten,
-                n_threads=self.n_threads, kernel=self.kernel)
+                average_from=self.average_from - self.forgotten, n_threads=self.n_threads, saga=self.saga,
+                kernel=self.kernel)
             self.steps += report["steps"]
             self.averaged = report["averaged"]
             loss, weight, square, rate = loss + report["loss"], weight + report["weight"], report["square"], rates[-1]
@@ -133,6 +135,14 @@ class Training:
         """Weighted mean of the loss, without penalties."""
         loss, weight = lib.descent_evaluate(rows.problem, self.current if b is None else b, None, self.n_threads,
                                             self.kernel)
+        return loss / weight if weight > 0 else np.nan
+
+    def loss_without_slopes(self, rows):
+        """The mean loss where all coefficients are 0, which takes no look at X."""
+        n, k = rows.n, self.targets.predictors
+        problem = lib.Descent(np.empty((n, 0)), rows.y, rows.weights, self.loss.core, self.loss.parameter, k,
+                              self.targets.labels)
+        loss, weight = lib.descent_evaluate(problem, np.zeros(k), None, self.n_threads, self.kernel)
         return loss / weight if weight > 0 else np.nan
 
     # ---- coefficients ------------------------------------------------------------------------------------------------
@@ -167,13 +177,24 @@ class Training:
                 own[:] = kept
         if average is not None:
             self.average[:] = average
+        self._forget_saga()
 
     def forget_momentum(self):
         """State of the optimizer as at the first step."""
         for state in self.states:
             if state is not None:
                 state.fill(self.optimizer._first_state)
+        self._forget_saga()
         self.forgotten = self.steps
+
+    def remember_slopes(self, n):
+        """From now on steps over single rows are those of SAGA."""
+        self.saga = np.zeros(n), np.zeros(self.p + 1)
+
+    def _forget_saga(self):
+        # any slopes will do as long as their mean is the mean that is kept
+        for values in self.saga or ():
+            values.fill(0.0)
 
     def grow(self, x):
         """Let the factors of the columns cover x, the coefficients keeping their meaning."""
@@ -188,6 +209,6 @@ class Training:
 
 def checked_rows(x, weights):
     """Raise ValueError naming the first value of X that is not finite."""
-    _arrays.check_finite(X=x)
+    sparse.check_finite(x)
     if weights is not None:
         _arrays.check_weights(weights)

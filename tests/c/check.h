@@ -47,6 +47,8 @@ group_fn test_coordinate_sweep, test_elastic_net, test_elastic_net_dependent, te
 
 group_fn test_active_set, test_bounded_rows, test_bounded_dependent, test_bounded_rounds, test_nnls, test_nnls_refuses;
 group_fn test_optimizers, test_optimizer_pages;
+group_fn test_descent_order, test_descent_losses, test_descent_gradient, test_descent_steps, test_descent_refuses;
+group_fn test_column_moments;
 group_fn test_find_nonfinite, test_find_bad_weight, test_column_max_abs, test_sizes, test_dispatch;
 /* The bits of the moments are those of every other kernel set with fused multiply-adds. */
 void test_gram_across(const flsq_kernels *const *sets, int count);
