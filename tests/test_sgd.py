@@ -180,7 +180,7 @@ def test_softmax_is_multinomial():
     assert (fit.predict(x) == expected.predict(x, kind="class")).all()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adam", "rmsprop", "adagrad"])
 def test_elastic_net(optimizer):
     rng = np.random.default_rng(3)
     x = rng.standard_normal((400, 6))
