@@ -180,7 +180,7 @@ def test_softmax_is_multinomial():
     assert (fit.predict(x) == expected.predict(x, kind="class")).all()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adam", "rmsprop", "adagrad"])
 def test_elastic_net(optimizer):
     rng = np.random.default_rng(3)
     x = rng.standard_normal((400, 6))
@@ -312,7 +312,9 @@ def test_a_seed_is_an_order():
     for shuffle, count in (("block", 4), (False, 1)):  # the gradient of the last batch is another one in each epoch
         still = fl.sgd(x, y, lr=0.0, epochs=4, batch_size=100, shuffle=shuffle)
         assert len(set(still.history["gradient_norm"])) == count
-    assert fl.sgd(x, y, epochs=2, shuffle=True).coef.tobytes() == fl.sgd(x, y, epochs=2, shuffle="full").coef.tobytes()
+    full = fl.sgd(x, y, epochs=2, shuffle="full").coef.tobytes()
+    assert fl.sgd(x, y, epochs=2, shuffle=True).coef.tobytes() == full
+    assert fl.sgd(x, y, epochs=2, shuffle=np.True_).coef.tobytes() == full
 
 
 def test_layouts_and_dtypes():
@@ -429,6 +431,18 @@ def test_columns_of_extreme_units(scale):
     assert fit.coef * scale == pytest.approx(fl.ols(x, y).params[1:], rel=1e-7)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad", "sgd"])
+def test_units_of_y_do_not_matter(optimizer):
+    x, y = data("squared", n=300)
+    fit = fl.sgd(x, y, optimizer=optimizer, epochs=30)
+    for unit in (2.0**-40, 2.0**-300, 2.0**40, 2.0**300):
+        other = fl.sgd(x, y * unit, optimizer=optimizer, epochs=30)
+        assert other.coef / unit == pytest.approx(fit.coef, rel=1e-9)
+    for unit in (1e-200, 1e160):
+        with pytest.raises(ValueError, match=r"the largest of y is .*; scale it into 1e-100 to 1e"):
+            fl.sgd(x, y * unit, optimizer=optimizer)
+
+
 def test_a_constant_column_has_no_coefficient():
     x, y = data("squared", n=300)
     x[:, 1] = 3.3
@@ -529,6 +543,7 @@ def test_callbacks():
     assert [epochs for epochs, _ in seen] == [1, 2, 3]
     assert all(len(values) == 3 for values in fit.history.values())
     assert fit.coef.tobytes() == seen[-1][1].tobytes()
+    assert fl.sgd(x, y, epochs=4, callbacks=[lambda result: np.ones(3), lambda result: 1]).n_epochs == 4
     with pytest.raises(ZeroDivisionError):
         fl.sgd(x, y, callbacks=[lambda result: 1 / 0])
 

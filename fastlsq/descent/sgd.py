@@ -184,6 +184,7 @@ def sgd(
     (array([1.998, 0.003]), 5.0)
     """
     _check_choices(shuffle, on_divergence, scale_to)
+    shuffle = {True: "full"}.get(shuffle, shuffle)
     seed = secrets.randbits(63) if seed is None else _arrays.whole_number(seed, "seed", 0)
     batch_size = None if batch_size is None else _arrays.at_least_one(batch_size, "batch_size")
     epochs = None if epochs is None else _arrays.at_least_one(epochs, "epochs")
@@ -206,6 +207,8 @@ def sgd(
     first = source.first()
     if not (first.weights is None or (first.weights > 0).any()):
         raise ValueError("weights must not all be zero")
+    if kind.is_adaptive:
+        _arrays.check_size(first.y, "y")
     scale = ("maxabs" if scale_invariant else scale_to) if standardize or scale_invariant else None
     columns = (warm_start._training.columns if warm_start is not None
                else columns_of(first.x, first.weights, scale, bool(intercept), n_threads))
@@ -217,8 +220,8 @@ def sgd(
     p = first.x.shape[1]
     mean_weight = 1.0 if first.weights is None else float(first.weights.mean())
     training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
-                        intercept=bool(intercept), shuffle="full" if shuffle is True else shuffle, seed=seed,
-                        n_threads=n_threads, mean_weight=mean_weight)
+                        intercept=bool(intercept), shuffle=shuffle, seed=seed, n_threads=n_threads,
+                        mean_weight=mean_weight)
     if warm_start is not None:
         _continue(training, warm_start)
     initial_loss, limit, steps_per_epoch = first_walk(source, training)
@@ -237,6 +240,8 @@ def sgd(
         sampled = None if first.weights is None else first.weights[rows]
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
                                         training.intercept, l2, n, min(batch_size or n, n))
+        if adaptive and not callable(schedule):  # an eps for gradients of that size
+            chosen._numbers["eps"] *= rate / step_size.ADAPTIVE_RATE
         rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row
     if saga:
         training.remember_slopes(n)
@@ -261,7 +266,7 @@ def sgd(
 
 
 def _check_choices(shuffle, on_divergence, scale_to):
-    if not (isinstance(shuffle, bool) or shuffle in ("block", "full")):
+    if not (isinstance(shuffle, (bool, np.bool_)) or shuffle in ("block", "full")):
         raise ValueError(f"shuffle must be 'block', 'full', True or False, got {shuffle!r}")
     if on_divergence not in ("backoff", "raise", "stop"):
         raise ValueError(f"on_divergence must be 'backoff', 'raise' or 'stop', got {on_divergence!r}")

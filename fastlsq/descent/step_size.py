@@ -11,7 +11,7 @@ SAMPLE_ROWS = 4096
 #: by which the estimate may be too small
 _CAUTION = 1.1
 #: first rate of an optimizer that scales its steps itself, for targets of unit spread
-_ADAPTIVE_RATE = 0.05
+ADAPTIVE_RATE = 0.05
 
 
 def sample_of(n, weights):
@@ -59,7 +59,7 @@ def automatic_rate(loss, adaptive, z, y, weights, intercept, l2, n, batch):
                                           weights=weights)).max())
         spread = spread or float(np.abs(y).max(initial=0.0)) or 1.0
     if adaptive:
-        return _ADAPTIVE_RATE * spread
+        return ADAPTIVE_RATE * spread
     largest, row = smoothness(z, weights, intercept)
     curvature = loss.curvature if loss.curvature is not None else 2.0 * max(1.0, float(y.mean()))
     found = curvature * batch_smoothness(largest, row, n, batch) + l2
