@@ -104,6 +104,16 @@ def test_other_formats_and_dtypes():
         np.testing.assert_array_equal(fl.sgd(other, y, epochs=2).coef, expected)
 
 
+def test_no_saga():
+    x = sparse_rows()
+    with pytest.raises(ValueError, match="optimizer='saga' is for dense rows: X must not be sparse"):
+        fl.sgd(x, targets_of(x), optimizer="saga")
+    problem = lib.Descent((x.indptr, x.indices, x.data, 30), targets_of(x)[:, None], None, "squared", 0.0, 1, False)
+    with pytest.raises(ValueError, match="SAGA makes plain steps over single dense rows"):
+        lib.descent_run(problem, fl.optim.SGD().settings, np.zeros(1), np.zeros(31), [None] * 3, 0, batch_rows=1,
+                        saga=(np.zeros(400), np.zeros(31)))
+
+
 def test_bad_input_is_named():
     x = sparse_rows(50, 5, 0.5)
     y = targets_of(x)

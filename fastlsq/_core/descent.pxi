@@ -118,8 +118,8 @@ def descent_run(Descent problem not None, Settings optimizer not None, const dou
     state.averaged, state.steps = averaged, done
     state.kept = state.mean = NULL
     if saga is not None:
-        if batch_rows != 1 or problem.view.predictors != 1 or kept != 0:
-            raise ValueError("SAGA makes plain steps over single rows of one predictor")
+        if batch_rows != 1 or problem.view.predictors != 1 or problem.view.sparse != NULL or kept != 0:
+            raise ValueError("SAGA makes plain steps over single dense rows of one predictor")
         state.kept, state.mean = parameters_of(saga[0], n), parameters_of(saga[1], d)
     plan.optimizer = &optimizer.view
     plan.order = flsq_order(n, block_rows, shuffled, key)

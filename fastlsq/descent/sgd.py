@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastlsq import _arrays, _threads
-from fastlsq.descent import losses, optimizers, step_size
+from fastlsq.descent import losses, optimizers, sparse, step_size
 from fastlsq.descent.chunks import Source
 from fastlsq.descent.columns import columns_of
 from fastlsq.descent.epochs import Run, first_walk, train
@@ -89,7 +89,7 @@ def sgd(
         'sgd', 'momentum', 'nesterov', 'rmsprop', 'adagrad', 'adam', 'adamw', an optimizer (its rate, unless `lr` is
         given), or 'auto': 'adam' for batches, 'nesterov' for all rows at once.  'saga': variance-reduced steps over
         single rows (`batch_size` is not used), with a memory of one number a row; converges at a constant rate, for
-        the losses squared, huber, logistic and poisson of one predictor and rows in memory.
+        the losses squared, huber, logistic and poisson of one predictor and dense rows in memory.
     lr : float, callable or 'auto'
         Learning rate, or a schedule of the number of steps done.  'auto': 1/L for optimizers whose steps follow the
         size of the gradient, L the smoothness of the objective for that batch size, from a sample of rows (Gower et
@@ -311,6 +311,8 @@ def _check_saga(loss, targets, source):
     if loss.name not in ("squared", "huber", "logistic", "poisson") or targets.predictors != 1:
         raise ValueError("optimizer='saga' is for the losses squared, huber, logistic and poisson with one predictor, "
                          f"not for loss={loss.name!r} with {targets.predictors}")
+    if sparse.is_sparse(source.first().x):
+        raise ValueError("optimizer='saga' is for dense rows: X must not be sparse")
     if source.is_chunked:
         raise ValueError("optimizer='saga' remembers every row: X must be an array, not chunks")
 
