@@ -186,7 +186,11 @@ static int make_step(const descent_run *run, descent_own *own, int64_t rows, int
     own->report.weight += sums.totals[1];
     if (i == plan->steps - 1)
         own->report.square = square_of(run, own);
-    const double factor = plan->clip_norm > 0 ? fmin(1, plan->clip_norm / (sqrt(square) + 1e-6)) : 1;
+    double factor = 1;
+    if (plan->clip_norm > 0) { /* the length of what is left by clipping values */
+        const double limit = plan->optimizer->clip_value > 0 ? plan->optimizer->clip_value : INFINITY;
+        factor = fmin(1, plan->clip_norm / (sqrt(kernels->clipped_squares_f64(d, g, limit, 1)) + 1e-6));
+    }
     flsq_update u;
     flsq_optimizer_at(plan->optimizer, plan->rates[i], factor, ++state->steps, &u);
     if (plan->intercept) {
@@ -200,7 +204,7 @@ static int make_step(const descent_run *run, descent_own *own, int64_t rows, int
     u.shaped |= u.l2 != 0;
     kernels->update_f64(&u, slopes, state->b, g, s[0], s[1], s[2]);
     if (plan->l1 > 0)
-        shrink(run, &u, plan->rates[i], state);
+        shrink(run, &u, u.kind == FLSQ_UPDATE_ADAGRAD ? u.rate : plan->rates[i], state);
     if (state->average != NULL && state->steps > plan->average_from) {
         const double share = 1 / (double)++state->averaged;
         for (int64_t j = 0; j < d; j++)
