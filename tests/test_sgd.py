@@ -261,6 +261,25 @@ def test_partial_fit_goes_on_with_the_schedule():
     assert set(seen) == set(range(14))
 
 
+@pytest.mark.parametrize("loss", ["squared", "hinge"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_single_rows_that_are_no_numbers_are_seen_where_they_have_no_slope(loss, value):
+    x, y = data(loss, n=300)
+    fit = fl.sgd(x, y, loss=loss, batch_size=1, optimizer="sgd", epochs=2)
+    before = fit.coef
+    for weight in ([0.0], None):
+        for row in (x[:1] * 0 + value, np.where(np.arange(4) == 3, value, x[:1])):
+            for label in y.min(), y.max():
+                with pytest.raises(ValueError, match="X must not contain infs or NaNs; row 0"):
+                    fit.partial_fit(row, [label], weight)
+    assert (fit.coef == before).all()
+    weights = np.where(np.arange(300) == 299, 0.0, 1.0)
+    x[299, 1] = value
+    with pytest.raises(ValueError, match="X must not contain infs or NaNs; row 299, column 1"):
+        fl.sgd(x, y, loss=loss, weights=weights, batch_size=1, optimizer="sgd", epochs=1, shuffle=False, lr=1e-3,
+               standardize=False)
+
+
 def test_partial_fit_that_fails_changes_nothing():
     x, y = data("squared", n=300)
     bad = x.copy()
