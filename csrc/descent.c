@@ -200,7 +200,7 @@ static int make_step(const descent_run *run, descent_own *own, int64_t rows, int
     u.shaped |= u.l2 != 0;
     kernels->update_f64(&u, slopes, state->b, g, s[0], s[1], s[2]);
     if (plan->l1 > 0)
-        shrink(run, &u, plan->rates[i], state);
+        shrink(run, &u, u.kind == FLSQ_UPDATE_ADAGRAD ? u.rate : plan->rates[i], state);
     if (state->average != NULL && state->steps > plan->average_from) {
         const double share = 1 / (double)++state->averaged;
         for (int64_t j = 0; j < d; j++)

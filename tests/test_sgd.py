@@ -261,6 +261,19 @@ def test_partial_fit_goes_on_with_the_schedule():
     assert set(seen) == set(range(14))
 
 
+def test_partial_fit_after_saga_makes_plain_steps():
+    x, y = data("squared", n=300)
+    fit = fl.sgd(x, y, optimizer="saga", lr=0.01, epochs=30)
+    best = np.linalg.lstsq(np.column_stack([x, np.ones(300)]), y, rcond=None)[0]
+    assert np.append(fit.coef, fit.intercept) == pytest.approx(best, rel=1e-3)
+    for rows in (300, 7):  # as many as before, and not
+        other = fl.sgd(x, y, optimizer="sgd", batch_size=1, lr=0.01, schedule="constant", epochs=1, warm_start=fit)
+        other._training.b[:] = fit._training.b
+        other.partial_fit(x[:rows] * 2, y[:rows])
+        fit.partial_fit(x[:rows] * 2, y[:rows])
+        assert fit.coef.tobytes() == other.coef.tobytes()
+
+
 @pytest.mark.parametrize("loss", ["squared", "hinge"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_single_rows_that_are_no_numbers_are_seen_where_they_have_no_slope(loss, value):
