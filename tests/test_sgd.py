@@ -783,6 +783,14 @@ def test_a_warm_start_goes_on():
         fl.sgd(x, y, loss="logistic", warm_start=3)
 
 
+def test_a_warm_start_has_parameters_of_its_own():
+    x, y = data("quantile", n=2000)
+    middle = fl.sgd(x, y, loss="quantile")
+    high = fl.sgd(x, y, loss="quantile", quantile=0.9, warm_start=middle, epochs=200)
+    assert (y < middle.predict(x)).mean() == pytest.approx(0.5, abs=0.02)
+    assert (y < high.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_warm_start_at_the_minimum_stays(loss):
     x, y = data(loss)

@@ -345,7 +345,7 @@ def _same_model(warm_start, kind, first, intercept):
         raise ValueError(f"warm_start was trained with loss={training.loss.name!r}")
     if training.intercept != intercept:
         raise ValueError(f"warm_start was trained with intercept={training.intercept}")
-    return training.loss, training.targets
+    return training.loss if kind.classifies else kind, training.targets  # whose delta may be another one
 
 
 def _continue(training, warm_start):
