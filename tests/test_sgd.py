@@ -791,6 +791,19 @@ def test_a_warm_start_has_parameters_of_its_own():
     assert (y < high.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
 
 
+def test_a_warm_start_has_weights_of_its_own():
+    x, y = data("squared")
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    settings = {"l2": 0.5, "batch_size": None, "epochs": 1000, "standardize": False}
+    cold = fl.sgd(x, y, **settings)
+    for first, weights in (({"weights": np.full(600, 9.0)}, None), ({}, np.full(600, 9.0)),
+                           ({"validation": 0.4}, None)):
+        before = fl.sgd(x, y, **first, **settings)
+        warm = fl.sgd(x, y, weights=weights, warm_start=before, **settings)
+        assert not warm.backoffs
+        assert warm.coef == pytest.approx(cold.coef, rel=1e-6)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_warm_start_at_the_minimum_stays(loss):
     x, y = data(loss)

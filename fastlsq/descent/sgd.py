@@ -352,7 +352,6 @@ def _continue(training, warm_start):
     before = warm_start._training
     training.b[:] = before.current
     training.steps, training.epochs = before.steps, before.epochs
-    training.mean_weight = before.mean_weight
     if type(before.optimizer) is type(training.optimizer):
         for own, theirs in zip(training.states, before.states, strict=True):
             if own is not None and theirs is not None:

@@ -129,7 +129,7 @@ class SGDResult:
         y : array_like, shape (n,) or (n, k)
             No labels but those that are known.
         weights : array_like, shape (n,), optional
-            In the units of the weights of the first fit: their mean there is one row.
+            In the units of the weights that `sgd` was given: their mean there is one row.
 
         Returns
         -------
