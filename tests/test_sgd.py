@@ -561,6 +561,8 @@ def test_callbacks():
     assert [epochs for epochs, _ in seen] == [1, 2, 3]
     assert all(len(values) == 3 for values in fit.history.values())
     assert fit.coef.tobytes() == seen[-1][1].tobytes()
+    assert fl.sgd(x, y, epochs=3, callbacks=[lambda result: result.coef, lambda result: 1]).n_epochs == 3
+    assert fl.sgd(x, y, epochs=3, callbacks=[lambda result: np.True_]).n_epochs == 1
     with pytest.raises(ZeroDivisionError):
         fl.sgd(x, y, callbacks=[lambda result: 1 / 0])
 

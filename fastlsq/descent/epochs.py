@@ -63,7 +63,7 @@ def train(run, bar):
                 bar.update()
                 bar.set_postfix(loss=f"{watched:.4g}")
             answers = [callback(result) for callback in run.callbacks]
-            if True in answers:
+            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                 result.status = "stopped by a callback"
                 break
             if training.batch_size is None:
