@@ -261,6 +261,38 @@ def test_partial_fit_goes_on_with_the_schedule():
     assert set(seen) == set(range(14))
 
 
+def test_partial_fit_after_saga_makes_plain_steps():
+    x, y = data("squared", n=300)
+    fit = fl.sgd(x, y, optimizer="saga", lr=0.01, epochs=30)
+    best = np.linalg.lstsq(np.column_stack([x, np.ones(300)]), y, rcond=None)[0]
+    assert np.append(fit.coef, fit.intercept) == pytest.approx(best, rel=1e-3)
+    for rows in (300, 7):  # as many as before, and not
+        other = fl.sgd(x, y, optimizer="sgd", batch_size=1, lr=0.01, schedule="constant", epochs=1, warm_start=fit)
+        other._training.b[:] = fit._training.b
+        other.partial_fit(x[:rows] * 2, y[:rows])
+        fit.partial_fit(x[:rows] * 2, y[:rows])
+        assert fit.coef.tobytes() == other.coef.tobytes()
+
+
+@pytest.mark.parametrize("loss", ["squared", "hinge"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_single_rows_that_are_no_numbers_are_seen_where_they_have_no_slope(loss, value):
+    x, y = data(loss, n=300)
+    fit = fl.sgd(x, y, loss=loss, batch_size=1, optimizer="sgd", epochs=2)
+    before = fit.coef
+    for weight in ([0.0], None):
+        for row in (x[:1] * 0 + value, np.where(np.arange(4) == 3, value, x[:1])):
+            for label in y.min(), y.max():
+                with pytest.raises(ValueError, match="X must not contain infs or NaNs; row 0"):
+                    fit.partial_fit(row, [label], weight)
+    assert (fit.coef == before).all()
+    weights = np.where(np.arange(300) == 299, 0.0, 1.0)
+    x[299, 1] = value
+    with pytest.raises(ValueError, match="X must not contain infs or NaNs; row 299, column 1"):
+        fl.sgd(x, y, loss=loss, weights=weights, batch_size=1, optimizer="sgd", epochs=1, shuffle=False, lr=1e-3,
+               standardize=False)
+
+
 def test_partial_fit_that_fails_changes_nothing():
     x, y = data("squared", n=300)
     bad = x.copy()
@@ -543,7 +575,8 @@ def test_callbacks():
     assert [epochs for epochs, _ in seen] == [1, 2, 3]
     assert all(len(values) == 3 for values in fit.history.values())
     assert fit.coef.tobytes() == seen[-1][1].tobytes()
-    assert fl.sgd(x, y, epochs=4, callbacks=[lambda result: np.ones(3), lambda result: 1]).n_epochs == 4
+    assert fl.sgd(x, y, epochs=3, callbacks=[lambda result: result.coef, lambda result: 1]).n_epochs == 3
+    assert fl.sgd(x, y, epochs=3, callbacks=[lambda result: np.True_]).n_epochs == 1
     with pytest.raises(ZeroDivisionError):
         fl.sgd(x, y, callbacks=[lambda result: 1 / 0])
 
@@ -764,6 +797,27 @@ def test_a_warm_start_goes_on():
         fl.sgd(x[:, :3], y, loss="logistic", warm_start=first)
     with pytest.raises(TypeError, match="warm_start must be the result of sgd, got int"):
         fl.sgd(x, y, loss="logistic", warm_start=3)
+
+
+def test_a_warm_start_has_parameters_of_its_own():
+    x, y = data("quantile", n=2000)
+    middle = fl.sgd(x, y, loss="quantile")
+    high = fl.sgd(x, y, loss="quantile", quantile=0.9, warm_start=middle, epochs=200)
+    assert (y < middle.predict(x)).mean() == pytest.approx(0.5, abs=0.02)
+    assert (y < high.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_warm_start_has_weights_of_its_own():
+    x, y = data("squared")
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    settings = {"l2": 0.5, "batch_size": None, "epochs": 1000, "standardize": False}
+    cold = fl.sgd(x, y, **settings)
+    for first, weights in (({"weights": np.full(600, 9.0)}, None), ({}, np.full(600, 9.0)),
+                           ({"validation": 0.4}, None)):
+        before = fl.sgd(x, y, **first, **settings)
+        warm = fl.sgd(x, y, weights=weights, warm_start=before, **settings)
+        assert not warm.backoffs
+        assert warm.coef == pytest.approx(cold.coef, rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

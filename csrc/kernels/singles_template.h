@@ -94,7 +94,7 @@ INLINE void SINGLES_NAME(make_steps)(flsq_singles *s, int shaped, int saga)
 #undef CASE
         }
         const double w = s->w[i], slope = w == 0.0 ? 0.0 : w * slopes[0], value = w == 0.0 ? 0.0 : w * loss[0];
-        if (!(slope - slope == 0.0 && value - value == 0.0)) /* infinite or no number */
+        if (!(slope - slope == 0.0 && value - value == 0.0 && eta - eta == 0.0)) /* infinite or no number, even at no slope */
             return;
         s->total += value;
         const double rate = s->rates[i], change = saga ? slope - *s->kept[i] : slope;

@@ -350,14 +350,13 @@ def _same_model(warm_start, kind, first, intercept):
         raise ValueError(f"warm_start was trained with loss={training.loss.name!r}")
     if training.intercept != intercept:
         raise ValueError(f"warm_start was trained with intercept={training.intercept}")
-    return training.loss, training.targets
+    return training.loss if kind.classifies else kind, training.targets  # whose delta may be another one
 
 
 def _continue(training, warm_start):
     before = warm_start._training
     training.b[:] = before.current
     training.steps, training.epochs = before.steps, before.epochs
-    training.mean_weight = before.mean_weight
     if type(before.optimizer) is type(training.optimizer):
         for own, theirs in zip(training.states, before.states, strict=True):
             if own is not None and theirs is not None:

@@ -121,7 +121,7 @@ class SGDResult:
     def partial_fit(self, X, y, weights=None):
         """Learn from more rows: once, in their order, going on with schedule, optimizer and units as they are.
 
-        Batches are as long as before.  With ``batch_size=1`` any cut of the rows into calls gives the same bits.
+        Batches are as long as before; after 'saga' steps are plain.  With ``batch_size=1`` any cut of the rows into calls gives the same bits.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class SGDResult:
         y : array_like, shape (n,) or (n, k)
             No labels but those that are known.
         weights : array_like, shape (n,), optional
-            In the units of the weights of the first fit: their mean there is one row.
+            In the units of the weights that `sgd` was given: their mean there is one row.
 
         Returns
         -------
@@ -162,6 +162,7 @@ class SGDResult:
         if n == 0:
             return self
         before = training.snapshot()
+        training.saga = None  # slopes of other rows
         if training.columns.grows:
             training.grow(x)
         try:
