@@ -1087,6 +1087,16 @@ def test_bad_rows_of_predictions():
     assert fit.predict(X[:0]).shape == (0,)
 
 
+@pytest.mark.parametrize("settings", [{"optimizer": "saga"}, {"optimizer": "sgd", "batch_size": 1},
+                                      {"optimizer": "sgd", "batch_size": 8}], ids=str)
+def test_the_automatic_rate_knows_of_rows_without_weight(settings):
+    x, y = data("squared")
+    weights = np.where(np.arange(600) % 20 == 0, 3.0, 0.0)
+    fit = fl.sgd(x, y, weights=weights, epochs=20, **settings)
+    assert not fit.backoffs
+    assert fit.history["loss"][-1] < fit.initial_loss
+
+
 def test_weights_that_are_few():
     """A sample of rows that misses them all would have no mean."""
     x, y = data("squared", n=9000)

@@ -235,8 +235,9 @@ def sgd(
     if found:
         rows = step_size.sample_of(n, first.weights)
         sampled = None if first.weights is None else first.weights[rows]
+        share = 1.0 if first.weights is None else np.count_nonzero(first.weights) / n
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
-                                        training.intercept, l2, n, min(batch_size or n, n))
+                                        training.intercept, l2, n, min(batch_size or n, n), share)
         rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row
     if saga:
         training.remember_slopes(n)
