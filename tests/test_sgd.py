@@ -194,6 +194,19 @@ def test_elastic_net(optimizer):
         assert fit.intercept == pytest.approx(expected.intercept, abs=1e-7)
 
 
+def test_l1_decays_with_the_rate_of_adagrad():
+    x, y = data("squared")
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    l1 = 0.5
+    fit = fl.sgd(z, y, l1=l1, batch_size=None, epochs=3000, optimizer=fl.optim.Adagrad(lr=1.0, lr_decay=0.01),
+                 standardize=False)
+    slopes = z.T @ (y - fit.predict(z)) / len(y)
+    moved = fit.coef != 0
+    assert moved.any()
+    assert slopes[moved] == pytest.approx(l1 * np.sign(fit.coef[moved]), abs=1e-3)
+    assert (np.abs(slopes) <= l1 + 1e-3).all()
+
+
 def test_parameters_of_losses():
     x, y = data("squared", n=4000)
     for q in (0.1, 0.9):
