@@ -728,6 +728,18 @@ def test_chunks():
     assert np.isfinite(none.history["loss"]).all()
 
 
+def test_weights_of_chunks_are_those_of_all_rows():
+    x, y = data("squared")
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    weights = np.where(np.arange(600) < 300, 1.0, 20.0)
+    settings = {"l2": 1.0, "optimizer": "sgd", "lr": 1e-3, "schedule": "constant", "epochs": 1000, "standardize": False,
+                "batch_size": 100}
+    whole = fl.sgd(x, y, weights=weights, **settings)
+    halves = [(x[:300], y[:300], weights[:300]), (x[300:], y[300:], weights[300:])]
+    for chunks in (halves, halves[::-1]):
+        assert fl.sgd(chunks, **settings).coef == pytest.approx(whole.coef, rel=0.01, abs=0.01)
+
+
 def test_an_iterator_is_walked_once():
     x, y = data("squared", n=4000)
     parts = [(x[i:i + 500], y[i:i + 500]) for i in range(0, 4000, 500)]
