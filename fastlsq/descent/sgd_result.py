@@ -121,7 +121,8 @@ class SGDResult:
     def partial_fit(self, X, y, weights=None):
         """Learn from more rows: once, in their order, going on with schedule, optimizer and units as they are.
 
-        Batches are as long as before; after 'saga' steps are plain.  With ``batch_size=1`` any cut of the rows into calls gives the same bits.
+        Batches are as long as before; after 'saga' steps are plain.  With ``batch_size=1`` any cut of the rows into
+        calls gives the same bits.
 
         Parameters
         ----------
