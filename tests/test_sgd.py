@@ -818,6 +818,16 @@ def test_a_warm_start_has_parameters_of_its_own():
     assert (y < high.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
 
 
+def test_a_warm_start_raises_scales_that_grow():
+    x, y = data("squared", n=500)
+    first = fl.sgd(x, y, scale_invariant=True)
+    kept = first.coef.tobytes()
+    larger = fl.sgd(1000 * x, y, scale_invariant=True, warm_start=first, epochs=1, lr=0.0, average=False)
+    assert larger.coef == pytest.approx(first.coef, rel=1e-12)
+    assert larger._training.columns.factor == pytest.approx(1 / np.abs(1000 * x).max(axis=0), rel=1e-12)
+    assert first.coef.tobytes() == kept
+
+
 def test_a_warm_start_has_weights_of_its_own():
     x, y = data("squared")
     x = (x - x.mean(axis=0)) / x.std(axis=0)

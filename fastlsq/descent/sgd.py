@@ -221,6 +221,9 @@ def sgd(
                         n_threads=n_threads, mean_weight=mean_weight)
     if warm_start is not None:
         _continue(training, warm_start)
+        if columns.grows:
+            training.grow(first.x)
+            columns = training.columns
     initial_loss, limit, steps_per_epoch = first_walk(source, training)
     n = first.x.shape[0]
     if epochs is None:
