@@ -692,6 +692,21 @@ def test_class_weights_are_weights():
         fl.sgd(x, y, class_weight="balanced")
 
 
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_class_weights_hold_for_later_rows(loss):
+    x, y = data(loss)
+    factors = {0: 1.0, 1: 20.0} if loss == "logistic" else {0: 1.0, 1: 20.0, 2: 3.0}
+    weights = np.array(list(factors.values()))[y]
+    own, given = (fl.sgd(x, y, loss=loss, seed=1, **settings) for settings in
+                  ({"class_weight": factors}, {"weights": weights}))
+    own.partial_fit(x, y)
+    given.partial_fit(x, y, weights)
+    assert own.coef.tobytes() == given.coef.tobytes()
+    own.partial_fit(x, y, np.full(600, 2.0))
+    given.partial_fit(x, y, 2 * weights)
+    assert own.coef.tobytes() == given.coef.tobytes()
+
+
 def test_separable_rows_have_no_minimum_and_finite_coefficients():
     x = np.linspace(-1, 1, 40)[:, None]
     fit = fl.sgd(x, x[:, 0] > 0, loss="logistic", epochs=1000)

@@ -219,6 +219,7 @@ def sgd(
     training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
                         intercept=bool(intercept), shuffle="full" if shuffle is True else shuffle, seed=seed,
                         n_threads=n_threads, mean_weight=mean_weight)
+    training.class_factors = source.class_factors
     if warm_start is not None:
         _continue(training, warm_start)
         if columns.grows:
