@@ -194,6 +194,19 @@ def test_elastic_net(optimizer):
         assert fit.intercept == pytest.approx(expected.intercept, abs=1e-7)
 
 
+def test_l1_decays_with_the_rate_of_adagrad():
+    x, y = data("squared")
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    l1 = 0.5
+    fit = fl.sgd(z, y, l1=l1, batch_size=None, epochs=3000, optimizer=fl.optim.Adagrad(lr=1.0, lr_decay=0.01),
+                 standardize=False)
+    slopes = z.T @ (y - fit.predict(z)) / len(y)
+    moved = fit.coef != 0
+    assert moved.any()
+    assert slopes[moved] == pytest.approx(l1 * np.sign(fit.coef[moved]), abs=1e-3)
+    assert (np.abs(slopes) <= l1 + 1e-3).all()
+
+
 def test_parameters_of_losses():
     x, y = data("squared", n=4000)
     for q in (0.1, 0.9):
@@ -693,6 +706,21 @@ def test_class_weights_are_weights():
         fl.sgd(x, y, class_weight="balanced")
 
 
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_class_weights_hold_for_later_rows(loss):
+    x, y = data(loss)
+    factors = {0: 1.0, 1: 20.0} if loss == "logistic" else {0: 1.0, 1: 20.0, 2: 3.0}
+    weights = np.array(list(factors.values()))[y]
+    own, given = (fl.sgd(x, y, loss=loss, seed=1, **settings) for settings in
+                  ({"class_weight": factors}, {"weights": weights}))
+    own.partial_fit(x, y)
+    given.partial_fit(x, y, weights)
+    assert own.coef.tobytes() == given.coef.tobytes()
+    own.partial_fit(x, y, np.full(600, 2.0))
+    given.partial_fit(x, y, 2 * weights)
+    assert own.coef.tobytes() == given.coef.tobytes()
+
+
 def test_separable_rows_have_no_minimum_and_finite_coefficients():
     x = np.linspace(-1, 1, 40)[:, None]
     fit = fl.sgd(x, x[:, 0] > 0, loss="logistic", epochs=1000)
@@ -727,6 +755,18 @@ def test_chunks():
     none = fl.sgd([*parts, (x[:70], y[:70] * 1e3, np.zeros(70))], optimizer="sgd", lr=0.01, **settings)
     assert none.coef == pytest.approx(fl.sgd(parts, optimizer="sgd", lr=0.01, **settings).coef, rel=1e-12)
     assert np.isfinite(none.history["loss"]).all()
+
+
+def test_weights_of_chunks_are_those_of_all_rows():
+    x, y = data("squared")
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    weights = np.where(np.arange(600) < 300, 1.0, 20.0)
+    settings = {"l2": 1.0, "optimizer": "sgd", "lr": 1e-3, "schedule": "constant", "epochs": 1000, "standardize": False,
+                "batch_size": 100}
+    whole = fl.sgd(x, y, weights=weights, **settings)
+    halves = [(x[:300], y[:300], weights[:300]), (x[300:], y[300:], weights[300:])]
+    for chunks in (halves, halves[::-1]):
+        assert fl.sgd(chunks, **settings).coef == pytest.approx(whole.coef, rel=0.01, abs=0.01)
 
 
 def test_an_iterator_is_walked_once():
@@ -805,6 +845,16 @@ def test_a_warm_start_has_parameters_of_its_own():
     high = fl.sgd(x, y, loss="quantile", quantile=0.9, warm_start=middle, epochs=200)
     assert (y < middle.predict(x)).mean() == pytest.approx(0.5, abs=0.02)
     assert (y < high.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_warm_start_raises_scales_that_grow():
+    x, y = data("squared", n=500)
+    first = fl.sgd(x, y, scale_invariant=True)
+    kept = first.coef.tobytes()
+    larger = fl.sgd(1000 * x, y, scale_invariant=True, warm_start=first, epochs=1, lr=0.0, average=False)
+    assert larger.coef == pytest.approx(first.coef, rel=1e-12)
+    assert larger._training.columns.factor == pytest.approx(1 / np.abs(1000 * x).max(axis=0), rel=1e-12)
+    assert first.coef.tobytes() == kept
 
 
 def test_a_warm_start_has_weights_of_its_own():
@@ -1099,6 +1149,16 @@ def test_bad_rows_of_predictions():
     with pytest.raises(ValueError, match="X has 3 columns, the model was trained with 4"):
         fit.predict(X[:, :3])
     assert fit.predict(X[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "saga"}, {"optimizer": "sgd", "batch_size": 1},
+                                      {"optimizer": "sgd", "batch_size": 8}], ids=str)
+def test_the_automatic_rate_knows_of_rows_without_weight(settings):
+    x, y = data("squared")
+    weights = np.where(np.arange(600) % 20 == 0, 3.0, 0.0)
+    fit = fl.sgd(x, y, weights=weights, epochs=20, **settings)
+    assert not fit.backoffs
+    assert fit.history["loss"][-1] < fit.initial_loss
 
 
 def test_weights_that_are_few():

@@ -32,6 +32,7 @@ class Source:
     def __init__(self, walk, is_chunked, is_once, class_weight):
         self._walk, self.is_chunked, self.is_once, self._class_weight = walk, is_chunked, is_once, class_weight
         self._first, self._encode, self._factors = None, None, None
+        self.class_factors = None  # of weights, by the number of a class
 
     @classmethod
     def of(cls, X, y, weights, class_weight):
@@ -67,7 +68,7 @@ class Source:
     def encode(self, loss, targets):
         """From now on y is what the core takes."""
         if self._class_weight is not None:
-            self._factors = _class_factors(self._class_weight, loss, targets, self._first)
+            self._factors = self.class_factors = _class_factors(self._class_weight, loss, targets, self._first)
         self._encode = loss, targets
         if not self.is_chunked:
             done = self._encoded(self._first)
@@ -79,11 +80,7 @@ class Source:
             return chunk
         loss, targets = self._encode
         y = losses.encoded(loss, targets, chunk.y, chunk.x.shape[0])
-        weights = chunk.weights
-        if self._factors is not None:
-            factor = self._factors[y[:, 0].astype(np.int64)]
-            weights = factor if weights is None else weights * factor
-        return Chunk(chunk.x, y, weights)
+        return Chunk(chunk.x, y, class_weighted(chunk.weights, y, self._factors))
 
     def hold_out(self, validation, coding, seed):
         """A Chunk of encoded rows to validate on; a share of the rows of arrays, which lose their weight there."""
@@ -119,6 +116,14 @@ class Source:
             raise ValueError(f"validation={validation} leaves one of the two parts without rows of positive weight")
         self._first = Chunk(x, y, weights)
         return held
+
+
+def class_weighted(weights, y, factors):
+    """Weights times the factors of the classes y (encoded); None stands for ones, and for no factors."""
+    if factors is None:
+        return weights
+    own = factors[y[:, 0].astype(np.int64)]
+    return own if weights is None else weights * own
 
 
 def _plain(weights):

@@ -118,19 +118,22 @@ def _take_best(training, best):
 def first_walk(source, training):
     """(mean loss, its limit, steps of an epoch) from one walk over the rows; the first chunk of what has only one."""
     total = limit = weight = 0.0
-    steps = 0
+    steps = n = 0
     cold = not training.current.any()
     for chunk in [source.first()] if source.is_once else source.chunks():
         rows = training.rows(*chunk.arrays)
         own, size = rows.weight, min(training.batch_size or rows.n, rows.n)
         steps, weight = steps - (-rows.n // size), weight + own
         if own > 0:
+            n += rows.n
             without = training.loss_without_slopes(rows)
             loss = without if cold else training.mean_loss(rows)
             total += own * loss
             limit += own * max(abs(loss), without)  # a model that is warm may have a loss of 0, or below
     if steps == 0:
         raise ValueError(_NO_MORE)
+    if source.is_chunked and not source.is_once:
+        training.mean_weight = weight / n  # of all chunks, not of the first
     if not np.isfinite(total):
         for chunk in [source.first()] if source.is_once else source.chunks():
             checked_rows(chunk.x, chunk.weights)

@@ -222,8 +222,12 @@ def sgd(
     training = Training(kind, targets, columns, chosen, p, batch_size=batch_size, l1=l1, l2=l2,
                         intercept=bool(intercept), shuffle=shuffle, seed=seed, n_threads=n_threads,
                         mean_weight=mean_weight)
+    training.class_factors = source.class_factors
     if warm_start is not None:
         _continue(training, warm_start)
+        if columns.grows:
+            training.grow(first.x)
+            columns = training.columns
     initial_loss, limit, steps_per_epoch = first_walk(source, training)
     n = first.x.shape[0]
     if epochs is None:
@@ -238,8 +242,9 @@ def sgd(
     if found:
         rows = step_size.sample_of(n, first.weights)
         sampled = None if first.weights is None else first.weights[rows]
+        share = 1.0 if first.weights is None else np.count_nonzero(first.weights) / n
         rate = step_size.automatic_rate(kind, adaptive, columns.of_sample(first.x[rows]), first.y[rows], sampled,
-                                        training.intercept, l2, n, min(batch_size or n, n))
+                                        training.intercept, l2, n, min(batch_size or n, n), share)
         if adaptive and not callable(schedule):  # an eps for gradients of that size
             chosen._numbers["eps"] *= rate / step_size.ADAPTIVE_RATE
         rate = rate / 3 if saga else rate  # Defazio et al.: 1/(3 L), L that of a single row

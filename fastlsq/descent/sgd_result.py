@@ -6,6 +6,7 @@ import numpy as np
 
 from fastlsq import _arrays
 from fastlsq.descent import losses, sparse
+from fastlsq.descent.chunks import class_weighted
 from fastlsq.descent.training import DivergedError, checked_rows
 
 
@@ -121,8 +122,8 @@ class SGDResult:
     def partial_fit(self, X, y, weights=None):
         """Learn from more rows: once, in their order, going on with schedule, optimizer and units as they are.
 
-        Batches are as long as before; after 'saga' steps are plain.  With ``batch_size=1`` any cut of the
-        rows into calls gives the same bits.
+        Batches are as long as before; after 'saga' steps are plain.  With ``batch_size=1`` any cut of the rows into
+        calls gives the same bits.
 
         Parameters
         ----------
@@ -130,7 +131,8 @@ class SGDResult:
         y : array_like, shape (n,) or (n, k)
             No labels but those that are known.
         weights : array_like, shape (n,), optional
-            In the units of the weights that `sgd` was given: their mean there is one row.
+            In the units of the weights that `sgd` was given: their mean there is one row; class_weight
+            multiplies them.
 
         Returns
         -------
@@ -160,6 +162,7 @@ class SGDResult:
         weights = _arrays.row_weights(weights, n, "X")
         weights = None if weights is None else np.ascontiguousarray(weights, np.float64)
         target = losses.encoded(training.loss, training.targets, y, n)
+        weights = class_weighted(weights, target, training.class_factors)
         if n == 0:
             return self
         before = training.snapshot()

@@ -51,8 +51,8 @@ def batch_smoothness(largest, row, n, batch):
     return (n * (batch - 1) * largest + (n - batch) * row) / (batch * (n - 1))
 
 
-def automatic_rate(loss, adaptive, z, y, weights, intercept, l2, n, batch):
-    """A learning rate for targets y (rows x predictors) of rows z."""
+def automatic_rate(loss, adaptive, z, y, weights, intercept, l2, n, batch, share=1.0):
+    """A learning rate for targets y (rows x predictors) of rows z, the share of the n rows that have a weight."""
     spread = 1.0
     if loss.is_adaptive:
         spread = float(np.sqrt(np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0,
@@ -61,6 +61,7 @@ def automatic_rate(loss, adaptive, z, y, weights, intercept, l2, n, batch):
     if adaptive:
         return ADAPTIVE_RATE * spread
     largest, row = smoothness(z, weights, intercept)
+    row /= share  # a gradient is over the mean weight, zeros among the weights
     curvature = loss.curvature if loss.curvature is not None else 2.0 * max(1.0, float(y.mean()))
     found = curvature * batch_smoothness(largest, row, n, batch) + l2
     if not found > 0:

@@ -72,7 +72,7 @@ class Training:
         self.b = np.zeros(size)
         self.states = [np.full(size, optimizer._first_state) if kept else None for kept in optimizer.settings.states]
         self.average, self.averaged, self.average_from = None, 0, 0
-        self.saga = None
+        self.saga = self.class_factors = None
         self.steps = self.epochs = 0
         self.forgotten = 0  # steps that the optimizer knows nothing of
 
