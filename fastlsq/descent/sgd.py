@@ -70,8 +70,9 @@ def sgd(
         sum_i w_i l(y_i, eta_i) / sum_i w_i + l1 ‖coef‖₁ + l2/2 ‖coef‖²
 
     where coef in the penalties is that of the columns as they are scaled.  A step over a batch of b rows takes the
-    gradient sum w_i l' x_i / (b mean(w)) to the optimizer; l2 is added to it, l1 is a proximal step behind it.  An optimizer that
-    clips takes the gradient without penalties: where that is still clipped in the end, the minimum is not reached.
+    gradient sum w_i l' x_i / (b mean(w)) to the optimizer; l2 is added to it, l1 is a proximal step behind it.  An
+    optimizer that clips takes the gradient without penalties: where that is still clipped in the end, the minimum is
+    not reached.
 
     Parameters
     ----------
