@@ -194,6 +194,25 @@ def test_elastic_net(optimizer):
         assert fit.intercept == pytest.approx(expected.intercept, abs=1e-7)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_saga_reaches_the_minimum_at_a_constant_rate(weighted, dtype):
+    x, y = data("squared")
+    z = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(dtype)
+    weights = np.random.default_rng(2).integers(0, 4, 600).astype(float) if weighted else np.ones(600)
+    l1, l2 = 0.3, 0.2
+    for loss, target, kind in (("squared", y, 0), ("huber", y, 1), ("logistic", y > 1, 2)):
+        fit = fl.sgd(z, target, loss=loss, optimizer="saga", weights=weights if weighted else None, l1=l1 / 100,
+                     l2=l2 / 100, epochs=400, standardize=False)
+        eta = fit.decision_function(z)
+        slope = [target - eta, np.clip(target - eta, -1.35, 1.35), target - 1 / (1 + np.exp(-eta))][kind]
+        downhill = z.astype(float).T @ (weights * slope) / weights.sum() - l2 / 100 * fit.coef
+        assert (fit.coef != 0).any()
+        assert abs(weights @ slope) <= 1e-7 * weights.sum()
+        assert downhill[fit.coef != 0] == pytest.approx(l1 / 100 * np.sign(fit.coef[fit.coef != 0]), abs=1e-7)
+        assert (np.abs(downhill) <= l1 / 100 + 1e-7).all()
+
+
 def test_l1_decays_with_the_rate_of_adagrad():
     x, y = data("squared")
     z = (x - x.mean(axis=0)) / x.std(axis=0)

@@ -70,7 +70,9 @@ def sgd(
         sum_i w_i l(y_i, eta_i) / sum_i w_i + l1 ‖coef‖₁ + l2/2 ‖coef‖²
 
     where coef in the penalties is that of the columns as they are scaled.  A step over a batch of b rows takes the
-    gradient sum w_i l' x_i / (b mean(w)) to the optimizer; l2 is added to it, l1 is a proximal step behind it.
+    gradient sum w_i l' x_i / (b mean(w)) to the optimizer; l2 is added to it, l1 is a proximal step behind it.  An
+    optimizer that clips takes the gradient without penalties: where that is still clipped in the end, the minimum is
+    not reached.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def sgd(
         'auto': cosine down to 1 % of the first rate where `lr` is 'auto', batches are drawn and X is no iterator, else
         constant.
     batch_size : int or None
-        Rows of a step; None for all of them (batch gradient descent).
+        Rows of a step; None for all of them, or of a chunk (batch gradient descent).
     epochs : int, optional
         By default 10, or what makes 2000 steps, at most 1000.
     l1, l2 : float
