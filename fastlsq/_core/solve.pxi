@@ -44,7 +44,7 @@ cdef class Factor:
     """RᵀR = D M D, D = diag(scale): Cholesky of the equilibrated normal equations."""
 
     cdef flsq_factor view
-    cdef const flsq_kernels *kernels # that made it in one call, which keeps
+    cdef const flsq_kernels *kernels  # that made it in one call, which keeps
     cdef double *answer              # the answer, k of rss behind it, or NULL
     cdef int64_t targets
     cdef readonly object active, transform, whole
@@ -249,8 +249,8 @@ def refine(x, y, weights, scale, offset, const double[:, :] c, const double[::1]
 
 
 def lstsq(a, b, threads, resolve, bint unrefined=False):
-    """Rung 1 in one call for arrays a (n, p), b (n,) or (n, k) of native float64, which the caller has seen to: (x, rss, Factor,
-    passes, backward_error, n_threads), where rss of a vector b is a number and the factor keeps x and rss.
+    """Rung 1 in one call for arrays a (n, p), b (n,) or (n, k) of native float64, which the caller has seen to: (x,
+    rss, Factor, passes, backward_error, n_threads), where rss of a vector b is a number and the factor keeps x and rss.
 
     Where rung 1 does not certify a small problem, (x, rss, Orthogonal, reason, reads of the rows), of a large one
     (Moments, reason, reads of the rows); None for anything that is not of that kind.
@@ -273,7 +273,7 @@ def lstsq(a, b, threads, resolve, bint unrefined=False):
     cdef flsq_gram *left = NULL
     cdef bint is_vector = rows.y.buffer.ndim == 1
     cdef double one
-    cdef double *rss_out = &one # an array only where there are several, or QR gives one
+    cdef double *rss_out = &one  # an array only where there are several, or QR gives one
     rss = None
     if is_vector:
         x = new_array(p)
