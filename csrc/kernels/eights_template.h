@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Eight rows where they lie: their products with one vector, and their sum with eight factors.  Included by kernel_template.h
- * once for each source type, as pack_template.h is.
+ * Eight rows where they lie: their products with one vector, and their sum with eight factors.  Included by
+ * both_sources.h.
  *
  * A product is a sum over vectors in their order, then over lanes in the order of lane_sum; a sum takes eight rows, dealt to two
  * chains, at a time: the bits are those of the same rows in panels.

@@ -127,20 +127,8 @@ typedef struct copy_ahead {
     int64_t pace;
 } copy_ahead;
 
-#define FLSQ_SOURCE double
-#define FLSQ_SOURCE_NAME f64
-#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
-#include "eights_template.h"
-#undef FLSQ_SOURCE
-#undef FLSQ_SOURCE_NAME
-#undef LOAD_SOURCE
-#define FLSQ_SOURCE float
-#define FLSQ_SOURCE_NAME f32
-#define LOAD_SOURCE(p) widen((const loose_half *)(p))
-#include "eights_template.h"
-#undef FLSQ_SOURCE
-#undef FLSQ_SOURCE_NAME
-#undef LOAD_SOURCE
+#define FLSQ_TEMPLATE "eights_template.h"
+#include "both_sources.h"
 
 #include "residual_template.h"
 #include "twofold_template.h"
@@ -152,32 +140,11 @@ typedef struct copy_ahead {
 #include "family_template.h"
 #include "loss_template.h"
 
-#define FLSQ_SOURCE double
-#define FLSQ_SOURCE_NAME f64
-#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
-#include "singles_template.h"
-#undef FLSQ_SOURCE
-#undef FLSQ_SOURCE_NAME
-#undef LOAD_SOURCE
-#define FLSQ_SOURCE float
-#define FLSQ_SOURCE_NAME f32
-#define LOAD_SOURCE(p) widen((const loose_half *)(p))
-#include "singles_template.h"
-#undef FLSQ_SOURCE
-#undef FLSQ_SOURCE_NAME
-#undef LOAD_SOURCE
+#define FLSQ_TEMPLATE "singles_template.h"
+#include "both_sources.h"
 
-#define FLSQ_SOURCE double
-#define FLSQ_SOURCE_NAME f64
-#define LOAD_SOURCE(p) (*(const loose_vec *)(p))
-#include "pack_template.h"
-#undef FLSQ_SOURCE
-#undef FLSQ_SOURCE_NAME
-#undef LOAD_SOURCE
-#define FLSQ_SOURCE float
-#define FLSQ_SOURCE_NAME f32
-#define LOAD_SOURCE(p) widen((const loose_half *)(p))
-#include "pack_template.h"
+#define FLSQ_TEMPLATE "pack_template.h"
+#include "both_sources.h"
 
 #define FLSQ_REAL double
 #define FLSQ_REAL_NAME f64

@@ -1,8 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Packing of contiguous float64 or float32 input into panels.  Included by kernel_template.h once for each source
- * type, with FLSQ_SOURCE, FLSQ_SOURCE_NAME and LOAD_SOURCE (VL elements at any address, as doubles).
+ * Packing of contiguous float64 or float32 input into panels.  Included by both_sources.h.
  * Other types and strides are packed by ../pack.c.
  */
 #define PACK_NAME__(stem, type) stem##_##type

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The fastlsq authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Steps over one row each.  Included by kernel_template.h once for each source type, as pack_template.h is.
+ * Steps over one row each.  Included by both_sources.h.
  *
  *      eta = start + z·b     s = w l'(eta)
  *      plain   b = (1 - rate l2) b - rate s z

@@ -77,27 +77,7 @@ static void gram_half_block(int64_t rows, const double *a, int64_t step, const d
 /* The upper triangle of one panel with itself.  Row group g (VL rows) meets only the vectors g..nv-1, so the block
  * costs (nv+1)/(2 nv) of a full one.  The groups [first, last) share one sweep and together hold no more
  * accumulators than a full register tile. */
-#define GROUPS_ROW(first, last, nv)                                                                                \
-    if (HAS_ROWS && (nv) == FLSQ_NV && (last) - (first) == 1) {                                                    \
-        GROUP_ROW                                                                                                  \
-    } else if (HAS_ROWS && (nv) > 1) {                                                                             \
-        CORNER_ROW(first)                                                                                          \
-    } else {                                                                                                       \
-        LOAD_RIGHT(first, nv)                                                                                      \
-        UNROLL                                                                                                     \
-        for (int g = (first); g < (last); g++)                                                                     \
-            UNROLL                                                                                                 \
-            for (int i = 0; i < FLSQ_VL; i++) {                                                                    \
-                const vec factor = broadcast(left[g * FLSQ_VL + i]);                                               \
-                UNROLL                                                                                             \
-                for (int v = g; v < (nv); v++)                                                                     \
-                    MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                 \
-            }                                                                                                      \
-    }
-
-/* The same of weighed rows, whose right vectors the statements behind it see: from 0 on. */
-#define WEIGHED_GROUPS_ROW(first, last, nv)                                                                        \
-    LOAD_WEIGHED(0, nv)                                                                                            \
+#define GROUPS_PRODUCTS(first, last, nv)                                                                           \
     UNROLL                                                                                                         \
     for (int g = (first); g < (last); g++)                                                                         \
         UNROLL                                                                                                     \
@@ -107,6 +87,20 @@ static void gram_half_block(int64_t rows, const double *a, int64_t step, const d
             for (int v = g; v < (nv); v++)                                                                         \
                 MULTIPLY_ADD(acc[g - (first)][i][v], factor, right_vector[v]);                                     \
         }
+#define GROUPS_ROW(first, last, nv)                                                                                \
+    if (HAS_ROWS && (nv) == FLSQ_NV && (last) - (first) == 1) {                                                    \
+        GROUP_ROW                                                                                                  \
+    } else if (HAS_ROWS && (nv) > 1) {                                                                             \
+        CORNER_ROW(first)                                                                                          \
+    } else {                                                                                                       \
+        LOAD_RIGHT(first, nv)                                                                                      \
+        GROUPS_PRODUCTS(first, last, nv)                                                                           \
+    }
+
+/* The same of weighed rows, whose right vectors the statements behind it see: from 0 on. */
+#define WEIGHED_GROUPS_ROW(first, last, nv)                                                                        \
+    LOAD_WEIGHED(0, nv)                                                                                            \
+    GROUPS_PRODUCTS(first, last, nv)
 
 /* One sweep; `...` are the statements of a row. */
 #define DIAGONAL_GROUPS(first, last, nv, SWEEP, ...)                                                               \
