@@ -27,18 +27,12 @@ typedef struct column_chunk {
 static flsq_status lay_out(const column_pass *pass, char *memory, column_chunk *c, int64_t *bytes)
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk), item = sizeof(double);
-    const int64_t counts[3] = {pass->panels * stride, stride, pass->chunk};
-    double *pieces[3];
-    int64_t total = 0;
-    for (int i = 0; i < 3; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, counts[i], item);
-        if (status != FLSQ_OK)
-            return status;
-    }
+    const flsq_piece sizes[] = {{pass->panels, stride * item}, {1, stride * item}, {pass->chunk, item}};
+    void *pieces[3] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(3, sizes, memory, pieces, bytes);
     *c = (column_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr}, .weighted = pieces[1], .ones = pieces[2]};
-    *bytes = total;
-    return FLSQ_OK;
+    return status;
 }
 
 static void prepare_leaf(const void *job, void *scratch)

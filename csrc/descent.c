@@ -46,18 +46,17 @@ static flsq_status place_own(const descent_run *run, char *memory, descent_own *
 {
     const flsq_descent_layout *const l = &run->layout;
     const int64_t d = l->parameters, k = l->problem->predictors;
-    const int64_t counts[] = {d, d, d, d, d, d, k * l->length, k, MOST_NODES * run->sums_length};
-    double *pieces[9];
+    const int64_t item = sizeof(double);
+    const flsq_piece sizes[] = {{d, item}, {d, item}, {d, item}, {d, item}, {d, item}, {d, item},
+                                {k * l->length, item}, {k, item}, {MOST_NODES, run->sums_length * item}};
+    void *pieces[9];
     int64_t total = 0, rest;
-    for (int i = 0; i < 9; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, counts[i], sizeof(double));
-        if (status != FLSQ_OK)
-            return status;
-    }
+    flsq_status status = flsq_lay_out_pieces(9, sizes, memory, pieces, &total);
+    if (status != FLSQ_OK)
+        return status;
     *own = (descent_own){.state = {.b = pieces[0], .state = {pieces[1], pieces[2], pieces[3]}, .average = pieces[4]},
                          .gradient = pieces[5], .folded = {pieces[6], pieces[7]}, .total = pieces[8]};
-    const flsq_status status = flsq_descent_place(l, memory == NULL ? NULL : memory + total, &own->memory, &rest);
+    status = flsq_descent_place(l, memory == NULL ? NULL : memory + total, &own->memory, &rest);
     *bytes = FLSQ_CEIL_DIV(total + rest, 2 * FLSQ_ALIGNMENT) * 2 * FLSQ_ALIGNMENT;
     return status;
 }
@@ -97,16 +96,15 @@ static void close_own(const descent_run *run, const descent_own *own)
 
 /* ---- a step ----------------------------------------------------------------------------------------------------- */
 
-/* Squared length of the gradient of the objective; with l1 of its subgradient nearest to 0. */
+/* Squared length of the gradient of the objective. */
 static double square_of(const descent_run *run, const descent_own *own)
 {
     const flsq_descent_plan *const plan = run->plan;
     const int64_t d = run->layout.parameters, slopes = d - run->layout.problem->predictors;
     double sum = 0;
     for (int64_t j = 0; j < slopes; j++) {
-        const double b = own->state.b[j], g = own->gradient[j] + plan->l2 * b;
-        const double s = b > 0 ? g + plan->l1 : b < 0 ? g - plan->l1 : copysign(fmax(fabs(g) - plan->l1, 0), g);
-        sum += s * s;
+        const double derivative = flsq_descent_derivative(plan, own->state.b[j], own->gradient[j]);
+        sum += derivative * derivative;
     }
     for (int64_t j = slopes; plan->intercept && j < d; j++)
         sum += own->gradient[j] * own->gradient[j];

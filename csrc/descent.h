@@ -8,6 +8,7 @@
 #include "kernels.h"
 #include "order.h"
 #include "pack.h"
+#include <math.h>
 
 enum {
     FLSQ_DESCENT_MOST_ROWS = 128, /* of a chunk */
@@ -80,5 +81,12 @@ flsq_status flsq_descent_singles(const flsq_descent_layout *layout, const flsq_d
                                  flsq_descent_report *report);
 /* Rows of float64 or float32 that kernels can read where they lie. */
 int flsq_descent_is_plain(const flsq_matrix *x);
+
+/* Derivative of the objective by a slope b where that of the loss is g; with l1 the subgradient nearest to 0. */
+static inline double flsq_descent_derivative(const flsq_descent_plan *plan, double b, double g)
+{
+    const double d = g + plan->l2 * b;
+    return b > 0 ? d + plan->l1 : b < 0 ? d - plan->l1 : copysign(fmax(fabs(d) - plan->l1, 0), d);
+}
 
 #endif

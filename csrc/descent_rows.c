@@ -51,21 +51,15 @@ flsq_status flsq_descent_place(const flsq_descent_layout *l, char *memory, flsq_
 {
     const int64_t stride = flsq_panels_stride(l->kernels, l->chunk), k = l->problem->predictors, item = sizeof(double);
     const int64_t copied = l->in_place ? l->chunk * l->problem->x.row_stride + FLSQ_READ_PAST : 0;
-    const struct { int64_t count, bytes; } sizes[PIECES] = {
+    const flsq_piece sizes[PIECES] = {
         {l->packed, stride * item}, {1, copied}, {k * l->chunk, item}, {k * l->chunk, item},
         {k * l->chunk, item}, {l->chunk, item}, {l->chunk, item}};
-    double *pieces[PIECES];
-    int64_t total = 0;
-    for (int i = 0; i < PIECES; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-        if (status != FLSQ_OK)
-            return status;
-    }
-    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->packed, l->kernels->nr}, .copies = (char *)pieces[1],
+    void *pieces[PIECES] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(PIECES, sizes, memory, pieces, bytes);
+    *m = (flsq_descent_memory){.panels = {pieces[0], stride, l->packed, l->kernels->nr}, .copies = pieces[1],
                                .eta = pieces[2], .r = pieces[3], .y = pieces[4], .w = pieces[5], .ones = pieces[6]};
-    *bytes = total;
-    return FLSQ_OK;
+    return status;
 }
 
 void flsq_descent_prepare(const flsq_descent_layout *l, flsq_descent_memory *m)

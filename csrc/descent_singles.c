@@ -7,7 +7,6 @@
 #include "descent.h"
 #include "blocksizes.h"
 #include "workspace.h"
-#include <math.h>
 #include <string.h>
 
 typedef struct single_rows {
@@ -26,7 +25,7 @@ typedef struct single_run {
     int64_t length;
 } single_run;
 
-static void find_rows(const single_run *run, const flsq_ordered *ordered, int64_t place, int64_t count, single_rows *rows)
+static void read_chunk(const single_run *run, const flsq_ordered *ordered, int64_t place, int64_t count, single_rows *rows)
 {
     const flsq_descent *const problem = run->layout->problem;
     const flsq_matrix *const x = &problem->x;
@@ -51,24 +50,23 @@ static void find_rows(const single_run *run, const flsq_ordered *ordered, int64_
     }
 }
 
-/* Squared length of the gradient at row i of the chunk: the objective's, at the coefficients before its step. */
-static double square_at(const single_run *run, const flsq_singles *s, const single_rows *rows, int64_t i)
+/* Squared length of the gradient of the objective at the first row of the chunk, before its step. */
+static double square_of_first(const single_run *run, const flsq_singles *s, const single_rows *rows)
 {
     const flsq_descent *const problem = run->layout->problem;
     const flsq_descent_plan *const plan = run->plan;
     const int64_t p = problem->x.columns;
     double eta = *s->start, r[8], sum = 0;
     const int single = rows->in_place && problem->x.dtype == FLSQ_F32;
-#define Z(j) (((single ? (double)((const float *)rows->row[i])[j] : ((const double *)rows->row[i])[j]) -             \
+#define Z(j) (((single ? (double)((const float *)rows->row[0])[j] : ((const double *)rows->row[0])[j]) -             \
                (s->center == NULL ? 0.0 : s->center[j])) * (s->factor == NULL ? 1.0 : s->factor[j]))
     for (int64_t j = 0; j < p; j++)
         eta += Z(j) * s->b[j];
-    const double etas[8] = {eta}, y[8] = {rows->y[i]}, w[8] = {rows->w[i]};
+    const double etas[8] = {eta}, y[8] = {rows->y[0]}, w[8] = {rows->w[0]};
     run->layout->kernels->loss_rows(&problem->loss, 8, etas, y, w, r);
     for (int64_t j = 0; j < p; j++) {
-        const double b = s->b[j], g = r[0] * Z(j) + plan->l2 * b;
-        const double d = b > 0 ? g + plan->l1 : b < 0 ? g - plan->l1 : copysign(fmax(fabs(g) - plan->l1, 0), g);
-        sum += d * d;
+        const double derivative = flsq_descent_derivative(plan, s->b[j], r[0] * Z(j));
+        sum += derivative * derivative;
     }
 #undef Z
     return sum + (plan->intercept ? r[0] * r[0] : 0);
@@ -146,7 +144,7 @@ flsq_status flsq_descent_singles(const flsq_descent_layout *layout, const flsq_d
         s.average = state->average != NULL && to_average <= 0 ? run.average : NULL;
         if (step + count == steps && count > 1)
             count--;
-        find_rows(&run, &ordered, plan->first_row + step, count, &rows);
+        read_chunk(&run, &ordered, plan->first_row + step, count, &rows);
         s.row = rows.row;
         s.count = count;
         s.y = rows.y;
@@ -154,7 +152,7 @@ flsq_status flsq_descent_singles(const flsq_descent_layout *layout, const flsq_d
         s.rates = plan->rates + step;
         s.kept = state->kept == NULL ? NULL : rows.kept;
         if (step + count == steps)
-            report->square = square_at(&run, &s, &rows, 0);
+            report->square = square_of_first(&run, &s, &rows);
         (rows.in_place && problem->x.dtype == FLSQ_F32 ? kernels->singles_f32 : kernels->singles_f64)(&s);
         for (int64_t i = 0; i < s.done; i++)
             report->weight += rows.w[i] * plan->mean_weight;

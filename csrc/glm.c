@@ -38,22 +38,16 @@ enum { PIECES = 7 };
 static flsq_status lay_out(const glm_pass *pass, char *memory, glm_chunk *c, int64_t *bytes)
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk), item = sizeof(double);
-    const struct { int64_t count, bytes; } sizes[PIECES] = {
+    const flsq_piece sizes[PIECES] = {
         {pass->panels, stride * item}, {pass->with_hessian ? pass->panels : 0, stride * item},
         {pass->k * pass->step, item}, {pass->k * pass->step, item}, {pass->step, item}, {pass->step, item}, {pass->step, item}};
-    double *pieces[PIECES];
-    int64_t total = 0;
-    for (int i = 0; i < PIECES; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-        if (status != FLSQ_OK)
-            return status;
-    }
+    void *pieces[PIECES] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(PIECES, sizes, memory, pieces, bytes);
     *c = (glm_chunk){.z = {pieces[0], stride, pass->panels, pass->kernels->nr},
                      .weighted = {pieces[1], stride, pass->panels, pass->kernels->nr},
                      .eta = pieces[2], .r = pieces[3], .h = pieces[4], .y = pieces[5], .weights = pieces[6]};
-    *bytes = total;
-    return FLSQ_OK;
+    return status;
 }
 
 static int64_t panel_columns(const glm_pass *pass, int64_t J)

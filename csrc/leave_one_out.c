@@ -49,22 +49,15 @@ static int64_t node_length(const loo_pass *pass)
 static flsq_status lay_out(const loo_pass *pass, char *memory, loo_chunk *c, int64_t *bytes)
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk), item = sizeof(double);
-    const struct { int64_t count, bytes; } sizes[] = {{pass->left, stride * item}, {pass->modes, stride * item},
-                                                      {pass->wide, stride * item}, {1, stride * item},
-                                                      {pass->chunk, item}, {pass->chunk, item}};
-    double *pieces[6];
-    int64_t total = 0;
-    for (int i = 0; i < 6; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-        if (status != FLSQ_OK)
-            return status;
-    }
+    const flsq_piece sizes[] = {{pass->left, stride * item}, {pass->modes, stride * item}, {pass->wide, stride * item},
+                                {1, stride * item}, {pass->chunk, item}, {pass->chunk, item}};
+    void *pieces[6] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(6, sizes, memory, pieces, bytes);
     *c = (loo_chunk){.left = {pieces[0], stride, pass->left, pass->kernels->nr},
                      .modes = {pieces[1], stride, pass->modes, pass->kernels->nr},
                      .leverage = pieces[2], .error = pieces[3], .target = pieces[4], .weights = pieces[5]};
-    *bytes = total;
-    return FLSQ_OK;
+    return status;
 }
 
 static void prepare_leaf(const void *job, void *scratch)

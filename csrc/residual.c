@@ -48,22 +48,15 @@ static flsq_status lay_out(const residual_pass *pass, char *memory, residual_chu
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk);
     const int64_t item = sizeof(double);
-    const struct { int64_t count, bytes; } sizes[] = {{pass->left_panels, stride * item},
-                                                      {pass->target_panels, stride * item},
-                                                      {1, stride * item}, {pass->chunk, item}, {pass->chunk, item}};
-    double *pieces[5];
-    int64_t total = 0;
-    for (int i = 0; i < 5; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-        if (status != FLSQ_OK)
-            return status;
-    }
+    const flsq_piece sizes[] = {{pass->left_panels, stride * item}, {pass->target_panels, stride * item},
+                                {1, stride * item}, {pass->chunk, item}, {pass->chunk, item}};
+    void *pieces[5] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(5, sizes, memory, pieces, bytes);
     *c = (residual_chunk){.left = {pieces[0], stride, pass->left_panels, pass->kernels->nr},
                           .targets = {pieces[1], stride, pass->target_panels, pass->kernels->nr},
                           .weighted = pieces[2], .r = pieces[3], .weights = pieces[4]};
-    *bytes = total;
-    return FLSQ_OK;
+    return status;
 }
 
 static void prepare_leaf(const void *job, void *scratch)

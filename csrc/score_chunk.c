@@ -13,23 +13,15 @@ flsq_status flsq_score_lay_out(const flsq_score_pass *pass, char *memory, flsq_s
 {
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk), item = sizeof(double);
     const int transformed = pass->frame->transform != NULL;
-    const struct { int64_t count, bytes; } sizes[] = {{pass->left_panels, stride * item},
-                                                      {transformed ? pass->score_panels : 0, stride * item},
-                                                      {pass->chunk, item}, {pass->chunk, item},
-                                                      {pass->chunk, item}, {pass->chunk, item}};
-    double *pieces[6];
-    int64_t total = 0;
-    for (int i = 0; i < 6; i++) {
-        pieces[i] = memory == NULL ? NULL : (double *)(memory + total);
-        const flsq_status status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-        if (status != FLSQ_OK)
-            return status;
-    }
+    const flsq_piece sizes[] = {{pass->left_panels, stride * item}, {transformed ? pass->score_panels : 0, stride * item},
+                                {pass->chunk, item}, {pass->chunk, item}, {pass->chunk, item}, {pass->chunk, item}};
+    void *pieces[6] = {0};
+    *bytes = 0;
+    const flsq_status status = flsq_lay_out_pieces(6, sizes, memory, pieces, bytes);
     *c = (flsq_score_chunk){.left = {pieces[0], stride, pass->left_panels, pass->kernels->nr},
-                       .scores = {pieces[transformed], stride, pass->score_panels, pass->kernels->nr},
-                       .e = pieces[2], .h = pieces[3], .factor = pieces[4], .weights = pieces[5]};
-    *bytes = total;
-    return FLSQ_OK;
+                             .scores = {pieces[transformed], stride, pass->score_panels, pass->kernels->nr},
+                             .e = pieces[2], .h = pieces[3], .factor = pieces[4], .weights = pieces[5]};
+    return status;
 }
 
 /* [X | 1] of rows [row, row + count) to the left panels. */

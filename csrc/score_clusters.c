@@ -32,23 +32,19 @@ static flsq_status lay_out(const cluster_pass *job, char *memory, cluster_chunk 
 {
     const flsq_score_pass *const pass = &job->pass;
     const int64_t stride = flsq_panels_stride(pass->kernels, pass->chunk);
-    const struct { int64_t count, bytes; } sizes[] = {{pass->score_panels, stride * (int64_t)sizeof(double)},
-                                                      {pass->chunk, flsq_row_bytes(&pass->rows->x)},
-                                                      {pass->chunk, flsq_row_bytes(&pass->rows->y)},
-                                                      {pass->chunk, flsq_row_bytes(&pass->rows->weights)}};
-    char *pieces[4];
-    int64_t total;
-    flsq_status status = flsq_score_lay_out(pass, memory, &c->score, &total);
-    for (int i = 0; i < 4 && status == FLSQ_OK; i++) {
-        pieces[i] = memory == NULL ? NULL : memory + total;
-        status = flsq_size_add(&total, sizes[i].count, sizes[i].bytes);
-    }
+    const flsq_piece sizes[] = {{pass->score_panels, stride * (int64_t)sizeof(double)},
+                                {pass->chunk, flsq_row_bytes(&pass->rows->x)},
+                                {pass->chunk, flsq_row_bytes(&pass->rows->y)},
+                                {pass->chunk, flsq_row_bytes(&pass->rows->weights)}};
+    void *pieces[4];
+    flsq_status status = flsq_score_lay_out(pass, memory, &c->score, bytes);
+    if (status == FLSQ_OK)
+        status = flsq_lay_out_pieces(4, sizes, memory, pieces, bytes);
     if (status != FLSQ_OK)
         return status;
-    c->sums = (flsq_panels){(double *)pieces[0], stride, pass->score_panels, pass->kernels->nr};
+    c->sums = (flsq_panels){pieces[0], stride, pass->score_panels, pass->kernels->nr};
     c->x = pieces[1], c->y = pieces[2], c->weights = pieces[3];
     c->filled = 0;
-    *bytes = total;
     return FLSQ_OK;
 }
 

@@ -33,6 +33,17 @@ void *flsq_allocate(int64_t size)
 
 void flsq_release(void *memory) { free(memory); }
 
+flsq_status flsq_lay_out_pieces(int pieces, const flsq_piece *sizes, char *memory, void **at, int64_t *total)
+{
+    for (int i = 0; i < pieces; i++) {
+        at[i] = memory == NULL ? NULL : memory + *total;
+        const flsq_status status = flsq_size_add(total, sizes[i].count, sizes[i].bytes);
+        if (status != FLSQ_OK)
+            return status;
+    }
+    return FLSQ_OK;
+}
+
 flsq_status flsq_arena_open(flsq_arena *arena, int64_t size)
 {
     arena->size = size;

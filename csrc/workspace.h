@@ -30,6 +30,13 @@ flsq_status flsq_size_add(int64_t *total, int64_t count, int64_t item);
 /* *product = a*b for non-negative a, b; FLSQ_TOO_LARGE on overflow. */
 flsq_status flsq_size_multiply(int64_t a, int64_t b, int64_t *product);
 
+/* Pieces of count*bytes each, one behind the other from memory + *total on: at[i] := where piece i begins, or NULL without memory,
+ * when only sizes are wanted; *total moves on as flsq_size_add does. */
+typedef struct flsq_piece {
+    int64_t count, bytes;
+} flsq_piece;
+flsq_status flsq_lay_out_pieces(int pieces, const flsq_piece *sizes, char *memory, void **at, int64_t *total);
+
 flsq_status flsq_arena_open(flsq_arena *arena, int64_t size);
 void *flsq_arena_take(flsq_arena *arena, int64_t count, int64_t item);
 void flsq_arena_close(flsq_arena *arena);
