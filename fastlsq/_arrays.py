@@ -444,6 +444,16 @@ def is_number(value):
     )
 
 
+def number_up_to(value, name, most):
+    """A finite number between 0 and `most`, which may be infinite, as a float."""
+    if not is_number(value):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 <= value <= most or value == np.inf:
+        raise ValueError(f"{name} must be " + (f"between 0 and {most:g}" if np.isfinite(most) else ">= 0 and finite")
+                         + f", got {value}")
+    return float(value)
+
+
 def rows_without_nan(x, y):
     """Which rows have no NaN in x (n, p) and y (n, 1); ValueError for infinities."""
     complete = np.ones(x.shape[0], bool)

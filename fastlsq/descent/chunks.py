@@ -31,7 +31,7 @@ class Source:
 
     def __init__(self, walk, is_chunked, is_once, class_weight):
         self._walk, self.is_chunked, self.is_once, self._class_weight = walk, is_chunked, is_once, class_weight
-        self._first, self._encode, self._factors = None, None, None
+        self._first = self._encode = None
         self.class_factors = None  # of weights, by the number of a class
 
     @classmethod
@@ -65,14 +65,17 @@ class Source:
         for chunk in self._walk():
             yield self._encoded(chunk)
 
-    def encode(self, loss, targets):
-        """From now on y is what the core takes."""
+    def encode(self, loss, targets, codes):
+        """From now on y is what the core takes; codes are the classes of the first chunk by number, where known."""
+        first = self._first
+        if not self.is_chunked or self._class_weight is not None:
+            y = losses.encoded(loss, targets, first.y, first.x.shape[0]) if codes is None else losses.column_of(codes)
         if self._class_weight is not None:
-            self._factors = self.class_factors = _class_factors(self._class_weight, loss, targets, self._first)
-        self._encode = loss, targets
-        if not self.is_chunked:
-            done = self._encoded(self._first)
-            self._first, self._encode, self._factors = done, None, None
+            self.class_factors = _class_factors(self._class_weight, loss, targets, y, first.weights)
+        if self.is_chunked:
+            self._encode = loss, targets
+        else:
+            self._first = Chunk(first.x, y, class_weighted(first.weights, y, self.class_factors))
             self._walk = lambda: iter([self._first])
 
     def _encoded(self, chunk):
@@ -80,7 +83,7 @@ class Source:
             return chunk
         loss, targets = self._encode
         y = losses.encoded(loss, targets, chunk.y, chunk.x.shape[0])
-        return Chunk(chunk.x, y, class_weighted(chunk.weights, y, self._factors))
+        return Chunk(chunk.x, y, class_weighted(chunk.weights, y, self.class_factors))
 
     def hold_out(self, validation, coding, seed):
         """A Chunk of encoded rows to validate on; a share of the rows of arrays, which lose their weight there."""
@@ -152,15 +155,14 @@ def _checked(chunks):
             yield chunk
 
 
-def _class_factors(class_weight, loss, targets, first):
-    """Factors of weights by the number of a class."""
+def _class_factors(class_weight, loss, targets, y, weights):
+    """Factors of weights by the number of a class, of which y (encoded) has some."""
     if targets.classes is None:
         raise ValueError(f"class_weight is for losses of labels, not for loss={loss.name!r}")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight must be a dict or 'balanced', got {class_weight!r}")
-        codes = losses.encoded(loss, targets, first.y, first.x.shape[0])[:, 0].astype(np.int64)
-        count = np.bincount(codes, weights=first.weights, minlength=targets.classes.size)
+        count = np.bincount(y[:, 0].astype(np.int64), weights=weights, minlength=targets.classes.size)
         if not (count > 0).all():
             label = targets.classes.tolist()[int(count.argmin())]
             raise ValueError(f"class_weight='balanced': the class {label!r} has no rows")

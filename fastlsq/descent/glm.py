@@ -129,8 +129,8 @@ def glm(
     links = ("logit",) if family == "multinomial" else FAMILY_LINKS[family]
     if link is not None and link not in links:
         raise ValueError(f"link must be one of {', '.join(links)} for family={family!r}, got {link!r}")
-    alpha, l1_ratio = _number(alpha, "alpha", np.inf), _number(l1_ratio, "l1_ratio", 1.0)
-    tol, max_iter = _number(tol, "tol", np.inf), _arrays.at_least_one(max_iter, "max_iter")
+    alpha, l1_ratio = _arrays.number_up_to(alpha, "alpha", np.inf), _arrays.number_up_to(l1_ratio, "l1_ratio", 1.0)
+    tol, max_iter = _arrays.number_up_to(tol, "tol", np.inf), _arrays.at_least_one(max_iter, "max_iter")
     x = _arrays.matrix(X, "X")
     n, p = x.shape
     names = _arrays.column_names(X, names, p)
@@ -194,15 +194,6 @@ def _multinomial(x, y, weights, intercept, alpha, tol, max_iter, inference, name
     fit = MultinomialResult(model, progress, classes, names, shares, alpha, bool(inference))
     _warn(fit, 4)
     return fit
-
-
-def _number(value, name, most):
-    if not _arrays.is_number(value):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value <= most or value == np.inf:
-        raise ValueError(f"{name} must be " + (f"between 0 and {most:g}" if np.isfinite(most) else ">= 0 and finite")
-                         + f", got {value}")
-    return float(value)
 
 
 def _spread(y, weights, mean):

@@ -72,24 +72,27 @@ class Targets:
 
 
 def first_targets(loss, y, n, classes):
-    """(Loss, Targets) of the first y that is seen; `classes` are those that may still come, or None."""
+    """(Loss, Targets, codes) of the first y that is seen; `classes` are those that may still come, or None.
+
+    codes are the numbers of the classes of y, where these were found there, else None.
+    """
     if not loss.classifies:
         if classes is not None:
             raise ValueError(f"classes is for losses of labels, not for loss={loss.name!r}")
         array, flat = _arrays.targets(y, "y", n, "X")
         if array.shape[1] == 0:
             raise ValueError("y has no columns")
-        return loss, Targets(array.shape[1], flat or array.shape[1] == 1)
+        return loss, Targets(array.shape[1], flat or array.shape[1] == 1), None
     if classes is None:
-        found, _ = _arrays.classes(y, n)
+        found, codes = _arrays.classes(y, n)
     else:
-        found, _ = _arrays.classes(classes, len(classes))
+        found, codes = _arrays.classes(classes, len(classes))[0], None
     if found.size < 2:
         raise ValueError("classes must be at least two" if classes is not None else
                          f"y has one class only: {found.tolist()[0]!r}")
     if loss.name == "logistic" and found.size > 2:
         loss = _PLAIN["softmax"]
-    return loss, Targets(1 if found.size == 2 and loss.name != "softmax" else found.size, True, found)
+    return loss, Targets(1 if found.size == 2 and loss.name != "softmax" else found.size, True, found), codes
 
 
 def encoded(loss, targets, y, n):
@@ -101,7 +104,7 @@ def encoded(loss, targets, y, n):
         if not known.all():
             label = found[~known].tolist()[0]
             raise ValueError(f"y has the label {label!r}, the classes are {targets.classes.tolist()}")
-        return np.ascontiguousarray(place[codes.reshape(-1)], np.float64)[:, None]
+        return column_of(place[codes.reshape(-1)])
     array, _ = _arrays.targets(y, "y", n, "X")
     if array.shape[1] != targets.predictors:
         raise ValueError(f"y has {array.shape[1]} columns, expected {targets.predictors}")
@@ -111,6 +114,11 @@ def encoded(loss, targets, y, n):
         row, column = (int(i) for i in np.argwhere(array < 0)[0])
         raise ValueError(f"y must be >= 0 for loss='poisson'; row {row}, column {column} is {array[row, column]}")
     return array
+
+
+def column_of(codes):
+    """Numbers of classes as the core takes them."""
+    return np.ascontiguousarray(codes.reshape(-1), np.float64)[:, None]
 
 
 def predicted(loss, targets, eta):

@@ -191,7 +191,7 @@ def sgd(
     batch_size = None if batch_size is None else _arrays.at_least_one(batch_size, "batch_size")
     epochs = None if epochs is None else _arrays.at_least_one(epochs, "epochs")
     patience = _arrays.at_least_one(patience, "patience")
-    l1, l2, tol, gradient_tol = (_not_negative(value, name) for value, name in
+    l1, l2, tol, gradient_tol = (_arrays.number_up_to(value, name, np.inf) for value, name in
                                  ((l1, "l1"), (l2, "l2"), (tol, "tol"), (gradient_tol, "gradient_tol")))
     n_threads = _threads.resolve(n_threads)
     kind = losses.loss_of(loss, delta=delta, quantile=quantile, epsilon=epsilon)
@@ -199,10 +199,10 @@ def sgd(
     first = source.first()
     names = _arrays.column_names(X if not source.is_chunked else first.x, names, first.x.shape[1])
     if warm_start is not None:
-        kind, targets = _same_model(warm_start, kind, first, bool(intercept))
+        (kind, targets), codes = _same_model(warm_start, kind, first, bool(intercept)), None
     else:
-        kind, targets = losses.first_targets(kind, first.y, first.x.shape[0], classes)
-    source.encode(kind, targets)
+        kind, targets, codes = losses.first_targets(kind, first.y, first.x.shape[0], classes)
+    source.encode(kind, targets, codes)
     if early_stopping and validation is None:
         validation = 0.1
     held_out = source.hold_out(validation, (kind, targets), seed) if validation is not None else None
@@ -254,7 +254,7 @@ def sgd(
         training.remember_slopes(n)
     drawn = found and not saga and isinstance(schedule, str) and schedule == "auto" and batch_size is not None
     auto = drawn and not source.is_once  # whose length is not known
-    training.schedule = _schedule(schedule, rate, auto, training.steps, epochs * steps_per_epoch, steps_per_epoch, l2)
+    training.schedule = _schedule(schedule, rate, auto, training.steps + epochs * steps_per_epoch, l2)
     share = _average_share(average, 0.5 if auto else 1.0 if drawn else 0.0)
     if source.is_once and (0 < share < 1 or schedule in ("cosine", "step", "exponential", "onecycle")):
         raise ValueError("X is an iterator whose length is not known: schedule must be constant, 'invscaling', "
@@ -279,14 +279,6 @@ def _check_choices(shuffle, on_divergence, scale_to):
         raise ValueError(f"on_divergence must be 'backoff', 'raise' or 'stop', got {on_divergence!r}")
     if scale_to not in ("zscore", "minmax"):
         raise ValueError(f"scale_to must be 'zscore' or 'minmax', got {scale_to!r}")
-
-
-def _not_negative(value, name):
-    if not _arrays.is_number(value):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be >= 0 and finite, got {value!r}")
-    return float(value)
 
 
 _BY_NAME = {
@@ -324,7 +316,7 @@ def _check_saga(loss, targets, source):
         raise ValueError("optimizer='saga' remembers every row: X must be an array, not chunks")
 
 
-def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):
+def _schedule(schedule, rate, auto, steps, l2):
     if callable(schedule):
         return schedule
     if callable(rate):
@@ -334,7 +326,7 @@ def _schedule(schedule, rate, auto, done, steps, steps_per_epoch, l2):
     if not _arrays.is_number(rate) or not 0 <= rate < np.inf:
         raise ValueError(f"lr must be 'auto', a finite number >= 0 or callable, got {rate!r}")
     name = schedule if schedule != "auto" else "cosine" if auto else "constant"
-    return step_size.named_schedule(name, float(rate), done + steps, steps_per_epoch, l2)
+    return step_size.named_schedule(name, float(rate), steps, l2)
 
 
 def _average_share(average, own):

@@ -71,8 +71,8 @@ def automatic_rate(loss, adaptive, z, y, weights, intercept, l2, n, batch, share
     return 1.0 / found
 
 
-def named_schedule(name, rate, steps, steps_per_epoch, l2):
-    """The schedule of a name for a run of so many steps."""
+def named_schedule(name, rate, steps, l2):
+    """The schedule of a name that ends with so many steps."""
     if name == "constant":
         return schedules.Constant(rate)
     if name == "cosine":

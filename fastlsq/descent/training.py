@@ -55,7 +55,6 @@ class EpochReport:
     loss: float
     rate: float
     gradient_norm: float
-    steps: int
 
 
 class Training:
@@ -124,12 +123,12 @@ class Training:
             if not report["finite"] or (mean > limit and self.has_diverged(rows, limit)):
                 raise DivergedError(mean if report["finite"] else np.inf)
         self.epochs += 1
-        return EpochReport(loss / weight if weight > 0 else np.nan, float(rate), float(np.sqrt(square)), steps)
+        return EpochReport(loss / weight if weight > 0 else np.nan, float(rate), float(np.sqrt(square)))
 
     def has_diverged(self, rows, limit):
         """Whether the loss has grown over all rows, and not in a few that are far from all others."""
         loss = self.mean_loss(rows, self.b)
-        return not (loss <= limit or loss <= MOST_GROWTH * self.mean_loss(rows, np.zeros_like(self.b)))
+        return not (loss <= limit or loss <= MOST_GROWTH * self.loss_without_slopes(rows))
 
     def mean_loss(self, rows, b=None):
         """Weighted mean of the loss, without penalties."""
