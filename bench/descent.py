@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 
 import fastlsq as fl
-from bench import shapes
+from bench import glm, shapes
 from bench.rounds import Suite, interleave, run
 from fastlsq._core import lib
 from fastlsq._threads import resolve
@@ -148,34 +148,16 @@ class Descent(Suite):
 
     def logistic(self):
         """Seconds to 1.01 times the least logistic loss, 1M x 32: sgd with its defaults, scikit-learn's solvers."""
-        from bench.glm import installed, loss_of, scikit
-
-        n, p = self.rows(1_000_000, 2560), 32
-        x = self.rng.standard_normal((n, p))
-        x[:, 1:] += 0.5 * x[:, :-1]
-        eta = x @ self.rng.standard_normal(p) / np.sqrt(p) - 0.5
-        y = (self.rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float)
-        best = fl.glm(x, y, family="binomial", tol=1e-12, inference=False)
-        least = loss_of(x, y, best.coef, best.intercept)
+        x, y = glm.data(self.rng, self.rows(1_000_000, 2560), 32)
 
         def ours():
             fit = fl.sgd(x, y, loss="logistic", epochs=1 if self.quick == 1 else 30)
             return fit.coef, fit.intercept
 
-        calls = {"fastlsq.sgd, one epoch": ours}
-        for solver in installed({name: ("sklearn", name) for name in ("newton-cholesky", "lbfgs", "newton-cg")}):
-            count = next(i for i in range(1, 100) if loss_of(x, y, *scikit(x, y, solver, 1e-12, i)) <= 1.01 * least)
-            calls[f"scikit-learn {solver}, {count} iterations"] = (
-                lambda solver=solver, count=count: scikit(x, y, solver, 1e-12, count))
-        found = interleave(calls, self.rounds)
-        fast = found["fastlsq.sgd, one epoch"][0]
-        for name, (seconds, answer) in found.items():
-            share = loss_of(x, y, *answer) / least
-            self.check(f"{name}, loss", share, 1.01)
-            self.line(name, seconds, f"{seconds / fast:6.2f} x  loss {share:.5f} of the least")
-        peers = [seconds for name, (seconds, _) in found.items() if name.startswith("scikit")]
+        found = glm.time_to_loss(self, x, y, "fastlsq.sgd, one epoch", ours)
+        own, *peers = found.values()
         if peers:
-            self.target("scikit-learn's fastest over ours", min(peers) / fast, 5, least=True)
+            self.target("scikit-learn's fastest over ours", min(peers) / own, 5, least=True)
 
     def saga(self):
         """Time to 1e-6 of the least logistic loss, 200k x 32 with l2 = 1e-3: SAGA, plain descent, all rows at once."""

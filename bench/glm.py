@@ -78,17 +78,37 @@ def ours(x, y, **options):
     return fit.coef, fit.intercept
 
 
+def data(rng, n, p):
+    """Rows with neighbouring columns that resemble each other, and labels 0 and 1."""
+    x = rng.standard_normal((n, p))
+    x[:, 1:] += 0.5 * x[:, :-1]
+    eta = x @ rng.standard_normal(p) / np.sqrt(p) - 0.5
+    return x, (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+
+
+def time_to_loss(suite, x, y, name, call):
+    """Times of a call and of scikit-learn's solvers with the fewest iterations that reach 1.01 times the least loss."""
+    least = loss_of(x, y, *ours(x, y, tol=1e-12, inference=False))
+    calls = {name: call}
+    for solver in installed({solver: ("sklearn", solver) for solver in ("newton-cholesky", "lbfgs", "newton-cg")}):
+        count = next(count for count in range(1, 100)
+                     if loss_of(x, y, *scikit(x, y, solver, 1e-12, count)) <= 1.01 * least)
+        calls[f"scikit-learn {solver}, {count} iterations"] = (
+            lambda solver=solver, count=count: scikit(x, y, solver, 1e-12, count))
+    found = interleave(calls, suite.rounds)
+    fast = found[name][0]
+    for other, (seconds, answer) in found.items():
+        share = loss_of(x, y, *answer) / least
+        suite.check(f"{other}, loss", share, 1.01)
+        suite.line(other, seconds, f"{seconds / fast:6.2f} x  loss {share:.5f} of the least")
+    return {other: seconds for other, (seconds, _) in found.items()}
+
+
 class Models(Suite):
     """The suites of this file."""
 
-    def data(self, n, p):
-        x = self.rng.standard_normal((n, p))
-        x[:, 1:] += 0.5 * x[:, :-1]
-        eta = x @ self.rng.standard_normal(p) / np.sqrt(p) - 0.5
-        return x, (self.rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
-
     def _to_gradient(self, n, p):
-        x, y = self.data(self.rows(n, 40 * p), p)
+        x, y = data(self.rng, self.rows(n, 40 * p), p)
         calls = {
             "fastlsq.glm": lambda: ours(x, y, tol=TOLERANCE),
             "the same without inference": lambda: ours(x, y, tol=TOLERANCE, inference=False),
@@ -113,24 +133,8 @@ class Models(Suite):
 
     def loss(self):
         """binomial to 1.01 times the least loss, 1M x 32: each solver with the fewest iterations that get there."""
-        x, y = self.data(self.rows(1_000_000, 1280), 32)
-        least = loss_of(x, y, *ours(x, y, tol=1e-12))
-
-        def fewest(solver):
-            return next(count for count in range(1, 100)
-                        if loss_of(x, y, *scikit(x, y, solver, 1e-12, count)) <= 1.01 * least)
-
-        calls = {"fastlsq.glm": lambda: ours(x, y, tol=0.05, inference=False)}
-        for solver in installed({name: ("sklearn", name) for name in ("newton-cholesky", "lbfgs", "newton-cg")}):
-            count = fewest(solver)
-            calls[f"scikit-learn {solver}, {count} iterations"] = (
-                lambda solver=solver, count=count: scikit(x, y, solver, 1e-12, count))
-        found = interleave(calls, self.rounds)
-        fast = found["fastlsq.glm"][0]
-        for name, (seconds, answer) in found.items():
-            share = loss_of(x, y, *answer) / least
-            self.check(f"{name}, loss", share, 1.01)
-            self.line(name, seconds, f"{seconds / fast:6.2f} x  loss {share:.5f} of the least")
+        x, y = data(self.rng, self.rows(1_000_000, 1280), 32)
+        time_to_loss(self, x, y, "fastlsq.glm", lambda: ours(x, y, tol=0.05, inference=False))
 
 
 SUITES = ("tall", "wide", "loss")
